@@ -1,0 +1,212 @@
+"""Data sets by name: their files, where these are found, and where they are downloaded from.
+
+    synthetic          drawn, needs no file                    ml-100k         MovieLens's u.data
+    ml-1m, pinterest   He et al.'s files, WWW 2017             ml-1m-ratings   MovieLens's ratings.dat
+    pinterest-u37501   its first 37,501 users, local only      ncf, csv        your own, by prefix or path
+
+Files are looked for in `data_dir` (default: environment variable NCFJAX_DATA, else the user's cache folder) and in its
+subfolder with the data set's name, plain or .gz. Files that are there are taken as they are; one that is not the
+original is named in `note`. What is missing is downloaded to the subfolder, once, atomically, and verified.
+"""
+
+import difflib
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.data.movielens import read_movielens
+from ncfjax.data.ncf import SUFFIXES, read_ncf
+from ncfjax.data.ratings_csv import read_csv
+from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
+from ncfjax.data.text import find_file, read_raw
+
+_NCF = (
+    "https://raw.githubusercontent.com/hexiangnan/neural_collaborative_filtering/"
+    "4aab159e81c44b062c091bdaed0ab54ac632371f/Data/"
+)
+_GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+
+
+class Source(NamedTuple):
+    """A file of a data set: its name, and what to download (the file itself, or a zip file with it as `member`)."""
+
+    file: str
+    address: str = ""  # none: local only
+    checksum: str = ""  # of the download: "git:" + blob id, or "md5:" + digest
+    member: str = ""
+
+
+class Entry(NamedTuple):
+    """A named data set; `prefix` is that of NCF files, or empty for MovieLens's own."""
+
+    sources: tuple[Source, ...]
+    prefix: str = ""
+    note: str = ""
+
+
+def _ncf_entry(prefix: str, *blobs: str) -> Entry:
+    files = [prefix + suffix for suffix in SUFFIXES]
+    return Entry(tuple(Source(f, _NCF + f, f"git:{blob}") for f, blob in zip(files, blobs, strict=True)), prefix)
+
+
+CATALOG = {
+    "ml-1m": _ncf_entry(
+        "ml-1m",
+        "31ba384fd58dac8fbd09d2dfc6616431f3563ab5",
+        "1b79e03c96710c3b0c35deb19155ef74f7965a02",
+        "c82844fb99d021f94751a6f915a230a1e8b8da92",
+    ),
+    "pinterest": _ncf_entry(
+        "pinterest-20",
+        "99813f8ed7486c36fa0f405e3f400db5d6fed0be",
+        "87fdbd13bced61c51f2842e2a667e83b9b0084e3",
+        "b752ccdc14df423b9484771440ff4a73e4a4a304",
+    ),
+    "pinterest-u37501": Entry(
+        (Source("pinterest-20-u37501.train.rating"), Source("pinterest-20-u37501.test.rating")),
+        "pinterest-20-u37501",
+        "subset, redrawn negatives, not comparable with the paper",
+    ),
+    "ml-100k": Entry(
+        (Source("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),)
+    ),
+    "ml-1m-ratings": Entry(
+        (Source("ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"),)
+    ),
+}
+NAMES: tuple[str, ...] = ("synthetic", *CATALOG, "ncf", "csv")
+
+
+def load(
+    name: str,
+    *,
+    data_dir: Path | str | None = None,
+    prefix: Path | str | None = None,
+    path: Path | str | None = None,
+    num_negatives: int = 99,
+    seed: int = 0,
+    synthetic: SyntheticOptions | None = None,
+) -> LeaveOneOut:
+    """Returns the data set `name`, one of NAMES; `seed` is that of the negatives where they are drawn.
+
+    `prefix` belongs to "ncf", `path` to "csv", `synthetic` to "synthetic". Raises ValueError for an unknown name and
+    for bad files, and FileNotFoundError, with files, folder and address, for files that cannot be had.
+    """
+    options = {"num_negatives": num_negatives, "seed": seed}
+    if name == "synthetic":
+        return make_synthetic(synthetic or SyntheticOptions(), **options)
+    if name == "ncf":
+        prefix = _given("ncf", "prefix=FOLDER/NAME", prefix)
+        return read_ncf(prefix, name=prefix.name, **options)
+    if name == "csv":
+        path = _given("csv", "path=FILE", path)
+        return read_csv(_existing(path), name=path.name.split(".")[0], **options)
+    if name not in CATALOG:
+        nearest = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+        raise ValueError(f"dataset: expected one of {', '.join(NAMES)}, got {name!r}{hint}")
+    return _load_entry(name, CATALOG[name], _data_dir(data_dir), options)
+
+
+def _given(name: str, expected: str, value: Path | str | None) -> Path:
+    if value is None:
+        raise ValueError(f"{name}: expected {expected}, got none")
+    return Path(value).expanduser()
+
+
+def _existing(path: Path) -> Path:
+    found = find_file(path)
+    if found is None:
+        raise FileNotFoundError(f"{path}: expected a file, plain or .gz, got none")
+    return found
+
+
+def _data_dir(data_dir: Path | str | None) -> Path:
+    data_dir = data_dir or os.environ.get("NCFJAX_DATA")
+    if not data_dir:
+        import pooch  # here, because most runs need no download
+
+        data_dir = pooch.os_cache("ncfjax")
+    return Path(data_dir).expanduser()
+
+
+def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, int]) -> LeaveOneOut:
+    folder = _find_folder(name, entry.sources, data_dir)
+    if entry.prefix:
+        data = read_ncf(folder / entry.prefix, name=name, **options)
+    else:
+        data = read_movielens(_existing(folder / entry.sources[0].file), name=name, **options)
+    notes = [entry.note, *_differences(folder, entry.sources), data.note]
+    return replace(data, note="; ".join(note for note in notes if note))
+
+
+def _find_folder(name: str, sources: tuple[Source, ...], data_dir: Path) -> Path:
+    """Returns the folder that has all files, after downloading what is missing."""
+    for folder in (data_dir, data_dir / name):
+        if all(find_file(folder / source.file) for source in sources):
+            return folder
+    missing = [source for source in sources if not find_file(folder / source.file)]
+    try:
+        for source in missing:
+            if not source.address:
+                raise OSError("no address")
+            download(source, folder / source.file)
+    except OSError as error:
+        raise FileNotFoundError(_not_found(name, missing, data_dir, error)) from error
+    return folder
+
+
+def _not_found(name: str, missing: list[Source], data_dir: Path, error: OSError) -> str:
+    files = ", ".join(source.file for source in missing)
+    addresses = ", ".join(dict.fromkeys(source.address for source in missing if source.address))
+    download = (
+        f"the download from {addresses} failed ({error})" if addresses else "there is no address to download from"
+    )
+    return (
+        f"{name}: expected {files} (plain or .gz) in {data_dir} or {data_dir / name}, got none, and {download}. "
+        f"Put the files there, or set data_dir or NCFJAX_DATA to the folder that has them."
+    )
+
+
+def download(source: Source, target: Path) -> None:
+    """Downloads one file; `target` appears whole and verified, or not at all.
+
+    Raises OSError if the address cannot be reached or the folder cannot be written, ValueError for a wrong checksum.
+    """
+    import pooch
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        part = Path(scratch) / "part"
+        pooch.HTTPDownloader(stream=False)(source.address, str(part), None)  # streams leak a socket on error 404
+        content = part.read_bytes()
+        if checksum(content, source.checksum) != source.checksum:
+            got = checksum(content, source.checksum)
+            raise ValueError(f"{source.address}: expected content with checksum {source.checksum}, got {got}")
+        if source.member:
+            part.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(source.member))
+        os.replace(part, target)
+
+
+def checksum(content: bytes, like: str) -> str:
+    """Returns the checksum of `content`, of the kind that `like` is of: "git:" + blob id, or "md5:" + digest."""
+    kind = like.split(":")[0]
+    if kind == "git":
+        return "git:" + hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return "md5:" + hashlib.md5(content).hexdigest()
+
+
+def _differences(folder: Path, sources: tuple[Source, ...]) -> list[str]:
+    """Names the local files that are not the originals: they are taken all the same, and the results say so."""
+    verifiable = [source for source in sources if source.checksum and not source.member]
+    return [
+        f"local {source.file} is not the original"
+        for source in verifiable
+        if checksum(read_raw(find_file(folder / source.file)), source.checksum) != source.checksum
+    ]

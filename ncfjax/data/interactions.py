@@ -1,0 +1,143 @@
+"""Implicit feedback as plain arrays: who interacted with what, and the one item per user that is held out.
+
+    Interactions   the observed pairs (u, i), each once
+    HeldOut        per evaluated user the positive i+ and the candidates that it is ranked against
+    LeaveOneOut    both, as in the protocol of He et al., "Neural Collaborative Filtering", WWW 2017, section 4.1
+
+Everything is checked here, because JAX clamps or drops an index that is out of range without a word. Ids are
+int32 and the arrays are read-only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+def pair_keys(users: Int[np.ndarray, "..."], items: Int[np.ndarray, "..."], num_items: int) -> Int[np.ndarray, "..."]:
+    """Returns one int64 per pair (they broadcast), equal for equal pairs, ascending by user, then item."""
+    return users.astype(np.int64) * num_items + items
+
+
+def sorted_distinct(keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " distinct"]:
+    """Returns the distinct keys, ascending (on a million int64 ten times faster than np.unique, which hashes)."""
+    keys = np.sort(keys)
+    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
+
+
+def is_among(keys: Int[np.ndarray, " n"], known: Int[np.ndarray, " known"]) -> Bool[np.ndarray, " n"]:
+    """Marks the keys that are in `known`."""
+    known = np.sort(known)
+    position = np.searchsorted(known, keys)
+    return np.append(known, -1)[position] == keys
+
+
+def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype.kind not in "iu" or values.ndim != ndim:
+        raise ValueError(f"{name}: expected integers of {ndim} dimension(s), got {values.dtype} {values.shape}")
+    if values.size and (values.min() < 0 or values.max() > np.iinfo(np.int32).max):
+        raise ValueError(f"{name}: expected ids in 0..2**31-1, got {values.min()}..{values.max()}")
+    values = values.astype(np.int32, copy=False).view()
+    values.flags.writeable = False
+    return values
+
+
+def _check_below(name: str, values: np.ndarray, size: int) -> None:
+    if values.size and values.max() >= size:
+        raise ValueError(f"{name}: expected ids below {size}, got {values.max()}")
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Distinct observed pairs, in the order of their source.
+
+    Raises ValueError for ids out of range, arrays of unequal length, and a pair that occurs twice.
+    """
+
+    users: np.ndarray  # int32[n]; checked below and not by type, because anything may come in here
+    items: np.ndarray  # int32[n]
+    num_users: int
+    num_items: int
+
+    def __post_init__(self):
+        for name, size in (("users", self.num_users), ("items", self.num_items)):
+            values = _as_ids(name, getattr(self, name))
+            _check_below(name, values, size)
+            object.__setattr__(self, name, values)
+        if self.users.shape != self.items.shape:
+            raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
+        keys = np.sort(pair_keys(self.users, self.items, self.num_items))
+        repeated = np.flatnonzero(keys[1:] == keys[:-1])
+        if repeated.size:
+            user, item = divmod(int(keys[repeated[0]]), self.num_items)
+            raise ValueError(f"interactions: expected distinct pairs, got user {user}, item {item} twice")
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """One held-out positive for each evaluated user, and the negatives that it is ranked against.
+
+    A row of `negatives` may list the user's own positive (156 rows of ML-1M do): it stays here as it was read, and
+    evaluation masks it. Raises ValueError for unequal lengths, and for a user that occurs twice.
+    """
+
+    users: np.ndarray  # int32[n]
+    positives: np.ndarray  # int32[n]
+    negatives: np.ndarray  # int32[n, candidates]
+
+    def __post_init__(self):
+        for name, ndim in (("users", 1), ("positives", 1), ("negatives", 2)):
+            object.__setattr__(self, name, _as_ids(name, getattr(self, name), ndim))
+        for name in ("positives", "negatives"):
+            if len(getattr(self, name)) != len(self.users):
+                raise ValueError(
+                    f"{name}: expected {len(self.users)} rows, one per user, got {len(getattr(self, name))}"
+                )
+        if len(np.unique(self.users)) != len(self.users):
+            raise ValueError("held-out users: expected each user once, got a repeated one")
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticOracle:
+    """The preference that synthetic data were drawn from: the best possible scorer of them."""
+
+    scores: Float[np.ndarray, "users items"]
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """A data set split for evaluation: what may be trained on, and what is asked.
+
+    `split` is "test" or "holdout" (see `splits.holdout`); `negatives` says where the candidates come from ("file" or
+    "drawn seed=S"); `note` holds whatever else a result's row must say. `train` keeps the order of the file: the first
+    row of a user is the one that the tuning holdout takes. Raises ValueError for ids out of range, and for a held-out
+    pair that is also in `train`.
+    """
+
+    name: str
+    split: str
+    train: Interactions
+    held_out: HeldOut
+    negatives: str
+    note: str = ""
+    oracle: SyntheticOracle | None = None
+
+    def __post_init__(self):
+        if self.split not in ("test", "holdout"):
+            raise ValueError(f"split: expected 'test' or 'holdout', got {self.split!r}")
+        held_out, num_items = self.held_out, self.train.num_items
+        _check_below("held-out users", held_out.users, self.train.num_users)
+        _check_below("held-out positives", held_out.positives, num_items)
+        _check_below("held-out negatives", held_out.negatives, num_items)
+        keys = pair_keys(held_out.users, held_out.positives, num_items)
+        leaked = is_among(keys, pair_keys(self.train.users, self.train.items, num_items))
+        if leaked.any():
+            user, item = divmod(int(keys[leaked.argmax()]), num_items)
+            raise ValueError(f"held_out: expected pairs that are not in train, got user {user}, item {item}")

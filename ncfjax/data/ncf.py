@@ -1,0 +1,120 @@
+"""The text format of He et al., "Neural Collaborative Filtering", WWW 2017: three files, plain or gzip.
+
+    NAME.train.rating    user <tab> item <tab> rating [<tab> timestamp]     the pairs to train on, newest first
+    NAME.test.rating     the same, one row per user                         the held-out positive
+    NAME.test.negative   (user,item) <tab> item_1 <tab> ... <tab> item_99   line by line with test.rating
+
+Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. Ratings and
+times are checked to be numbers and dropped. Negatives stay as they were read, the user's own positive included.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
+from ncfjax.data.splits import draw_negatives
+from ncfjax.data.text import Layout, bad_line, find_file, read_content, read_table
+
+SUFFIXES = (".train.rating", ".test.rating", ".test.negative")
+_RATING = Layout("3 or 4 fields (user, item, rating, timestamp)", widths=(3, 4), num_ids=2)
+_HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)", re.MULTILINE)
+
+
+def read_ncf(prefix: Path, *, name: str, num_negatives: int = 99, seed: int = 0) -> LeaveOneOut:
+    """Returns the data set `prefix` + ".train.rating" and so on; draws the negatives if their file is missing.
+
+    A train pair that is repeated is kept where it occurs first, and `note` tells how many were dropped. Raises
+    FileNotFoundError for a missing train or test file, and ValueError with file and line for a bad one.
+    """
+    train_path, test_path, negative_path = _find_files(prefix)
+    train, test = _read_ratings(train_path), _read_ratings(test_path)
+    _check_users(train, test, train_path, test_path)
+    negatives = None
+    if negative_path:
+        negatives = _read_negatives(negative_path, test, test_path, num_negatives)
+    num_users = int(test.user.max()) + 1
+    num_items = 1 + int(max(train.item.max(), test.item.max(), -1 if negatives is None else negatives.max()))
+    kept, note = _drop_repeated(train, num_items)
+    _check_disjoint(train, test, train_path, test_path, num_items)
+    interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), num_users, num_items)
+    users, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
+    if negatives is None:
+        negatives, source = _draw(interactions, users, positives, num_negatives, seed), f"drawn seed={seed}"
+    return LeaveOneOut(name, "test", interactions, HeldOut(users, positives, negatives), source, note)
+
+
+def _find_files(prefix: Path) -> list[Path | None]:
+    paths = [find_file(Path(f"{prefix}{suffix}")) for suffix in SUFFIXES]
+    for path, suffix in zip(paths[:2], SUFFIXES, strict=False):
+        if path is None:
+            raise FileNotFoundError(f"{prefix}{suffix}: expected a file, plain or .gz, got none")
+    return paths
+
+
+def _read_ratings(path: Path) -> pd.DataFrame:
+    table = read_table(path, read_content(path), _RATING)
+    return table.iloc[:, :2].set_axis(["user", "item"], axis=1)
+
+
+def _read_negatives(path: Path, test: pd.DataFrame, test_path: Path, num_negatives: int) -> np.ndarray:
+    """Returns negatives [users, candidates] after checking that each line belongs to the same line of the test file."""
+    content = read_content(path)
+    num_lines = content.count(b"\n") + 1
+    unfolded, num_heads = _HEAD.subn(rb"\1\t\2", content)
+    if num_heads != num_lines:
+        lines = content.split(b"\n")
+        row = next(row for row, line in enumerate(lines) if not _HEAD.match(line))
+        raise bad_line(path, row, "a line that starts with (user,item)", repr(lines[row][:30].decode(errors="replace")))
+    layout = Layout(f"{num_negatives} negatives", (2 + num_negatives,), 2 + num_negatives, uncounted=2)
+    table = read_table(path, unfolded, layout).to_numpy()
+    _check_same_pairs(table[:, :2], test.to_numpy(), path, test_path)
+    return table[:, 2:]
+
+
+def _check_same_pairs(pairs: np.ndarray, test_pairs: np.ndarray, path: Path, test_path: Path) -> None:
+    if len(pairs) != len(test_pairs):
+        row = min(len(pairs), len(test_pairs))
+        raise bad_line(path, row, f"{len(test_pairs)} lines, as in {test_path}", f"{len(pairs)}")
+    differs = (pairs != test_pairs).any(axis=1)
+    if differs.any():
+        row = int(differs.argmax())
+        expected, got = ("({},{})".format(*source[row]) for source in (test_pairs, pairs))
+        raise bad_line(path, row, f"{expected} as in {test_path}:{row + 1}", got)
+
+
+def _check_users(train: pd.DataFrame, test: pd.DataFrame, train_path: Path, test_path: Path) -> None:
+    repeated = test.user.duplicated().to_numpy()
+    if repeated.any():
+        row = int(repeated.argmax())
+        raise bad_line(test_path, row, "one row per user", f"a second one of user {test.user[row]}")
+    untested = ~is_among(train.user.to_numpy(), test.user.to_numpy())
+    if untested.any():
+        row = int(untested.argmax())
+        raise bad_line(train_path, row, f"a user with a row in {test_path}", f"user {train.user[row]} without one")
+    gap = np.sort(test.user) != np.arange(len(test))
+    if gap.any():
+        raise ValueError(f"{test_path}: expected users 0..{test.user.max()}, got no row of user {gap.argmax()}")
+
+
+def _check_disjoint(train: pd.DataFrame, test: pd.DataFrame, train_path: Path, test_path: Path, num_items: int) -> None:
+    test_keys = pair_keys(test.user.to_numpy(), test.item.to_numpy(), num_items)
+    leaked = is_among(pair_keys(train.user.to_numpy(), train.item.to_numpy(), num_items), test_keys)
+    if leaked.any():
+        row = int(leaked.argmax())
+        pair = f"user {train.user[row]}, item {train.item[row]}"
+        raise bad_line(train_path, row, f"a pair that is not in {test_path}", pair)
+
+
+def _drop_repeated(train: pd.DataFrame, num_items: int) -> tuple[pd.DataFrame, str]:
+    keys = pair_keys(train.user.to_numpy(), train.item.to_numpy(), num_items)
+    repeated = pd.Series(keys).duplicated().to_numpy()
+    num_repeated = int(repeated.sum())
+    return train[~repeated], f"{num_repeated} repeated train pairs dropped" if num_repeated else ""
+
+
+def _draw(train: Interactions, users: np.ndarray, positives: np.ndarray, num_negatives: int, seed: int) -> np.ndarray:
+    excluded = np.concatenate([train.users, users]), np.concatenate([train.items, positives])
+    return draw_negatives(users, *excluded, num_items=train.num_items, num_negatives=num_negatives, seed=seed)

@@ -1,0 +1,139 @@
+"""Splits: the latest interaction of a user against drawn negatives, and the holdout on which a study is tuned.
+
+Leave-one-out (He et al., WWW 2017): a user's latest interaction is the test positive, ranked among 99 items that the
+user never touched. The tuning holdout (Rendle et al., RecSys 2020, and the script of their iALS benchmark) does the
+same once more inside the training data: a user's first row, which is the newest where the file is sorted by
+time, becomes the validation positive.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, pair_keys, sorted_distinct
+
+
+def draw_negatives(
+    users: Int[np.ndarray, " n"],
+    excluded_users: Int[np.ndarray, " excluded"],
+    excluded_items: Int[np.ndarray, " excluded"],
+    *,
+    num_items: int,
+    num_negatives: int,
+    seed: int,
+) -> Int[np.ndarray, "n candidates"]:
+    """Draws for each of `users` distinct items, uniformly among those that are not excluded for that user.
+
+    Exact, and in memory O(n * num_negatives): ranks among a user's allowed items are drawn without replacement (Floyd's
+    algorithm, all users at once), then moved past the excluded items. Raises ValueError for a user with too few items.
+    """
+    excluded = sorted_distinct(pair_keys(excluded_users, excluded_items, num_items))
+    first = np.searchsorted(excluded, users.astype(np.int64) * num_items)
+    last = np.searchsorted(excluded, (users.astype(np.int64) + 1) * num_items)
+    allowed = num_items - (last - first)
+    if (allowed < num_negatives).any():
+        row = int((allowed < num_negatives).argmax())
+        raise ValueError(
+            f"user {users[row]}: expected at least {num_negatives} items to draw negatives from, "
+            f"got {allowed[row]} of {num_items}"
+        )
+    rng = np.random.default_rng(seed)
+    ranks = rng.permuted(_distinct_below(allowed, num_negatives, rng), axis=1)
+    return (ranks + _excluded_before(ranks, users, excluded, first, num_items)).astype(np.int32)
+
+
+def _distinct_below(bounds: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws `size` distinct integers below each bound: a uniform set per row, in no uniform order."""
+    chosen = np.empty((len(bounds), size), np.int64)
+    for step in range(size):
+        top = bounds - size + step
+        drawn = rng.integers(0, top + 1)
+        taken = (chosen[:, :step] == drawn[:, None]).any(axis=1)
+        chosen[:, step] = np.where(taken, top, drawn)
+    return chosen
+
+
+def _excluded_before(
+    ranks: np.ndarray, users: np.ndarray, excluded: np.ndarray, first: np.ndarray, num_items: int
+) -> np.ndarray:
+    """Counts the excluded items below the allowed item of each rank: those e_j, j = 0, 1, ..., with e_j - j <= rank."""
+    owners, items = np.divmod(excluded, num_items)
+    starts = np.searchsorted(owners, owners)
+    position = np.arange(len(excluded)) - starts  # j
+    keys = pair_keys(owners, items - position, num_items)
+    return np.searchsorted(keys, pair_keys(users[:, None], ranks, num_items), side="right") - first[:, None]
+
+
+def leave_one_out(
+    users: Shaped[np.ndarray, " n"],
+    items: Shaped[np.ndarray, " n"],
+    timestamps: Shaped[np.ndarray, " n"],
+    *,
+    name: str,
+    num_negatives: int = 99,
+    seed: int = 0,
+) -> LeaveOneOut:
+    """Holds out each user's latest interaction; ids are any numbers or texts, in the order of their file.
+
+    Numbering is NCF's: users by ascending id, items by first appearance. Among equal times the later row of the file
+    counts as the later one. Of a repeated pair only the latest row counts, and `note` tells how many were dropped. A
+    user with a single interaction stays in train and is not evaluated. Train rows are sorted by user, newest first.
+    Raises ValueError if no user has two different items.
+    """
+    user_ids, users = np.unique(users, return_inverse=True)
+    items, num_items = _by_first_appearance(items)
+    newest_first = np.lexsort((np.arange(len(users)), timestamps, -users))[::-1]
+    _, first = np.unique(pair_keys(users, items, num_items)[newest_first], return_index=True)
+    order = newest_first[np.sort(first)]
+    num_repeated = len(users) - len(order)
+    users, items = users[order], items[order]
+    held = _first_rows(users)
+    if not held.any():
+        raise ValueError(f"{name}: expected a user with at least two items, got none")
+    train = Interactions(users[~held], items[~held], len(user_ids), num_items)
+    negatives = draw_negatives(users[held], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed)
+    held_out = HeldOut(users[held], items[held], negatives)
+    note = f"{num_repeated} repeated pairs dropped" if num_repeated else ""
+    return LeaveOneOut(name, "test", train, held_out, f"drawn seed={seed}", note)
+
+
+def _by_first_appearance(ids: np.ndarray) -> tuple[np.ndarray, int]:
+    """Returns ids as 0, 1, ... in the order in which they first appear, and their number."""
+    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse], len(first)
+
+
+def _first_rows(users: np.ndarray) -> np.ndarray:
+    """Marks the first row of each user that has more than one."""
+    _, first, inverse, counts = np.unique(users, return_index=True, return_inverse=True, return_counts=True)
+    mask = np.zeros(len(users), bool)
+    mask[first] = True
+    return mask & (counts[inverse] > 1)
+
+
+def holdout(
+    data: LeaveOneOut, *, num_negatives: int = 100, seed: int = 0, exclude_test_item: bool = True
+) -> LeaveOneOut:
+    """Moves each user's first train row to validation, against fresh negatives; the test split is not touched.
+
+    As in the study there are 100 distinct negatives, so 101 candidates with the positive, against 100 in its test
+    files: metrics of the two splits are not on one scale. The study drew the negatives outside the user's train and
+    validation items only, so the final test item could be among them; `exclude_test_item=False` does that. A user with
+    a single train row keeps it and is not evaluated. Raises ValueError for data that are a holdout already.
+    """
+    if data.split != "test":
+        raise ValueError(f"holdout: expected the test split of {data.name}, got its {data.split!r} split")
+    train, test = data.train, data.held_out
+    held = _first_rows(train.users)
+    users, positives = train.users[held], train.items[held]
+    excluded_users, excluded_items = train.users, train.items
+    if exclude_test_item:
+        excluded_users = np.concatenate([excluded_users, test.users])
+        excluded_items = np.concatenate([excluded_items, test.positives])
+    negatives = draw_negatives(
+        users, excluded_users, excluded_items, num_items=train.num_items, num_negatives=num_negatives, seed=seed
+    )
+    kept = Interactions(train.users[~held], train.items[~held], train.num_users, train.num_items)
+    held_out = HeldOut(users, positives, negatives)
+    return replace(data, split="holdout", train=kept, held_out=held_out, negatives=f"drawn seed={seed}")
