@@ -1,0 +1,65 @@
+"""Both protocols at once: every held-out user's scores are computed once, ranked, and dropped.
+
+Users go through in blocks, so nothing of size users x items is held.
+"""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+from ncfjax.data.history import pack_history, unpack_history
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.evaluation.full import full_ranks
+from ncfjax.evaluation.sampled import sampled_ranks
+
+USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """All that evaluation asks of a model or a baseline."""
+
+    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
+        """Scores of every item for each of the given users."""
+        ...
+
+
+class Ranks(NamedTuple):
+    """Zero-based ranks of the held-out items, one per held-out user."""
+
+    sampled: Int[Array, "*members users"]
+    full: Int[Array, "*members users"]
+
+
+class Questions(NamedTuple):
+    """The held-out data on the device, cut into blocks of users; the last block repeats its first user to fill up."""
+
+    users: Int[Array, "blocks users"]
+    positives: Int[Array, "blocks users"]
+    negatives: Int[Array, "blocks users candidates"]
+    history: UInt8[Array, "num_users bytes"]
+
+
+def make_questions(data: LeaveOneOut) -> Questions:
+    """Lays out the held-out users of `data` for `rank_held_out`."""
+    held_out, count = data.held_out, len(data.held_out.users)
+    block = min(USERS_PER_BLOCK, count)
+    padded = np.resize(np.arange(count), -(-count // block) * block).reshape(-1, block)
+    arrays = (held_out.users[padded], held_out.positives[padded], held_out.negatives[padded])
+    return Questions(*map(jnp.asarray, arrays), history=jnp.asarray(pack_history(data.train)))
+
+
+def rank_held_out(model: Scorer, questions: Questions) -> Ranks:
+    """Ranks of every held-out item under both protocols, padding included: cut to the number of held-out users."""
+
+    def rank_block(block):
+        users, positives, negatives = block
+        scores = model.score_all(users)
+        seen = unpack_history(questions.history, users, scores.shape[1])
+        return Ranks(sampled_ranks(scores, positives, negatives), full_ranks(scores, positives, seen))
+
+    ranks = jax.lax.map(rank_block, questions[:3])
+    return jax.tree.map(lambda x: x.reshape(-1), ranks)
