@@ -1,0 +1,1 @@
+"""Training: objectives, the loop that descends them, and the grid that runs many members of it in one program."""

@@ -1,0 +1,81 @@
+"""Objectives for implicit feedback: logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per positive, weight w.
+
+    sampled     sum over positives (u, i) of   l(s_ui) + w * sum over m uniform items j of l(-s_uj)        (the study's algorithm)
+    expected    sum over positives (u, i) of   l(s_ui)  +  w * m / |I| * sum over all items j of n_u l(-s_uj)
+
+`expected` is the mean of `sampled` over its negatives, without their noise, as dense products over a block of users. The negatives are uniform over
+all items, may repeat and may be positives, as in the study (Rendle et al., RecSys 2020, arXiv:2005.09683).
+
+Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included, times its weight; it is summed and
+not averaged. The gradient is simultaneous, where the authors' script lets the item see the already updated user (a NumPy view).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import Dot
+
+
+class Gradient(NamedTuple):
+    """Gradient with respect to the rows that a batch touches; ids past the table are padding, and ids may repeat (their values add)."""
+
+    users: Int[Array, " batch"]
+    user: Float[Array, "batch dim"]
+    items: Int[Array, " rows"] | None  # None: `item` is the gradient of the whole table
+    item: Float[Array, "rows dim"]
+    similarity: Dot
+
+
+def sampled_gradient(
+    model: Recommender,
+    users: Int[Array, " batch"],
+    items: Int[Array, " batch"],
+    negatives: Int[Array, "batch negatives"],
+    valid: Bool[Array, " batch"],
+    negative_weight: Float[Array, ""],
+    regularization: Float[Array, ""],
+) -> Gradient:
+    """Gradient of the sampled objective on a batch of positives, each with its own negatives; examples that are not `valid` count nothing."""
+    examples = jnp.concatenate([items[:, None], negatives], axis=1)
+    weight = jnp.full(examples.shape, negative_weight).at[:, 0].set(1.0) * valid[:, None]
+    p = model.user.at[users].get(mode="promise_in_bounds")
+    q = model.item.at[examples].get(mode="promise_in_bounds")
+    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), model.similarity, p, q)
+    label = jnp.arange(examples.shape[1])[None, :] == 0
+    similarity, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
+    user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
+    item += regularization * weight[..., None] * q
+    similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(weight))
+    return Gradient(users, user, examples.reshape(-1), item.reshape(-1, item.shape[-1]), similarity)
+
+
+def expected_gradient(
+    model: Recommender,
+    users: Int[Array, " batch"],
+    positives: Bool[Array, "batch items"],
+    count: Int[Array, " batch"],
+    negatives_per_positive: Float[Array, ""],
+    regularization: Float[Array, ""],
+) -> Gradient:
+    """Gradient of the expected objective on a block of users with all their `positives`, `count` = n_u of them; `negatives_per_positive` is w * m.
+
+    A user id past the table is padding: it has no positives, so it counts nothing.
+    """
+    p, q = model.user.at[users].get(mode="fill", fill_value=0.0), model.item[...]
+    weight = negatives_per_positive * count / positives.shape[1]  # of every item as a negative of u
+    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), model.similarity, p, q)
+    as_negative = weight[:, None] * jax.nn.sigmoid(scores)
+    similarity, user, item = pull_back(jnp.where(positives, as_negative + jax.nn.sigmoid(scores) - 1.0, as_negative))
+    examples = (1.0 + negatives_per_positive) * count
+    user += regularization * examples[:, None] * p
+    item += regularization * (jnp.sum(positives, axis=0) + jnp.sum(weight))[:, None] * q
+    similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(examples))
+    return Gradient(users, user, None, item, similarity)
+
+
+def _penalized(gradient: Dot, similarity: Dot, strength: Float[Array, ""]) -> Dot:
+    return jax.tree.map(lambda g, x: g + strength * x, gradient, similarity)
