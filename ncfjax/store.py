@@ -1,0 +1,222 @@
+"""Result tables of one study: append-only CSV files that survive a kill at any moment.
+
+    <folder>/runs.csv             one row per run: its configuration and its final metrics
+    <folder>/curves.csv           run_id, epoch, metric, value
+    <folder>/ranks/<run_id>.npz   per-user ranks, so that any metric can be computed later
+
+A run is written in the order ranks, curves, runs row, each with one write and one fsync, under one lock between
+processes. Its row in runs.csv is the commit record: whatever a killed writer leaves without it (a torn last line,
+curves of a run without a row) is not read, and the next writer removes it.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import pandas as pd
+
+from ncfjax.table import StoreError, Table, replace_whole, to_cells, write_whole
+
+# Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float.
+_RUN_TYPES: dict[str, type] = {
+    "run_id": str,
+    "status": str,  # completed | diverged
+    "phase": str,  # run | tune | final
+    "study": str,
+    "dataset": str,
+    "split": str,  # test | holdout
+    "negatives": str,  # where the evaluation's negatives come from
+    "note": str,
+    "model": str,
+    "embedding_dim": int,
+    "objective": str,
+    "num_negatives": int,
+    "negative_weight": float,
+    "optimizer": str,
+    "learning_rate": float,
+    "regularization": float,
+    "stddev": float,
+    "seed": int,
+    "num_epochs": int,
+    "batch_size": int,
+    "hit_ratio@10": float,
+    "ndcg@10": float,
+    "mrr": float,
+    "full_hit_ratio@10": float,
+    "full_ndcg@10": float,
+    "full_mrr": float,
+    "parameters": int,
+    "train_seconds": float,
+    "compile_seconds": float,
+    "device": str,
+    "version": str,
+    "commit": str,
+    "started_at": str,
+    "command": str,
+}
+_CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
+RUN_COLUMNS: tuple[str, ...] = tuple(_RUN_TYPES)
+CURVE_COLUMNS: tuple[str, ...] = tuple(_CURVE_TYPES)
+
+_LOCK_SECONDS = 120.0  # an append takes milliseconds: whoever waits this long waits for a process that hangs
+_PROBE = bytes(64 * 1024)  # more than one block, so that a full disk shows
+
+
+def run_id(config: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits: the hash of the canonical JSON of one run's resolved configuration.
+
+    The order of the keys does not matter, nor does 1 against 1.0 or a tuple against a list.
+
+    Raises:
+        ValueError: a value that JSON does not know, or a NaN.
+    """
+    text = json.dumps(_canonical(config, "config"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any, where: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(child, f"{where}.{key}") for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(child, f"{where}[{i}]") for i, child in enumerate(value)]
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() else value
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise ValueError(f"{where}: expected a finite number, text, truth value, list or mapping, got {value!r}")
+
+
+@contextmanager
+def _explained(folder: Path, action: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot {action} the results: {error}; what was stored is untouched") from error
+
+
+class Store:
+    """The tables of one study's folder. Reading needs neither the lock nor a writable folder.
+
+    Every method raises StoreError when a table cannot be read or written, or has other columns than this version's.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self._runs = Table(self.folder / "runs.csv", _RUN_TYPES)
+        self._curves = Table(self.folder / "curves.csv", _CURVE_TYPES)
+
+    def check_writable(self) -> None:
+        """Finds a folder that cannot be written, a full disk or foreign tables before anything is trained."""
+        with self._locked():
+            for table in (self._runs, self._curves):
+                if table.size:
+                    write_whole(table.path, b"", os.O_APPEND)
+            probe = self.folder / "ranks" / ".probe"
+            try:
+                write_whole(probe, _PROBE, os.O_TRUNC)
+            finally:
+                probe.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Holds the lock between processes, on tables that are up to date and repaired."""
+        with _explained(self.folder, "write"):
+            (self.folder / "ranks").mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=0.01):
+                for table in (self._runs, self._curves):
+                    table.refresh()
+                    table.repair()
+                if self._curves.ids - self._runs.ids:
+                    self._curves.keep(self._runs.ids)
+                yield
+
+    def append(self, run: dict[str, Any], curves: list[dict[str, Any]], ranks: dict[str, np.ndarray]) -> bool:
+        """Stores one run whole, or not at all; False if it was there already.
+
+        Args:
+            run: a value for each of RUN_COLUMNS; None (or a NaN) where there is none.
+            curves: rows of epoch, metric and value.
+            ranks: int[users] zero-based ranks per protocol; no file is written for an empty dict.
+
+        Raises:
+            ValueError: a missing or unknown column, a value of the wrong type, a rank below zero.
+        """
+        row = to_cells(_RUN_TYPES, run)
+        points = [to_cells(_CURVE_TYPES, {"run_id": run["run_id"]} | point) for point in curves]
+        path, packed = self._ranks_path(row[0]), _pack(ranks)
+        if any(point[0] != row[0] for point in points):
+            raise ValueError(f"curves of run {row[0]!r}: got rows of another run_id")
+        with self._locked():
+            if row[0] in self._runs.ids:
+                return False
+            with self._all_or_nothing(path):
+                if ranks:
+                    replace_whole(path, packed)
+                if points:
+                    self._curves.append(points)
+                self._runs.append([row])
+            return True
+
+    @contextmanager
+    def _all_or_nothing(self, ranks_path: Path) -> Iterator[None]:
+        """On any exception cuts the tables back to what they were; the commit record goes first."""
+        sizes = [(table, table.size) for table in (self._runs, self._curves)]
+        try:
+            yield
+        except BaseException:
+            for table, size in sizes:
+                if table.path.exists():
+                    os.truncate(table.path, size)
+                table.forget()
+            ranks_path.unlink(missing_ok=True)
+            raise
+
+    def _ranks_path(self, run_id: str) -> Path:
+        if not re.fullmatch(r"[\w-]+", run_id):
+            raise ValueError(f"run_id: expected letters, digits, _ or -, got {run_id!r}")
+        return self.folder / "ranks" / f"{run_id}.npz"
+
+    def completed(self) -> set[str]:
+        """The run_ids whose row is whole, diverged runs among them."""
+        with _explained(self.folder, "read"):
+            self._runs.refresh()
+            return set(self._runs.ids)
+
+    def runs(self) -> pd.DataFrame:
+        """runs.csv; int columns are Int64, an unknown text is empty. No row yet: no file is needed."""
+        with _explained(self.folder, "read"):
+            return self._runs.frame(["run_id"])
+
+    def curves(self) -> pd.DataFrame:
+        """curves.csv, of the completed runs only."""
+        with _explained(self.folder, "read"):
+            curves = self._curves.frame(["run_id", "epoch", "metric"])
+            return curves[curves["run_id"].isin(list(self.completed()))].reset_index(drop=True)
+
+    def ranks(self, run_id: str) -> dict[str, np.ndarray]:
+        """Zero-based rank of each user's held-out item: unsigned int[users] per protocol."""
+        with _explained(self.folder, "read"), np.load(self._ranks_path(run_id)) as arrays:
+            return dict(arrays)
+
+
+def _pack(ranks: Mapping[str, np.ndarray]) -> bytes:
+    """A compressed npz in the smallest unsigned integers that hold the ranks."""
+    for name, users in ranks.items():
+        if users.dtype.kind not in "iu" or users.ndim != 1 or users.min(initial=0) < 0:
+            raise ValueError(f"ranks {name!r}: expected non-negative int[users], got {users.dtype}{list(users.shape)}")
+    data = io.BytesIO()
+    np.savez_compressed(data, **{n: r.astype(np.min_scalar_type(r.max(initial=0))) for n, r in ranks.items()})
+    return data.getvalue()

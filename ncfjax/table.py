@@ -1,0 +1,183 @@
+"""One append-only CSV file with typed columns: whole lines only, each append one write and one fsync.
+
+A writer that is killed leaves at most a torn last line. Readers leave it out; the next writer cuts it off.
+Writing needs a lock around it (`store.py` holds it), reading does not.
+"""
+
+import csv
+import io
+import math
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_DTYPES = {str: "str", int: "Int64", float: "float64"}
+
+
+class StoreError(Exception):
+    """A table cannot be read or written; the message says which and why. What was stored before is untouched."""
+
+
+def _cell(column: str, kind: type, value: Any) -> str:
+    """The text of one cell; a float in the shortest form that reads back as the same float."""
+    if value is None:
+        return ""
+    try:
+        if kind is str:
+            return " ".join(str(value).splitlines())  # a row is a line
+        if kind is int:
+            return str(operator.index(value))
+        return "" if math.isnan(value) else repr(float(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"column {column!r}: expected {kind.__name__}, got {value!r}") from None
+
+
+def to_cells(types: Mapping[str, type], row: Mapping[str, Any]) -> list[str]:
+    """The cells of one row in the order of the columns; None and NaN are empty.
+
+    Raises:
+        ValueError: a missing or unknown column, a value of the wrong type.
+    """
+    missing, unknown = [c for c in types if c not in row], [c for c in row if c not in types]
+    if missing or unknown:
+        raise ValueError(f"a row of ({', '.join(types)}): missing columns {missing}, unknown columns {unknown}")
+    return [_cell(column, kind, row[column]) for column, kind in types.items()]
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def write_whole(path: Path, data: bytes, flags: int) -> None:
+    """One write (the rest follows if the system takes only a part) and one fsync."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o666)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Puts a whole file in place at once: a reader, or a kill, sees the old one or the new one."""
+    part = path.with_name(f".{path.name}.part")  # one name per file, so that a killed writer's rest is overwritten
+    try:
+        write_whole(part, data, os.O_TRUNC)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class Table:
+    """One CSV file: a header, then whole lines. Remembers how far it was read and which runs it holds."""
+
+    def __init__(self, path: Path, types: Mapping[str, type]):
+        self.path = path
+        self.types = types
+        self.forget()
+
+    def forget(self) -> None:
+        self.ids: set[str] = set()
+        self.size = 0  # bytes read so far, up to the end of a whole line
+        self._inode = -1
+
+    def refresh(self) -> None:
+        """Reads what was appended since the last time; a torn last line is left out."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return self.forget()
+        if found.st_ino != self._inode or found.st_size < self.size:
+            self.forget()
+        if found.st_size > self.size:
+            rows, size = self.read(self.size)
+            self.ids.update(row[0] for row in rows)
+            self.size += size
+        self._inode = found.st_ino
+
+    def read(self, start: int = 0) -> tuple[list[list[str]], int]:
+        """Rows of the whole lines from byte `start` on, without the header, and the bytes that they take.
+
+        Raises:
+            StoreError: the file is not a table of these columns.
+        """
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            data = file.read()
+        if start == 0:
+            self._check_header(data)
+        size = data.rfind(b"\n") + 1
+        try:
+            rows = list(csv.reader(io.StringIO(data[:size].decode(), newline="")))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise StoreError(f"{self.path}: after byte {start}: expected CSV in UTF-8, got {error}") from error
+        for number, row in enumerate(rows, start=1):
+            if row and len(row) != len(self.types):  # a blank line is no row
+                after = f" after byte {start}" if start else ""
+                raise StoreError(f"{self.path}:{number}{after}: expected {len(self.types)} cells, got {len(row)}")
+        return list(filter(None, rows[1:] if start == 0 else rows)), size
+
+    def _check_header(self, data: bytes) -> None:
+        expected = ",".join(self.types)
+        line, newline, _ = data.partition(b"\n")
+        header = line.decode(errors="replace").rstrip("\r")
+        if header == expected or (not newline and expected.startswith(header)):  # the latter: torn while it was written
+            return
+        got = header.split(",")
+        missing, unknown = [c for c in self.types if c not in got], [c for c in got if c not in self.types]
+        raise StoreError(
+            f"{self.path}:1: expected the columns {expected}, got {header[:1000]!r} (missing {missing}, unknown "
+            f"{unknown[:20]}). It is left as it is; if another version wrote it, move it away or choose another study"
+        )
+
+    def repair(self) -> None:
+        """Cuts off what follows the last whole line. Only under the lock, after `refresh`."""
+        if self.path.exists() and self.path.stat().st_size > self.size:
+            os.truncate(self.path, self.size)
+
+    def append(self, rows: list[list[str]]) -> None:
+        is_new = self.size == 0
+        data = _lines([self.types, *rows] if is_new else rows)
+        write_whole(self.path, data, os.O_APPEND)
+        if is_new:
+            _sync_folder(self.path.parent)
+            self._inode = self.path.stat().st_ino
+        self.ids.update(row[0] for row in rows)
+        self.size += len(data)
+
+    def keep(self, ids: set[str]) -> None:
+        """Rewrites the table without the rows of other runs."""
+        replace_whole(self.path, _lines([self.types, *(row for row in self.read()[0] if row[0] in ids)]))
+        self.refresh()
+
+    def frame(self, key: list[str]) -> pd.DataFrame:
+        """All whole lines, the first of each key; str (empty if not known), Int64 and float64 columns."""
+        rows = self.read()[0] if self.path.exists() else []
+        columns = dict(zip(self.types, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(self.types, ())
+        frame = {name: _parsed(self.path, name, kind, columns[name]) for name, kind in self.types.items()}
+        return pd.DataFrame(frame).drop_duplicates(key, ignore_index=True)
+
+
+def _parsed(path: Path, name: str, kind: type, cells: Iterable[str]) -> pd.Series:
+    try:
+        values = cells if kind is str else [kind(cell) if cell else None for cell in cells]
+    except ValueError as error:
+        raise StoreError(f"{path}: column {name!r}: expected {kind.__name__}, got {error}") from error
+    return pd.Series(values, dtype=_DTYPES[kind])
