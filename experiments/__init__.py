@@ -1,0 +1,1 @@
+"""Entry points: configuration, clocks, progress and files live here and nowhere below."""

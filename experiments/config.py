@@ -1,0 +1,183 @@
+"""What a sweep can be told: typed keys; checks.py says which values they take.
+
+A configuration describes one job: the static choices (one compiled program) and the axes of its grid. Their product,
+in the order of `Point`, is the list of its runs:
+
+    points = learning_rate x regularization x stddev x negative_weight x seed
+
+`run_config` is what makes a run what it is, and `run_id` is its hash. Where results lie, how often a run is looked at
+(`eval_every`), and which other runs share its program are not part of it.
+"""
+
+import difflib
+import itertools
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+MODELS = ("dot",)
+OBJECTIVES = ("expected", "sampled")
+OPTIMIZERS = ("sgd", "adam")
+SPLITS = ("test", "holdout")
+PHASES = ("run", "tune", "final")
+REFERENCES = ("popularity", "oracle")  # rows that are not trained
+GROUPS = ("dataset", "model", "objective", "optimizer", "grid", "study")  # the folders of CONF
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+class ConfigError(ValueError):
+    """The command or a file of conf/ asks for something that cannot be; the message says where, expected, got."""
+
+
+@dataclass
+class SyntheticConfig:
+    num_users: int = MISSING
+    num_items: int = MISSING
+    rank: int = MISSING
+    interactions_per_user: int = MISSING
+    popularity_skew: float = MISSING
+    preference_stddev: float = MISSING
+    seed: int = MISSING
+
+
+@dataclass
+class DatasetConfig:
+    name: str = MISSING
+    prefix: str | None = None  # dataset=ncf: FOLDER/NAME of NAME.train.rating, NAME.test.rating, ...
+    path: str | None = None  # dataset=csv: the file
+    num_negatives: int = 99  # candidates beside the positive, where they are drawn
+    seed: int = 0  # of the negatives that are drawn, for a test split or for the holdout
+    synthetic: SyntheticConfig | None = None
+
+
+@dataclass
+class ModelConfig:
+    name: str = MISSING
+    embedding_dim: int = MISSING  # with biases it includes the bias, as in the study
+    biases: bool = True
+
+
+@dataclass
+class ObjectiveConfig:
+    name: str = MISSING
+    batch_size: int = MISSING  # expected: users, sampled: positives
+    num_negatives: int = MISSING
+
+
+@dataclass
+class OptimizerConfig:
+    name: str = MISSING
+
+
+@dataclass
+class GridConfig:
+    """Each axis is a number or a list of numbers."""
+
+    learning_rate: Any = MISSING
+    regularization: Any = MISSING
+    stddev: Any = MISSING
+    negative_weight: Any = MISSING
+    seed: Any = MISSING
+
+
+@dataclass
+class StudyConfig:
+    name: str = MISSING  # folder under results_dir
+
+
+@dataclass
+class SweepConfig:
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    grid: GridConfig = field(default_factory=GridConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
+    num_epochs: int = MISSING
+    eval_every: int = MISSING
+    split: str = MISSING
+    phase: str = "run"  # set by tune=true, not by hand
+    tune: bool = False
+    final_seeds: list[int] = field(default_factory=list)
+    data_dir: str | None = None
+    results_dir: str = MISSING
+    memory_gb: float | None = None
+    dry_run: bool = False
+
+
+class Point(NamedTuple):
+    """One member of a grid; the names are those of `grid.*`."""
+
+    learning_rate: float
+    regularization: float
+    stddev: float
+    negative_weight: float
+    seed: int
+
+
+AXES = Point._fields
+
+
+def register() -> None:
+    """Makes the schema known to conf/sweep.yaml, which lists it first."""
+    ConfigStore.instance().store(name="sweep_schema", node=SweepConfig)
+
+
+def keys() -> list[str]:
+    """Every key that a command may set, in the order of the schema; `phase` is the sweep's own."""
+
+    def walk(node: dict[str, Any], prefix: str) -> Iterable[str]:
+        for name, child in node.items():
+            yield from walk(child, f"{prefix}{name}.") if isinstance(child, dict) else [prefix + name]
+
+    whole = asdict(SweepConfig(dataset=DatasetConfig(synthetic=SyntheticConfig())))
+    return [key for key in walk(whole, "") if key != "phase"]
+
+
+def nearest(got: str, valid: Iterable[str]) -> str:
+    """A question that holds the name that comes closest, if one is close, and all the valid names."""
+    names = list(valid)
+    close = difflib.get_close_matches(got, names, n=1)
+    # `embeding_dim=16`, `learning_rate=0.1`: the last part of a key without, or with a wrong, first part.
+    last_parts = {name.rsplit(".", 1)[-1]: name for name in names}
+    close = close or [last_parts[part] for part in difflib.get_close_matches(got.rsplit(".", 1)[-1], last_parts, n=1)]
+    question = f"did you mean {close[0]}? " if close else ""
+    return f"{question}valid: {', '.join(names)}"
+
+
+def points(config: SweepConfig) -> list[Point]:
+    """The runs of one job, the seed varying fastest."""
+    rates = (map(float, getattr(config.grid, axis)) for axis in AXES if axis != "seed")
+    return [Point(*values) for values in itertools.product(*rates, config.grid.seed)]
+
+
+def _set(config: Any) -> dict[str, Any]:
+    """The keys that are set. A key that is null is left out, so that one added later does not rename old runs."""
+    return {key: value for key, value in asdict(config).items() if value is not None}
+
+
+def data_config(config: SweepConfig) -> dict[str, Any]:
+    """What decides which interactions are trained on and which are held out."""
+    return _set(config.dataset) | {"split": config.split}
+
+
+def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
+    """One run, whole: two runs are the same run where this is the same."""
+    return {
+        "phase": config.phase,
+        "data": data_config(config),
+        "model": _set(config.model),
+        "objective": _set(config.objective),
+        "optimizer": _set(config.optimizer),
+        "num_epochs": config.num_epochs,
+        **point._asdict(),
+    }
+
+
+def reference_config(config: SweepConfig, name: str) -> dict[str, Any]:
+    """One of REFERENCES on the data of a job."""
+    return {"data": data_config(config), "model": name}

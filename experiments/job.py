@@ -1,0 +1,153 @@
+"""One job: the runs of one grid that are still missing, trained block by block and stored as soon as a block ends.
+
+Clocks live here. `compile_seconds` is what a block waited for its program; `train_seconds` is the block's training
+time, without compiling and evaluating, divided by its number of runs: what a run cost, not how long it took.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from experiments import device
+from experiments.config import Point, SweepConfig, points, run_config
+from experiments.progress import Progress, progress, work
+from experiments.references import store_references
+from experiments.rows import curve_rows, data_cells, metrics, run_cells
+from ncfjax.data.catalog import load
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.data.splits import holdout
+from ncfjax.data.synthetic import SyntheticOptions
+from ncfjax.evaluation.ranking import Ranks
+from ncfjax.store import Store, run_id
+from ncfjax.training.grid import Member, Program, Spec, State, cut_into_blocks
+
+CALL_SECONDS = 1.0  # training returns to the host about this often, to show progress
+
+
+@lru_cache(maxsize=1)
+def _load(synthetic: SyntheticOptions | None, **names: Any) -> LeaveOneOut:
+    paths = {key: Path(names[key]) if names[key] else None for key in ("prefix", "path", "data_dir")}
+    return load(**(names | paths), synthetic=synthetic)
+
+
+def load_data(config: SweepConfig) -> LeaveOneOut:
+    """The data set in the split that the job asks for; the last one loaded is kept.
+
+    Raises:
+        ValueError, OSError: a file is not there or not as expected.
+    """
+    names = asdict(config.dataset) | {"data_dir": config.data_dir}
+    synthetic = names.pop("synthetic")
+    data = _load(SyntheticOptions(**synthetic) if synthetic else None, **names)
+    return holdout(data, seed=config.dataset.seed) if config.split == "holdout" else data
+
+
+def spec_of(config: SweepConfig) -> Spec:
+    return Spec(
+        model=config.model.name,
+        embedding_dim=config.model.embedding_dim,
+        biases=config.model.biases,
+        objective=config.objective.name,
+        optimizer=config.optimizer.name,
+        batch_size=config.objective.batch_size,
+        num_negatives=config.objective.num_negatives,
+    )
+
+
+def blocks_of(config: SweepConfig, data: LeaveOneOut, pending: list[Point]) -> list[list[Member]]:
+    """The pending runs in blocks that fit the memory."""
+    members = [Member(**point._asdict()) for point in pending]
+    return cut_into_blocks(members, spec_of(config), data, device.memory_limit(config.memory_gb))
+
+
+def timed_advance(program: Program, state: State, num_epochs: int) -> tuple[State, float]:
+    """The state after some epochs, and the seconds until it was there."""
+    start = time.perf_counter()
+    state = jax.block_until_ready(program.advance(state, num_epochs))
+    return state, time.perf_counter() - start
+
+
+class Glance(NamedTuple):
+    """What a block looks like after some epochs."""
+
+    epoch: int
+    seconds: float  # of training so far
+    ranks: Ranks
+    diverged: Bool[np.ndarray, " members"]
+
+
+def train(program: Program, config: SweepConfig, num_members: int, bar: Progress) -> Iterator[Glance]:
+    """Trains a block; a glance every `eval_every` epochs and after the last one."""
+    state, epoch, seconds = program.init(), 0, 0.0
+    bar.resume()
+    while epoch < config.num_epochs:
+        stop = min(epoch - epoch % config.eval_every + config.eval_every, config.num_epochs)
+        step = 1 if epoch == 0 else int(np.clip(CALL_SECONDS * epoch / seconds, 1, stop - epoch))
+        state, taken = timed_advance(program, state, step)
+        epoch, seconds = epoch + step, seconds + taken
+        what = f"{config.model.name} d={config.model.embedding_dim}, epoch {epoch} of {config.num_epochs}"
+        bar.advance(work(num_members, step, config.model.embedding_dim), what)
+        if epoch == stop:
+            yield Glance(epoch, seconds, program.ranks(state), np.asarray(program.diverged(state)))
+
+
+def store_member(store: Store, row: dict[str, Any], glances: list[Glance], member: int) -> None:
+    """Stores one run of a block. A diverged one has no metrics and no ranks, and a curve as far as it went."""
+    seen = [
+        (glance, {name: float(values[member]) for name, values in metrics(glance.ranks).items()}) for glance in glances
+    ]
+    curve = [
+        line for glance, values in seen if not glance.diverged[member] for line in curve_rows(glance.epoch, values)
+    ]
+    last, values = seen[-1]
+    if last.diverged[member]:
+        store.append(row | {"status": "diverged"}, curve, {})
+    else:
+        ranks = {"sampled": np.asarray(last.ranks.sampled[member]), "full": np.asarray(last.ranks.full[member])}
+        store.append(row | values, curve, ranks)
+
+
+def run_block(
+    config: SweepConfig, data: LeaveOneOut, block: list[Member], store: Store, shared: dict[str, Any], bar: Progress
+) -> None:
+    """Compiles, trains, evaluates and stores some runs that share a program."""
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    bar.say(f"{config.model.name} d={config.model.embedding_dim}, compiling")
+    start = time.perf_counter()
+    program = Program(data, spec_of(config), block)
+    program.compile()
+    compile_seconds = time.perf_counter() - start
+    glances = list(train(program, config, len(block), bar))
+    for i, point in enumerate(Point(*member) for member in block):
+        row = shared | run_cells(config, point) | {
+            "run_id": run_id(run_config(config, point)),
+            "parameters": program.num_parameters,
+            "compile_seconds": compile_seconds,
+            "train_seconds": glances[-1].seconds / len(block),
+            "started_at": started_at,
+        }  # fmt: skip
+        store_member(store, row, glances, i)
+
+
+def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
+    """Trains and stores the runs of one job that are not in the tables yet; returns how many."""
+    device.prepare()
+    store = Store(Path(config.results_dir) / config.study.name)
+    done = store.completed()
+    pending = [point for point in points(config) if run_id(run_config(config, point)) not in done]
+    data = load_data(config)
+    shared = data_cells(config, data) | provenance
+    store_references(store, config, data, shared)
+    total = work(len(pending), config.num_epochs, config.model.embedding_dim)
+    with progress(total, f"{config.model.name} d={config.model.embedding_dim}: ") as bar:
+        for block in blocks_of(config, data, pending):
+            run_block(config, data, block, store, shared, bar)
+    return len(pending)

@@ -1,0 +1,65 @@
+"""What a run leaves in the tables: its configuration under the config's names, its metrics, where and when it ran."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments import device
+from experiments.config import Point, SweepConfig
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
+from ncfjax.evaluation.ranking import Ranks
+from ncfjax.store import RUN_COLUMNS
+
+K = 10
+_METRICS = {f"hit_ratio@{K}": lambda ranks: hit_ratio(ranks, K), f"ndcg@{K}": lambda ranks: ndcg(ranks, K), "mrr": mrr}
+
+
+def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
+    """Metric -> its value per member: among the candidates, and (full_) in the whole catalogue."""
+    return {
+        prefix + name: np.asarray(metric(np.asarray(protocol)))
+        for prefix, protocol in (("", ranks.sampled), ("full_", ranks.full))
+        for name, metric in _METRICS.items()
+    }
+
+
+def _note(config: SweepConfig, data: LeaveOneOut) -> str:
+    """What has no column of its own, and without which two rows would look comparable that are not."""
+    synthetic = asdict(config.dataset.synthetic) if config.dataset.synthetic else {}
+    notes = [data.note, "" if config.model.biases else "biases=false", *(f"{k}={v}" for k, v in synthetic.items())]
+    return "; ".join(note for note in notes if note)
+
+
+def data_cells(config: SweepConfig, data: LeaveOneOut) -> dict[str, Any]:
+    """A row that knows its study, data set and machine; every other cell is empty."""
+    return dict.fromkeys(RUN_COLUMNS) | {
+        "status": "completed",
+        "phase": config.phase,
+        "study": config.study.name,
+        "dataset": data.name,
+        "split": data.split,
+        "negatives": data.negatives,
+        "note": _note(config, data),
+        "device": device.name(),
+    }
+
+
+def run_cells(config: SweepConfig, point: Point) -> dict[str, Any]:
+    """The cells that a run's configuration fills."""
+    return {
+        "model": config.model.name,
+        "embedding_dim": config.model.embedding_dim,
+        "objective": config.objective.name,
+        "batch_size": config.objective.batch_size,
+        "num_negatives": config.objective.num_negatives,
+        "optimizer": config.optimizer.name,
+        "num_epochs": config.num_epochs,
+        **point._asdict(),
+    }
+
+
+def curve_rows(epoch: int, values: dict[str, float]) -> list[dict[str, Any]]:
+    return [{"epoch": epoch, "metric": name, "value": value} for name, value in values.items()]

@@ -1,0 +1,164 @@
+"""One sweep from its jobs to its table: plan, check, launch what is missing, tune if asked, summarise.
+
+Everything that can be refused is refused before the first job is launched: every job's configuration, the data sets,
+the folder of the results.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import summary, tuning
+from experiments.config import (
+    REFERENCES,
+    ConfigError,
+    Point,
+    SweepConfig,
+    data_config,
+    points,
+    reference_config,
+    run_config,
+)
+from experiments.progress import progress, work
+from experiments.provenance import provenance
+from ncfjax.store import Store, run_id
+
+Compose = Callable[[list[str]], SweepConfig]  # of the overrides of one job
+Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked job: what it is launched with, and its runs."""
+
+    overrides: list[str]
+    config: SweepConfig
+    runs: dict[str, Point]  # run_id -> point
+
+    def pending(self, done: set[str]) -> list[Point]:
+        return [point for key, point in self.runs.items() if key not in done]
+
+    def work(self, done: set[str]) -> float:
+        return work(len(self.pending(done)), self.config.num_epochs, self.config.model.embedding_dim)
+
+
+def make_job(overrides: list[str], compose: Compose) -> Job:
+    config = compose(overrides)
+    return Job(overrides, config, {run_id(run_config(config, point)): point for point in points(config)})
+
+
+def say(line: str) -> None:
+    print(f"ncfjax: {line}", flush=True)
+
+
+def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
+    """The checked jobs of the first phase: the tuning jobs if the sweep tunes, else the sweep's own."""
+    is_tuning = compose(all_overrides[0]).tune
+    return [make_job(tuning.tune_overrides(o) if is_tuning else o, compose) for o in all_overrides]
+
+
+def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[list[Job], list[str]]:
+    """The winners' jobs on all training data; and what had no winner."""
+    groups: dict[str, list[tuning.Candidate]] = {}
+    for number, job in enumerate(jobs):
+        groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
+    rows, final, without = store.runs(), [], []
+    for competing in groups.values():
+        config = jobs[competing[0].job].config
+        name = f"{config.dataset.name} {config.model.name} d={config.model.embedding_dim}"
+        winner = tuning.choose(competing, rows)
+        if winner is None:
+            without.append(name)
+            continue
+        job, point = jobs[winner.candidate.job], winner.candidate.point
+        job = make_job(tuning.final_overrides(job.overrides, point, job.config.final_seeds), compose)
+        rates = ", ".join(f"{axis}={value:g}" for axis, value in point._asdict().items() if axis != "seed")
+        say(f"{name}: best of {len(competing)} on the holdout is {rates}, "
+            f"num_negatives={job.config.objective.num_negatives} (validation NDCG@10 {winner.score:.4f})")  # fmt: skip
+        final.append(job)
+    return final, without
+
+
+def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
+    """Reads every data set once and cuts every job into blocks, so that what is wrong shows before anything is trained.
+
+    Raises:
+        ConfigError: a file is not there or not as expected; not even one run fits the memory.
+    """
+    from experiments import device  # JAX comes with it, after the first line
+    from experiments.job import blocks_of, load_data
+
+    device.prepare()
+    for job in sorted(jobs, key=lambda job: str(data_config(job.config))):
+        try:
+            blocks_of(job.config, load_data(job.config), job.pending(done))
+        except (ValueError, OSError) as error:
+            raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
+
+
+def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, origin: dict[str, str]) -> None:
+    """Launches the jobs that have something to train.
+
+    Raises:
+        ConfigError, StoreError: before anything is trained or, the folder aside, written.
+    """
+    done = store.completed()
+    todo = [job for job in jobs if job.pending(done)]
+    if todo:
+        check_runnable(todo, done)
+        store.check_writable()
+        with progress(sum(job.work(done) for job in todo)):
+            launch([job.overrides for job in todo], origin)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
+
+
+def announce(jobs: Sequence[Job], done: set[str], folder: Path) -> None:
+    num_runs, num_pending = sum(len(job.runs) for job in jobs), sum(len(job.pending(done)) for job in jobs)
+    state = f"{num_pending} to train, {num_runs - num_pending} done before" if num_pending else "all done before"
+    tuned = ("tuning ", ", then the winners' final runs") if jobs[0].config.tune else ("", "")
+    say(f"{_count(len(jobs), tuned[0] + 'job')}, {_count(num_runs, 'run')}: {state}{tuned[1]} -> {folder}/")
+
+
+def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Launch) -> None:
+    """Runs what is missing of a sweep, given as the overrides of its jobs, and shows the whole.
+
+    Raises:
+        ConfigError, StoreError: before anything is trained.
+        TuningError: at the end, if a tuning had no winner.
+    """
+    jobs, without = plan(all_overrides, compose), []
+    config = jobs[0].config
+    folder = Path(config.results_dir) / config.study.name
+    store = Store(folder)
+    announce(jobs, store.completed(), folder)
+    if config.dry_run:
+        from experiments.estimate import estimate  # JAX comes with it, after the first line
+
+        return estimate(jobs, store.completed())
+    origin = provenance()
+    run_phase(jobs, store, launch, origin)
+    if config.tune:
+        final, without = final_jobs(jobs, store, compose)
+        run_phase(final, store, launch, origin)
+        jobs = [*jobs, *final]
+    close(jobs, store, folder)
+    if without:
+        raise tuning.TuningError(f"no winner for {', '.join(without)}: every candidate diverged")
+
+
+def close(jobs: Sequence[Job], store: Store, folder: Path) -> None:
+    """The table of these jobs' runs, the figure of the whole study, and where everything is."""
+    from experiments.figure2 import draw_figure2  # a second of imports, not needed before
+
+    keys = {key for job in jobs for key in job.runs}
+    keys |= {run_id(reference_config(job.config, name)) for job in jobs for name in REFERENCES}
+    rows = store.runs()
+    print(summary.table(rows[rows["run_id"].isin(keys)]), flush=True)
+    has_test_run = ((rows["split"] == "test") & (rows["status"] == "completed") & (rows["phase"] != "tune")).any()
+    figures = draw_figure2(rows, folder / "figures") if has_test_run else []
+    for path in figures:
+        say(f"figure {path}")
+    say(f"results in {folder}/: runs.csv ({_count(len(rows), 'row')}), curves.csv, ranks/")

@@ -1,0 +1,127 @@
+"""The Hydra sweeper of this program: comma lists on `grid.*` are axes of one job, comma lists elsewhere are jobs.
+
+    model.embedding_dim=16,32 grid.learning_rate=0.001,0.002 grid.seed=range(0,8)   ->   2 jobs of 16 runs each
+
+Whatever a launcher does with jobs (one after the other, joblib, submitit) it does with these; see hydra/launcher.
+All jobs are composed and checked before the first one is launched.
+"""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from experiments.checks import resolve
+from experiments.config import AXES, ConfigError, SweepConfig
+
+# The values of these keys are lists; a comma list is their value, not a choice of jobs.
+LIST_KEYS = frozenset({*(f"grid.{axis}" for axis in AXES), "final_seeds"})
+# One sweep writes one study; and what the whole sweep does cannot differ between its jobs.
+ONE_PER_SWEEP = frozenset({"study", "study.name", "results_dir", "tune", "dry_run"})
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"{override.input_line}: expected a list such as 1,2,3 or range(0,8), got an interval")
+    return list(override.sweep_string_iterator())
+
+
+def _alternatives(override: Override) -> list[str]:
+    """What one override contributes to a job: one string, or one per job where it is swept."""
+    key = override.get_key_element()
+    if override.is_delete():
+        return [override.input_line or key]
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    values = _values(override)
+    if override.key_or_group in LIST_KEYS:
+        return [f"{key}=[{','.join(values)}]"]
+    if override.key_or_group in ONE_PER_SWEEP:
+        raise ConfigError(f"{override.key_or_group}: expected one value for all jobs, got {', '.join(values)}")
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{override.key_or_group}: expected each value once, got {', '.join(values)}")
+    return [f"{key}={value}" for value in values]
+
+
+def expand(overrides: Sequence[Override]) -> list[list[str]]:
+    """The overrides of each job, the last key varying fastest. Of two overrides of one key the later one counts.
+
+    Raises:
+        ConfigError: a sweep of what cannot be swept, or a value given twice.
+    """
+    last = {override.key_or_group: override for override in overrides}
+    return [list(job) for job in itertools.product(*(_alternatives(override) for override in last.values()))]
+
+
+def _as_arguments(params: Mapping[str, Any]) -> list[str]:
+    """`hydra.sweeper.params` of conf/: the text after the equals sign, or a list of the values to sweep."""
+    return [
+        f"{k}={','.join(map(str, v)) if isinstance(v, Sequence) and not isinstance(v, str) else v}"
+        for k, v in params.items()
+    ]
+
+
+class GridSweeper(Sweeper):
+    """Composes the jobs, and gives a launcher those that have runs to train."""
+
+    def __init__(self, params: Mapping[str, Any] | None = None):
+        self.params = params or {}
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
+
+    def sweep(self, arguments: list[str]) -> None:
+        from experiments.study import run_study  # pandas is not needed for --help
+
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*_as_arguments(self.params), *arguments])
+        run_study(expand(overrides), self.compose, self.launch)
+
+    def compose(self, overrides: list[str]) -> SweepConfig:
+        """The checked configuration of one job."""
+        job = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(job):
+            del job["hydra"]
+        return resolve(job)
+
+    def launch(self, jobs: list[list[str]], provenance: dict[str, str]) -> None:
+        """Runs jobs by hydra/launcher and waits for them.
+
+        Raises:
+            Exception: the first one that a job raised, after all jobs have ended.
+        """
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context,
+            # A job in another process, or on another machine, knows neither the command nor, later, the commit.
+            task_function=functools.partial(self.task_function, provenance=provenance),
+            config=self.config,
+        )
+        for job in launcher.launch(jobs, initial_job_idx=0):
+            _ = job.return_value
+
+
+# Hydra instantiates plugins by a name in this namespace, and no others.
+_PLUGIN = "hydra_plugins.ncfjax.GridSweeper"
+
+
+@dataclass
+class GridSweeperConf:
+    _target_: str = _PLUGIN
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Makes `hydra/sweeper: ncfjax` known."""
+    Plugins.instance().class_name_to_class[_PLUGIN] = GridSweeper
+    ConfigStore.instance().store(group="hydra/sweeper", name="ncfjax", node=GridSweeperConf, provider="ncfjax")
