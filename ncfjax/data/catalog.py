@@ -98,6 +98,8 @@ def load(
     `prefix` belongs to "ncf", `path` to "csv", `synthetic` to "synthetic". Raises ValueError for an unknown name and
     for bad files, and FileNotFoundError, with files, folder and address, for files that cannot be had.
     """
+    if num_negatives < 1:
+        raise ValueError(f"num_negatives: expected at least 1, got {num_negatives}")
     options = {"num_negatives": num_negatives, "seed": seed}
     if name == "synthetic":
         return make_synthetic(synthetic or SyntheticOptions(), **options)

@@ -38,7 +38,7 @@ def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
         raise ValueError(f"{name}: expected integers of {ndim} dimension(s), got {values.dtype} {values.shape}")
     if values.size and (values.min() < 0 or values.max() > np.iinfo(np.int32).max):
         raise ValueError(f"{name}: expected ids in 0..2**31-1, got {values.min()}..{values.max()}")
-    values = values.astype(np.int32, copy=False).view()
+    values = values.astype(np.int32)  # a copy: what was checked stays as it is
     values.flags.writeable = False
     return values
 

@@ -1,0 +1,235 @@
+import gzip
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncfjax.data.ncf import read_ncf
+
+# 3 users, 7 items; item 6 occurs in test only, user 2's positive is among its own negatives
+FILES = {
+    "train.rating": b"0\t1\t5\t30\n0\t0\t4\t20\n1\t2\t3\t40\n1\t0\t1\t10\n2\t3\t2\t50\n",
+    "test.rating": b"0\t2\t5\t31\n1\t6\t4\t41\n2\t4\t3\t51\n",
+    "test.negative": b"(0,2)\t3\t4\n(1,6)\t3\t4\n(2,4)\t4\t5\n",
+}
+
+
+def write(folder, **changed):
+    for suffix, content in {**FILES, **{name.replace("_", "."): value for name, value in changed.items()}}.items():
+        if content is not None:
+            (folder / f"tiny.{suffix}").write_bytes(content)
+    return folder / "tiny"
+
+
+def read(folder, **changed):
+    return read_ncf(write(folder, **changed), name="tiny", num_negatives=2)
+
+
+def assert_is_tiny(data):
+    assert data.train.users.tolist() == [0, 0, 1, 1, 2]
+    assert data.train.items.tolist() == [1, 0, 2, 0, 3]
+    assert (data.train.num_users, data.train.num_items) == (3, 7)
+    assert data.held_out.users.tolist() == [0, 1, 2]
+    assert data.held_out.positives.tolist() == [2, 6, 4]
+    assert data.held_out.negatives.tolist() == [[3, 4], [3, 4], [4, 5]]
+    assert (data.name, data.split, data.negatives, data.note) == ("tiny", "test", "file", "")
+
+
+def test_reads_three_files_as_they_are(tmp_path):
+    assert_is_tiny(read(tmp_path))
+
+
+def test_reads_three_columns_and_fractional_ratings(tmp_path):
+    train = b"0\t1\t4.5\n0\t0\t4\n1\t2\t3\n1\t0\t1\n2\t3\t2"
+    assert_is_tiny(read(tmp_path, train_rating=train, test_rating=b"0\t2\t5\n1\t6\t4\n2\t4\t3\n"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: content.rstrip(b"\n"),
+        lambda content: content + b"\n\n",
+        lambda content: content.replace(b"\n", b"\r\n") + b"\r\n",
+        lambda content: b"\xef\xbb\xbf" + content,
+        gzip.compress,
+        lambda content: gzip.compress(content[:11]) + gzip.compress(content[11:]),
+    ],
+    ids=[
+        "windows",
+        "no-last-newline",
+        "empty-lines-at-end",
+        "windows-empty-lines",
+        "bom",
+        "gzip-by-content",
+        "gzip-parts",
+    ],
+)
+def test_reads_other_line_ends_and_containers_alike(tmp_path, change):
+    changed = {suffix.replace(".", "_"): change(content) for suffix, content in FILES.items()}
+    assert_is_tiny(read(tmp_path, **changed))
+
+
+def test_finds_gz_files_and_prefers_the_plain_one(tmp_path):
+    prefix = write(tmp_path, train_rating=None)
+    (tmp_path / "tiny.train.rating.gz").write_bytes(gzip.compress(FILES["train.rating"]))
+    (tmp_path / "tiny.test.rating.gz").write_bytes(b"never looked at")
+    assert_is_tiny(read_ncf(prefix, name="tiny", num_negatives=2))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"tiny\.test\.rating: expected a file, plain or \.gz"):
+        read(tmp_path, test_rating=None)
+
+
+TRAIN, TEST, NEGATIVE = "train.rating", "test.rating", "test.negative"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "message"),
+    [
+        # train
+        (TRAIN, b"1\t2\t3\t40", b"1\t2", r"rating:3: expected 4 fields, as on the first line, got 2 in '1\\t2'"),
+        (TRAIN, b"0\t1\t5\t30", b"0\t1", r"rating:1: expected 3 or 4 fields .*, got 2"),
+        (TRAIN, b"0\t1\t5\t30", b"0 1 5 30", r"rating:1: expected 3 or 4 fields .*, got 1"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t3\t40\t9", r"rating:3: expected 4 fields, as on the first line, got 5"),
+        (TRAIN, b"0\t1\t5\t30", b"0\t1\t5", r"rating:2: expected 3 fields, as on the first line, got 4"),
+        (TRAIN, b"1\t2\t3\t40", b"", r"rating:3: expected 4 fields, as on the first line, got 1 in ''"),
+        (TRAIN, b"1\t2\t3", b"1\t2.5\t3", r"rating:3: expected an integer id, got '2\.5' in field 2"),
+        (TRAIN, b"1\t2\t3", b"1\t2.0\t3", r"rating:3: expected an integer id, got '2\.0' in field 2"),
+        (TRAIN, b"1\t2\t3", b"True\t2\t3", r"rating:3: expected an integer id, got 'True' in field 1"),
+        (TRAIN, b"1\t2\t3", b"1\tx\t3", r"rating:3: expected an integer id, got 'x' in field 2"),
+        (TRAIN, b"1\t2\t3", b"1\t\t3", r"rating:3: expected an integer id, got '' in field 2"),
+        (TRAIN, b"1\t2\t3", b"1\t\xff\t3", r"rating:3: expected an integer id"),
+        (TRAIN, b"1\t2\t3", b"1\t-2\t3", r"rating:3: expected an id in 0\.\.2\*\*31-1, got '-2' in field 2"),
+        (TRAIN, b"1\t2\t3", b"1\t2147483648\t3", r"rating:3: expected an id in 0\.\.2\*\*31-1, got '2147483648'"),
+        (TRAIN, b"1\t2\t3", b"1\t99999999999999999999\t3", r"rating:3: expected an id in 0\.\.2\*\*31-1"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\tgood\t40", r"rating:3: expected a number, got 'good' in field 3"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\tinf\t40", r"rating:3: expected a number, got 'inf' in field 3"),
+        (
+            TRAIN,
+            b"2\t3\t2",
+            b"3\t3\t2",
+            r"rating:5: expected a user with a row in .*test\.rating, got user 3 without one",
+        ),
+        (TRAIN, b"1\t0\t1", b"1\t6\t1", r"rating:4: expected a pair that is not in .*test\.rating, got user 1, item 6"),
+        # test
+        (TEST, b"1\t6\t4\t41", b"1\t6", r"rating:2: expected 4 fields, as on the first line, got 2"),
+        (TEST, b"1\t6", b"1\t-6", r"rating:2: expected an id in 0"),
+        (TEST, b"1\t6", b"0\t6", r"rating:2: expected one row per user, got a second one of user 0"),
+        (TEST, b"1\t6\t4\t41\n", b"", r"train\.rating:3: expected a user with a row in .*, got user 1 without one"),
+        (TEST, b"2\t4\t3\t51\n", b"2\t4\t3\t51\n3\t4\t3\t51\n", r"test\.negative:4: expected 4 lines.*, got 3"),
+        # negatives
+        (NEGATIVE, b"(1,6)\t3\t4", b"(1,6)\t3", r"negative:2: expected 2 negatives, got 1"),
+        (NEGATIVE, b"(0,2)\t3\t4", b"(0,2)\t3", r"negative:1: expected 2 negatives, got 1"),
+        (NEGATIVE, b"(1,6)\t3\t4", b"(1,6)\t3\t4\t5", r"negative:2: expected 2 negatives, got 3"),
+        (NEGATIVE, b"(1,6)", b"(1,5)", r"negative:2: expected \(1,6\) as in .*test\.rating:2, got \(1,5\)"),
+        (NEGATIVE, b"(1,6)", b"1,6", r"negative:2: expected a line that starts with \(user,item\), got '1,6"),
+        (NEGATIVE, b"(1,6)\t3", b"(1,6)\tthree", r"negative:2: expected an integer id, got 'three'"),
+        (NEGATIVE, b"(1,6)\t3", b"(1,6)\t-3", r"negative:2: expected an id in 0"),
+        (NEGATIVE, b"(2,4)\t4\t5\n", b"", r"negative:3: expected 3 lines, as in .*test\.rating, got 2"),
+        (NEGATIVE, b"(2,4)\t4\t5\n", b"(2,4)\t4\t5\n(3,4)\t1\t2\n", r"negative:4: expected 3 lines, .*, got 4"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number(tmp_path, suffix, old, new, message):
+    assert FILES[suffix].count(old) == 1
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, **{suffix.replace(".", "_"): FILES[suffix].replace(old, new)})
+
+
+def test_a_user_in_no_file_is_refused(tmp_path):
+    test = FILES["test.rating"] + b"4\t4\t3\t51\n"
+    with pytest.raises(ValueError, match=r"test\.rating: expected users 0\.\.4, got no row of user 3"):
+        read(tmp_path, test_rating=test, test_negative=None)
+
+
+@pytest.mark.parametrize("suffix", FILES)
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b" \r\n", gzip.compress(b"")], ids=["0-bytes", "newlines", "blank", "gz"]
+)
+def test_an_empty_file_is_refused(tmp_path, suffix, content):
+    with pytest.raises(ValueError, match=rf"tiny\.{suffix}:1: expected at least one row, got an empty file"):
+        read(tmp_path, **{suffix.replace(".", "_"): content})
+
+
+@pytest.mark.parametrize("cut", [1, 8, 30, 2000])
+def test_a_truncated_gzip_file_is_refused(tmp_path, cut):
+    lines = b"".join(b"%d\t%d\t5\t30\n" % divmod(n * 7919 % 10_000, 100) for n in range(10_000))
+    with pytest.raises(ValueError, match=r"train\.rating:\d+: expected the rest .*truncated gzip"):
+        read(tmp_path, train_rating=gzip.compress(lines)[:-cut])
+
+
+def test_a_damaged_gzip_file_is_refused(tmp_path):
+    content = bytearray(gzip.compress(FILES["train.rating"]))
+    content[-5] ^= 1  # in the checksum
+    with pytest.raises(ValueError, match=r"train\.rating:\d+: expected .*damaged gzip"):
+        read(tmp_path, train_rating=bytes(content))
+
+
+def test_repeated_train_pairs_are_dropped_and_counted(tmp_path):
+    data = read(tmp_path, train_rating=b"0\t0\t4\t20\n" + FILES["train.rating"] + b"1\t2\t3\t40\n")
+    assert data.note == "2 repeated train pairs dropped"
+    assert data.train.users.tolist() == [0, 0, 1, 1, 2]
+    assert data.train.items.tolist() == [0, 1, 2, 0, 3]
+
+
+def test_a_user_without_train_rows_is_kept(tmp_path):
+    data = read(tmp_path, train_rating=FILES["train.rating"].replace(b"2\t3\t2\t50\n", b""))
+    assert data.train.num_users == 3
+    assert len(data.held_out) == 3
+
+
+def test_missing_negatives_are_drawn_outside_train_and_test(tmp_path):
+    data = read(tmp_path, test_negative=None)
+    assert data.negatives == "drawn seed=0"
+    known = [{1, 0, 2}, {2, 0, 6}, {3, 4}]
+    assert data.held_out.negatives.shape == (3, 2)
+    assert all(not known[user] & set(row) for user, row in enumerate(data.held_out.negatives.tolist()))
+
+
+def test_a_user_with_too_few_items_left_is_named(tmp_path):
+    prefix = write(tmp_path, test_negative=None)
+    with pytest.raises(ValueError, match="user 0: expected at least 5 items to draw negatives from, got 4 of 7"):
+        read_ncf(prefix, name="tiny", num_negatives=5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.lists(st.integers(0, 12), min_size=4, max_size=8, unique=True), min_size=1, max_size=6),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_split_that_is_written_is_read_back(users, newline, compressed, timed, ends):
+    """Each list holds a user's items: the positive, two negatives, the train items."""
+    tail = "\t1\t0" if timed else "\t1"
+    rows = {
+        "train.rating": [f"{user}\t{item}{tail}" for user, items in enumerate(users) for item in items[3:]],
+        "test.rating": [f"{user}\t{items[0]}{tail}" for user, items in enumerate(users)],
+        "test.negative": [f"({user},{items[0]})\t{items[1]}\t{items[2]}" for user, items in enumerate(users)],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, lines in rows.items():
+            content = (newline.join(lines) + newline * ends).encode()
+            Path(folder, f"any.{suffix}").write_bytes(gzip.compress(content) if compressed else content)
+        data = read_ncf(Path(folder, "any"), name="any", num_negatives=2)
+    assert data.train.items.tolist() == [item for items in users for item in items[3:]]
+    assert data.train.users.tolist() == [user for user, items in enumerate(users) for _ in items[3:]]
+    assert data.held_out.positives.tolist() == [items[0] for items in users]
+    assert data.held_out.negatives.tolist() == [items[1:3] for items in users]
+    assert data.train.num_items == 1 + max(item for items in users for item in items)
+
+
+def test_ml_1m_has_its_known_counts(real_data):
+    data = read_ncf(real_data / "ml-1m", name="ml-1m")
+    assert len(data.train) == 994_169
+    assert (data.train.num_users, data.train.num_items) == (6040, 3706)
+    assert len(np.unique(data.train.items)) == 3704  # two items occur only in test
+    assert data.held_out.negatives.shape == (6040, 99)
+    assert (data.held_out.negatives == data.held_out.positives[:, None]).any(axis=1).sum() == 156
+    assert (np.diff(data.train.users) >= 0).all()
+    assert (data.negatives, data.note) == ("file", "")

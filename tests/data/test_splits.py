@@ -1,0 +1,201 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
+from ncfjax.data.splits import draw_negatives, holdout, leave_one_out
+
+
+def draw(users, pairs, num_items, num_negatives, seed=0):
+    excluded = np.array(pairs, np.int32).reshape(-1, 2)
+    sizes = {"num_items": num_items, "num_negatives": num_negatives}
+    return draw_negatives(np.array(users, np.int32), excluded[:, 0], excluded[:, 1], **sizes, seed=seed)
+
+
+# draw_negatives
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=8),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 11)), max_size=30),
+    st.integers(0, 5),
+    st.integers(0, 2**32),
+)
+def test_negatives_are_distinct_and_never_excluded(users, pairs, num_negatives, seed):
+    allowed = [set(range(12)) - {item for owner, item in pairs if owner == user} for user in users]
+    if min(map(len, allowed)) < num_negatives:
+        with pytest.raises(ValueError, match=f"expected at least {num_negatives} items to draw negatives from"):
+            draw(users, pairs, 12, num_negatives, seed)
+        return
+    negatives = draw(users, pairs, 12, num_negatives, seed)
+    assert negatives.dtype == np.int32
+    assert negatives.shape == (len(users), num_negatives)
+    for row, items in zip(negatives.tolist(), allowed, strict=True):
+        assert len(set(row)) == num_negatives
+        assert set(row) <= items
+
+
+def test_a_user_with_just_enough_items_gets_all_of_them():
+    pairs = [(3, item) for item in range(0, 10, 2)]
+    assert sorted(draw([3], pairs, 10, 5)[0].tolist()) == [1, 3, 5, 7, 9]
+
+
+def test_same_seed_same_negatives_and_another_seed_others():
+    pairs = [(user, user % 50) for user in range(100)]
+    first, again, other = (draw(range(100), pairs, 500, 20, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.9
+
+
+def test_every_allowed_item_is_equally_likely_in_every_place():
+    num_draws, pairs = 40_000, [(0, 0), (0, 3), (0, 4), (0, 9)]
+    negatives = draw([0] * num_draws, pairs, 10, 3)
+    counts = np.stack([np.bincount(place, minlength=10) for place in negatives.T])
+    assert (counts[:, [0, 3, 4, 9]] == 0).all()
+    stderr = np.sqrt(num_draws * (1 / 6) * (5 / 6))
+    assert np.abs(counts[:, [1, 2, 5, 6, 7, 8]] - num_draws / 6).max() < 4.5 * stderr
+
+
+def test_every_pair_of_allowed_items_is_equally_likely():
+    num_draws = 30_000
+    negatives = np.sort(draw([0] * num_draws, [(0, 2)], 5, 2), axis=1)
+    counts = np.unique(negatives, axis=0, return_counts=True)[1]
+    assert len(counts) == 6
+    assert np.abs(counts - num_draws / 6).max() < 4.5 * np.sqrt(num_draws * (1 / 6) * (5 / 6))
+
+
+def test_memory_does_not_grow_with_the_catalogue():
+    users = np.arange(5000, dtype=np.int32)
+    tracemalloc.start()
+    draw_negatives(users, users, users, num_items=1_000_000, num_negatives=20, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # one byte per user and item would be 5e9
+
+
+# leave_one_out
+
+
+def plain_leave_one_out(rows):
+    """The same split, user by user; rows of (user, item, timestamp)."""
+    items = {item: number for number, item in enumerate(dict.fromkeys(item for _, item, _ in rows))}
+    train, held_out = [], []
+    for number, user in enumerate(sorted({user for user, _, _ in rows})):
+        mine = [(time, row, items[item]) for row, (owner, item, time) in enumerate(rows) if owner == user]
+        newest_first = list(dict.fromkeys(item for _, _, item in sorted(mine, reverse=True)))
+        if len(newest_first) > 1:
+            held_out.append((number, newest_first.pop(0)))
+        train += [(number, item) for item in newest_first]
+    return train, held_out
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([7, 3, 30, -1]), st.sampled_from([90, 5, 7, 60]), st.integers(0, 3)), min_size=1)
+)
+def test_leave_one_out_equals_a_loop_over_users(rows):
+    train, held_out = plain_leave_one_out(rows)
+    arguments = [np.array(column) for column in zip(*rows, strict=True)]
+    if not held_out:
+        with pytest.raises(ValueError, match="tiny: expected a user with at least two items, got none"):
+            leave_one_out(*arguments, name="tiny", num_negatives=0)
+        return
+    data = leave_one_out(*arguments, name="tiny", num_negatives=0)
+    assert list(zip(data.train.users.tolist(), data.train.items.tolist(), strict=True)) == train
+    assert list(zip(data.held_out.users.tolist(), data.held_out.positives.tolist(), strict=True)) == held_out
+    num_repeated = len(rows) - len({row[:2] for row in rows})
+    assert data.note == (f"{num_repeated} repeated pairs dropped" if num_repeated else "")
+
+
+def test_leave_one_out_by_hand():
+    users = np.array([20, 10, 20, 10, 20, 30])
+    items = np.array([5, 5, 4, 9, 8, 4])
+    timestamps = np.array([1.5, 2.0, 3.0, 2.0, 2.5, 9.0])  # user 10: a tie, the later row is held out
+    data = leave_one_out(users, items, timestamps, name="tiny", num_negatives=1)
+    assert data.held_out.users.tolist() == [0, 1]
+    assert data.held_out.positives.tolist() == [2, 1]
+    assert data.train.users.tolist() == [0, 1, 1, 2]
+    assert data.train.items.tolist() == [0, 3, 0, 1]
+    assert data.held_out.negatives[1].tolist() == [2]
+    assert (data.split, data.negatives, data.note) == ("test", "drawn seed=0", "")
+
+
+# holdout
+
+rows_per_user = st.lists(st.integers(0, 4), min_size=1, max_size=8)
+
+
+def make_data(num_rows, seed=0, num_items=30):
+    """User u has num_rows[u] train items and one test item, all distinct, in random order."""
+    rng = np.random.default_rng(seed)
+    items = [rng.permutation(num_items)[: count + 1] for count in num_rows]
+    users = np.repeat(np.arange(len(num_rows)), num_rows)
+    order = rng.permutation(len(users))  # users need not be contiguous
+    train_items = np.concatenate([row[1:] for row in items])
+    train = Interactions(users[order], train_items[order], len(num_rows), num_items)
+    positives = np.array([row[0] for row in items])
+    negatives = np.zeros((len(num_rows), 1), np.int32)
+    return LeaveOneOut("tiny", "test", train, HeldOut(np.arange(len(num_rows)), positives, negatives), "file", "subset")
+
+
+def pairs_of(users, items):
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
+@settings(deadline=None)
+@given(rows_per_user, st.integers(0, 9))
+def test_holdout_moves_the_first_row_of_each_user_with_two(num_rows, seed):
+    data = make_data(num_rows, seed)
+    before = pairs_of(data.train.users, data.train.items)
+    first = {}
+    for row in before:
+        first.setdefault(row[0], row)
+    moved = [first[user] for user in first if num_rows[user] > 1]
+    result = holdout(data, num_negatives=3, seed=seed)
+    assert set(pairs_of(result.held_out.users, result.held_out.positives)) == set(moved)
+    assert len(result.held_out) == len(moved)
+    assert pairs_of(result.train.users, result.train.items) == [row for row in before if row not in moved]
+
+
+@settings(deadline=None)
+@given(rows_per_user, st.integers(0, 9))
+def test_holdout_negatives_avoid_train_holdout_and_test_items(num_rows, seed):
+    data = make_data(num_rows, seed)
+    result = holdout(data, num_negatives=5, seed=seed)
+    known = set(pairs_of(data.train.users, data.train.items) + pairs_of(data.held_out.users, data.held_out.positives))
+    for user, row in zip(result.held_out.users.tolist(), result.held_out.negatives.tolist(), strict=True):
+        assert len(set(row)) == 5
+        assert not known & {(user, item) for item in row}
+
+
+def test_holdout_draws_100_negatives_by_default_and_says_so():
+    data = make_data([3] * 20, num_items=200)
+    result = holdout(data, seed=7)
+    assert result.held_out.negatives.shape == (20, 100)  # 101 candidates with the positive
+    assert (result.split, result.negatives, result.note, result.name) == ("holdout", "drawn seed=7", "subset", "tiny")
+
+
+def test_the_study_could_draw_the_test_item_as_a_negative():
+    data = make_data([3] * 50, num_items=20)
+    for excluded, expected in ((True, 0), (False, 50)):
+        num_negatives = 16 if excluded else 17  # all that there are
+        result = holdout(data, num_negatives=num_negatives, exclude_test_item=excluded)
+        test_items = data.held_out.positives[result.held_out.users]
+        assert (result.held_out.negatives == test_items[:, None]).sum() == expected
+
+
+def test_holdout_is_deterministic_by_seed():
+    data = make_data([3] * 50, num_items=300)
+    first, again, other = (holdout(data, seed=seed).held_out.negatives for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_holdout_of_a_holdout_is_refused():
+    data = holdout(make_data([3, 3]), num_negatives=2)
+    with pytest.raises(ValueError, match="expected the test split of tiny, got its 'holdout' split"):
+        holdout(data, num_negatives=2)
