@@ -1,6 +1,7 @@
 """Who interacted with what, as one bit per (user, item): 2.8 MB for MovieLens-1M, small enough to live on the device.
 
-Unpacking a block of users with shifts is cheaper than scattering their histories: a scatter costs about 50 ns per interaction on a CPU.
+Unpacking a block of users with shifts is cheaper than scattering their histories: a scatter costs about 50 ns per
+interaction on a CPU.
 """
 
 import jax.numpy as jnp

@@ -1,6 +1,7 @@
 """Full ranking: the held-out item among the whole catalogue, less what the user already has in training.
 
-Sampled metrics need not order models as the full ones do (Krichene and Rendle, KDD 2020), so both are reported beside each other.
+Sampled metrics need not order models as the full ones do (Krichene and Rendle, KDD 2020), so both are reported beside
+each other.
 """
 
 import jax.numpy as jnp

@@ -11,7 +11,8 @@ def sampled_ranks(
 ) -> Int[Array, " users"]:
     """Zero-based rank of each user's positive among its negatives.
 
-    156 lines of ml-1m.test.negative list the user's own positive; it must not outrank itself (the authors' dict collapses it), so it is masked.
+    156 lines of ml-1m.test.negative list the user's own positive; it must not outrank itself (the authors' dict
+    collapses it), so it is masked.
     """
     positive = jnp.take_along_axis(scores, positives[:, None], axis=1)[:, 0]
     candidates = jnp.take_along_axis(scores, negatives, axis=1)

@@ -1,6 +1,7 @@
 """A recommender: a table of user vectors, a table of item vectors and the similarity that scores a pair of them.
 
-A Flax NNX module used as a plain pytree: `jax.vmap` over seeds gives a whole grid of recommenders, `jax.tree.map(lambda x: x[i], grid)` one of them back.
+A Flax NNX module used as a plain pytree: `jax.vmap` over seeds gives a whole grid of recommenders,
+`jax.tree.map(lambda x: x[i], grid)` one of them back.
 """
 
 import jax
@@ -13,7 +14,8 @@ from ncfjax.models.similarity import Dot
 class Recommender(nnx.Module):
     """Vectors drawn from N(0, stddev^2), biases at zero (facts of the study: not scaled by the dimension).
 
-    Ids are trusted here: JAX clamps an index that is out of range, so they are validated where data enters (`ncfjax.data`).
+    Ids are trusted here: JAX clamps an index that is out of range, so they are validated where data enters
+    (`ncfjax.data`).
     """
 
     def __init__(self, num_users: int, num_items: int, embedding_dim: int, similarity: Dot, *, stddev, key):

@@ -3,8 +3,9 @@
     Dot, with biases    s = b + b_u + b_i + <p, q>      (Rendle et al., RecSys 2020, arXiv:2005.09683)
     Dot, plain          s = <p, q>
 
-`embedding_dim` counts the bias as the study does: with biases, the last entry of a vector *is* its bias, so that an embedding of size d holds
-d - 1 factors. A similarity offers two views of the same function: `__call__` for pairs, `all_pairs` for every user of a block against every item.
+`embedding_dim` counts the bias as the study does: with biases, the last entry of a vector *is* its bias, so that an
+embedding of size d holds d - 1 factors. A similarity offers two views of the same function: `__call__` for pairs,
+`all_pairs` for every user of a block against every item.
 """
 
 import jax.numpy as jnp
@@ -17,7 +18,9 @@ class Dot(nnx.Module):
 
     def __init__(self, embedding_dim: int, *, biases: bool):
         if embedding_dim < 1 + biases:
-            raise ValueError(f"model.embedding_dim: expected at least {1 + biases} (biases={biases}), got {embedding_dim}")
+            raise ValueError(
+                f"model.embedding_dim: expected at least {1 + biases} (biases={biases}), got {embedding_dim}"
+            )
         self.biases = biases
         self.bias = nnx.Param(jnp.zeros(()))
 

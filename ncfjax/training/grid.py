@@ -1,12 +1,14 @@
 """Grids: many members of one run in one compiled program. The only file that knows the axes of a grid.
 
-A block of members is laid out as groups x width. The members of a group share a seed, so they share order and negatives and are vmapped over their
-rates: they read each batch once. Groups are spread over the devices (`jax.sharding`) and, on one device, mapped one after another on a CPU, where a
-second model in the cache costs more than it saves, and vmapped on an accelerator. A member's numbers depend on its own configuration alone, up to the
+A block of members is laid out as groups x width. The members of a group share a seed, so they share order and
+negatives and are vmapped over their rates: they read each batch once. Groups are spread over the devices
+(`jax.sharding`) and, on one device, mapped one after another on a CPU, where a second model in the cache costs more
+than it saves, and vmapped on an accelerator. A member's numbers depend on its own configuration alone, up to the
 rounding of differently shaped products.
 
-    measured, two CPU cores, ML-1M, `expected`, s per epoch and member:     d=16: alone 0.08, 4 wide 0.076, 4 wide on two devices 0.043
-                                                                           d=192: alone 0.30, 4 wide 0.65
+    measured on two cores, ML-1M, `expected`, seconds per epoch and member
+        d=16     alone 0.08    4 wide 0.076    4 wide on two devices 0.043
+        d=192    alone 0.30    4 wide 0.65
 """
 
 import math
@@ -23,7 +25,8 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Questions, Ranks, make_questions, rank_held_out
 from ncfjax.training.loop import Learner, Rates, Spec, init_learner, make_training_data, train
 
-# Widest group on a CPU, in floats of one item's vectors: beyond it the tables of a group fall out of the second-level cache.
+# Widest group on a CPU, in floats of one item's vectors: beyond it the tables of a group fall out of the second-level
+# cache.
 CPU_GROUP_FLOATS = {"expected": 64, "sampled": 256}
 
 
@@ -68,7 +71,9 @@ def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
     epoch = len(train) * (12 if spec.objective == "sampled" else 0)  # random keys and their order while sorting
     fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4) + 64 * 4 * train.num_items
     copies = {"sgd": 2, "adam": 6}[spec.optimizer]  # the tables, their gradient or update, and the moments
-    batch = spec.batch_size * (train.num_items if spec.objective == "expected" else (2 + spec.num_negatives) * spec.embedding_dim)
+    batch = spec.batch_size * (
+        train.num_items if spec.objective == "expected" else (2 + spec.num_negatives) * spec.embedding_dim
+    )
     return fixed, copies * tables + epoch + 4 * 4 * batch + 8 * len(data.held_out)
 
 
@@ -160,7 +165,10 @@ class Program:
 
 
 def arrange(block: list[Member], spec: Spec) -> Int[np.ndarray, "groups width"]:
-    """Indices into `block`: members of one seed share groups; groups are filled up, and added to fill every device, by repeating members."""
+    """Indices into `block`: members of one seed share groups.
+
+    Groups are filled up, and added to fill every device, by repeating members.
+    """
     by_seed: dict[int, list[int]] = {}
     for index, member in enumerate(block):
         by_seed.setdefault(member.seed, []).append(index)
@@ -202,7 +210,10 @@ def _on_device(data: LeaveOneOut):
 
 
 def _spread(function, mesh, split: int):
-    """Runs `function` for every group; the first `split` arguments have the group axis, the others are shared by all."""
+    """Runs `function` for every group.
+
+    The first `split` arguments have the group axis, the others are shared by all.
+    """
 
     def local(*arguments):
         own, shared = arguments[:split], arguments[split:]
@@ -212,9 +223,9 @@ def _spread(function, mesh, split: int):
 
     def everywhere(*arguments):
         specs = tuple(PartitionSpec("groups") if i < split else PartitionSpec() for i in range(len(arguments)))
-        return jax.shard_map(
-            local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False
-        )(*arguments)
+        return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False)(
+            *arguments
+        )
 
     return everywhere
 

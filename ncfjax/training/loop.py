@@ -1,7 +1,8 @@
 """One run: a model is drawn from its seed and trained epoch by epoch, all of it inside `jax.lax` loops.
 
-Nothing here knows grids, files or clocks. Every random choice descends from the seed alone: key(seed) -> initialisation, and -> epoch -> order,
-negatives. So an epoch is the same whether it is reached in one call or in many.
+Nothing here knows grids, files or clocks. Every random choice descends from the seed alone: key(seed) ->
+initialisation, and -> epoch -> order, negatives. So an epoch is the same whether it is reached in one call or in
+many.
 """
 
 from typing import NamedTuple
@@ -44,7 +45,8 @@ class Rates(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """Training interactions on the device: pairs for the sampled objective, histories and their lengths for the expected one."""
+    """Training interactions on the device: pairs for the sampled objective, histories and their lengths for the
+    expected one."""
 
     users: Int[Array, " positives"]
     items: Int[Array, " positives"]
@@ -81,8 +83,8 @@ def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:
 def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:
     """A random order of 0..count-1 in batches; the last batch is filled up with `count`, which is past the end.
 
-    One sort by 32-bit random keys. Equal keys stay in their order: about count^2 / 2^33 pairs, 115 of the 994,169 of MovieLens-1M, a fifth of a second
-    per epoch cheaper than `jax.random.permutation`, which sorts twice.
+    One sort by 32-bit random keys. Equal keys stay in their order: about count^2 / 2^33 pairs, 115 of the 994,169 of
+    MovieLens-1M, a fifth of a second per epoch cheaper than `jax.random.permutation`, which sorts twice.
     """
     keys = jax.random.bits(key, (count,))
     _, order = jax.lax.sort((keys, jnp.arange(count, dtype=jnp.int32)), num_keys=1)
@@ -92,7 +94,10 @@ def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches bat
 
 
 def sample_negatives(key: Array, shape: tuple[int, ...], num_items: int) -> Int[Array, "..."]:
-    """Uniform item ids, with repeats, positives not excluded. The modulo favours low ids by num_items / 2^32, under 1e-6."""
+    """Uniform item ids, with repeats, positives not excluded.
+
+    The modulo favours low ids by num_items / 2^32, under 1e-6.
+    """
     return (jax.random.bits(key, shape) % jnp.uint32(num_items)).astype(jnp.int32)
 
 
@@ -117,7 +122,8 @@ def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner
 
 
 def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
-    """Every user once, in random order, in blocks of `batch_size` users with all their positives and every item as a negative."""
+    """Every user once, in random order, in blocks of `batch_size` users with all their positives and every item as a
+    negative."""
     num_users, num_items = learner.model.user.shape[0], learner.model.item.shape[0]
     negatives_per_positive = rates.negative_weight * spec.num_negatives
 

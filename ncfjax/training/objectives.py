@@ -1,13 +1,18 @@
-"""Objectives for implicit feedback: logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per positive, weight w.
+"""Objectives for implicit feedback.
 
-    sampled     sum over positives (u, i) of   l(s_ui) + w * sum over m uniform items j of l(-s_uj)        (the study's algorithm)
-    expected    sum over positives (u, i) of   l(s_ui)  +  w * m / |I| * sum over all items j of n_u l(-s_uj)
+Logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per positive, each of weight w:
 
-`expected` is the mean of `sampled` over its negatives, without their noise, as dense products over a block of users. The negatives are uniform over
-all items, may repeat and may be positives, as in the study (Rendle et al., RecSys 2020, arXiv:2005.09683).
+    sampled     sum over positives (u, i) of  l(s_ui) + w sum over m uniform items j of l(-s_uj)
+    expected    sum over positives (u, i) of  l(s_ui) + w m / |I| sum over all items j of l(-s_uj)
 
-Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included, times its weight; it is summed and
-not averaged. The gradient is simultaneous, where the authors' script lets the item see the already updated user (a NumPy view).
+`sampled` is the study's algorithm. `expected` is its mean over the negatives, without their noise, as dense products
+over a block of users.
+The negatives are uniform over all items, may repeat and may be positives, as in the study (Rendle et al., RecSys
+2020, arXiv:2005.09683).
+
+Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included,
+times its weight; it is summed and not averaged. The gradient is simultaneous, where the authors' script lets the item
+see the already updated user (a NumPy view).
 """
 
 from typing import NamedTuple
@@ -21,7 +26,10 @@ from ncfjax.models.similarity import Dot
 
 
 class Gradient(NamedTuple):
-    """Gradient with respect to the rows that a batch touches; ids past the table are padding, and ids may repeat (their values add)."""
+    """Gradient with respect to the rows that a batch touches.
+
+    Ids past the table are padding, and ids may repeat (their values add).
+    """
 
     users: Int[Array, " batch"]
     user: Float[Array, "batch dim"]
@@ -39,7 +47,10 @@ def sampled_gradient(
     negative_weight: Float[Array, ""],
     regularization: Float[Array, ""],
 ) -> Gradient:
-    """Gradient of the sampled objective on a batch of positives, each with its own negatives; examples that are not `valid` count nothing."""
+    """Gradient of the sampled objective on a batch of positives, each with its own negatives.
+
+    Examples that are not `valid` count nothing.
+    """
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
     weight = jnp.full(examples.shape, negative_weight).at[:, 0].set(1.0) * valid[:, None]
     p = model.user.at[users].get(mode="promise_in_bounds")
@@ -61,7 +72,9 @@ def expected_gradient(
     negatives_per_positive: Float[Array, ""],
     regularization: Float[Array, ""],
 ) -> Gradient:
-    """Gradient of the expected objective on a block of users with all their `positives`, `count` = n_u of them; `negatives_per_positive` is w * m.
+    """Gradient of the expected objective on a block of users with all their `positives`.
+
+    `count` is n_u, their number; `negatives_per_positive` is w * m.
 
     A user id past the table is padding: it has no positives, so it counts nothing.
     """

@@ -1,7 +1,8 @@
 """Optimisers: how a gradient over touched rows moves a recommender.
 
-    sgd     x - learning_rate * g                on the touched rows alone; a step costs O(batch * dim)
-    adam    Kingma and Ba (arXiv:1412.6980), optax defaults, dense: the moments of untouched rows decay too; a step costs O(tables)
+    sgd     x - learning_rate * g on the touched rows alone; a step costs O(batch * dim)
+    adam    Kingma and Ba (arXiv:1412.6980), optax defaults; dense: the moments of untouched rows decay too, and a step
+            costs O(tables)
 
 The learning rate may be traced, so a grid can hold a different one in each member.
 """

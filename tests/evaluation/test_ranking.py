@@ -15,7 +15,11 @@ class Scorer:
         self.table = jnp.asarray(table, jnp.float32)
 
     def score_all(self, users):
-        return jnp.broadcast_to(self.table, (len(users), self.table.shape[-1])) if self.table.ndim == 1 else self.table[users]
+        return (
+            jnp.broadcast_to(self.table, (len(users), self.table.shape[-1]))
+            if self.table.ndim == 1
+            else self.table[users]
+        )
 
 
 def evaluate(table, data):

@@ -130,10 +130,10 @@ def test_every_member_has_a_slot_and_a_group_shares_its_seed(seeds):
 def numbers_with(devices: int, graph_mode: str = "true") -> np.ndarray:
     """The embedding tables that a fresh process gets on so many (forced) host devices."""
     code = (
-        "import jax; jax.config.update('jax_num_cpu_devices', %d); import numpy as np;"
+        f"import jax; jax.config.update('jax_num_cpu_devices', {devices}); import numpy as np;"
         "from tests.training.test_grid import *;"
         "print(jax.device_count()); np.save(sys.argv[1], tables(*run(SPECS['expected'], GRID)))"
-    ) % devices
+    )
     path = Path(os.environ["PYTEST_TMP"]) / f"{devices}-{graph_mode}.npy"
     environment = os.environ | {"NNX_GRAPH_MODE": graph_mode}
     root = Path(__file__).parents[2]

@@ -30,7 +30,9 @@ def penalty(model, user, item, strength):
 
 def example_loss(model, user, item, sign, weight):
     """weight * (l(sign * score) + the penalty on what the example touches)."""
-    return weight * jax.nn.softplus(-sign * model.score(*map(jnp.asarray, (user, item)))) + penalty(model, user, item, weight)
+    return weight * jax.nn.softplus(-sign * model.score(*map(jnp.asarray, (user, item)))) + penalty(
+        model, user, item, weight
+    )
 
 
 def dense(gradient):
@@ -57,9 +59,7 @@ def test_sampled_gradient_is_the_gradient_of_the_sampled_loss(model):
         return total
 
     valid = jnp.ones(3, bool)
-    gradient = sampled_gradient(
-        model, users, items, negatives, valid, jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
-    )
+    gradient = sampled_gradient(model, users, items, negatives, valid, jnp.float32(WEIGHT), jnp.float32(REGULARIZATION))
     assert_same(gradient, jax.grad(loss)(model))
 
 
@@ -166,7 +166,10 @@ def test_one_positive_at_a_time_is_the_studys_sgd(model):
 
 
 def test_one_positive_with_its_negatives_is_the_studys_step_to_second_order(model):
-    """A positive and its negatives share one step here, where the study takes 1 + m steps; they differ by O(learning_rate^2)."""
+    """A positive and its negatives share one step here, where the study takes 1 + m steps.
+
+    They differ by O(learning_rate^2).
+    """
     tables = np.array(model.user[...]), np.array(model.item[...]), float(model.similarity.bias[...])
     negatives = [1, 5, 1, 7]
     examples = [(2, 3, True), *((2, j, False) for j in negatives)]
@@ -183,7 +186,8 @@ def test_one_positive_with_its_negatives_is_the_studys_step_to_second_order(mode
 
 
 def test_the_studys_aliased_item_step_does_not_matter(model):
-    """Its item step sees the already updated user: at the study's rate a thousand steps differ by under 1 % of what they move."""
+    """Its item step sees the already updated user: at the study's rate a thousand steps differ by under 1 % of what
+    they move."""
     tables = np.array(model.user[...]), np.array(model.item[...]), float(model.similarity.bias[...])
     examples = draw_examples(1000)
     simultaneous = study_loop(*tables, examples, 0.002, 0.005, simultaneous=True)

@@ -1,0 +1,198 @@
+"""python -m benchmarks.sweep [DATA_DIR]: the speed table of the sweep on MovieLens-1M, measured in one run.
+
+Every figure is a median over repeats; two things that are compared take turns, so that a drift of the machine hits
+both. It needs a machine with nothing else to do, and takes about ten minutes on two cores. A bar is the number that
+the project promises itself.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.loops import fresh_tables, numba_epoch, numpy_loop
+from experiments import device
+from ncfjax.data.catalog import load
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_questions, rank_held_out
+from ncfjax.training.grid import Member, Program
+from ncfjax.training.loop import Spec
+
+STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_weight=1.0, seed=0)
+GRID_OF_8 = [STUDY._replace(learning_rate=rate) for rate in (0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01)]
+NUM_NEGATIVES = 8
+NUMPY_EXAMPLES = 50_000
+
+
+class Line(NamedTuple):
+    what: str
+    measured: str
+    bar: str
+    met: bool
+
+
+def spec(objective: str, embedding_dim: int) -> Spec:
+    return Spec(embedding_dim, objective, {"expected": 16, "sampled": 512}[objective], NUM_NEGATIVES)
+
+
+def seconds(action) -> float:
+    start = time.perf_counter()
+    jax.block_until_ready(action())
+    return time.perf_counter() - start
+
+
+def in_turns(*actions, repeats: int) -> list[float]:
+    """Median seconds of each action after one warm-up of each; the actions take turns."""
+    for action in actions:
+        action()
+    times = [[seconds(action) for action in actions] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+class Epoch:
+    """One epoch of a block each time it is called."""
+
+    def __init__(self, data: LeaveOneOut, objective: str, embedding_dim: int, block: list[Member]):
+        self.program = Program(data, spec(objective, embedding_dim), block)
+        self.state = self.program.init()
+
+    def __call__(self):
+        self.state = self.program.advance(self.state, 1)
+        return self.state.learners
+
+
+def numpy_epoch_seconds(data: LeaveOneOut, embedding_dim: int) -> float:
+    """Seconds of the study's loop for a whole epoch, from NUMPY_EXAMPLES examples."""
+    train, rng = data.train, np.random.default_rng(0)
+    rows = rng.integers(0, len(train), NUMPY_EXAMPLES)
+    is_positive = rng.random(NUMPY_EXAMPLES) < 1 / (1 + NUM_NEGATIVES)
+    items = np.where(is_positive, train.items[rows], rng.integers(0, train.num_items, NUMPY_EXAMPLES))
+    examples = list(zip(train.users[rows].tolist(), items.tolist(), is_positive.tolist(), strict=True))
+    tables = fresh_tables(train.num_users, train.num_items, embedding_dim, np.float64)
+    taken = seconds(lambda: numpy_loop(*tables, examples, STUDY.learning_rate, STUDY.regularization))
+    return taken / NUMPY_EXAMPLES * len(train) * (1 + NUM_NEGATIVES)
+
+
+def expected_against_numpy(data: LeaveOneOut) -> Line:
+    epoch = Epoch(data, "expected", 192, [STUDY])
+    ours, loop = in_turns(epoch, lambda: None, repeats=9)[0], numpy_epoch_seconds(data, 192)
+    measured = f"{ours:.3f} s against {loop:.0f} s: {loop / ours:.0f} times"
+    return Line("`expected` epoch, d=192, against the study's NumPy loop", measured, ">= 300 times", loop / ours >= 300)
+
+
+def sampled_against_numba(data: LeaveOneOut) -> list[Line]:
+    lines, train = [], data.train
+    for embedding_dim, bar in ((16, 2.0), (192, 3.0)):
+        tables = fresh_tables(train.num_users, train.num_items, embedding_dim)
+        order = np.random.default_rng(0).permutation(len(train))
+        rates = np.float32(STUDY.learning_rate), np.float32(STUDY.regularization)
+        loop = lambda: numba_epoch(*tables, train.users, train.items, order, NUM_NEGATIVES, *rates)  # noqa: B023, E731
+        ours, theirs = in_turns(Epoch(data, "sampled", embedding_dim, [STUDY]), loop, repeats=5)
+        what = f"`sampled` epoch, d={embedding_dim}, against a numba loop on one core"
+        measured = f"{ours:.2f} s against {theirs:.2f} s: {ours / theirs:.2f} times its time"
+        lines.append(Line(what, measured, f"<= {bar:.0f} times", ours <= bar * theirs))
+        if embedding_dim == 16:
+            grid, theirs = in_turns(Epoch(data, "sampled", 16, GRID_OF_8), loop, repeats=5)
+            measured = f"{8 * theirs / grid:.2f} times its throughput"
+            lines.append(Line("grid of 8, d=16, against the same", measured, ">= 1.5 times", 8 * theirs >= 1.5 * grid))
+    return lines
+
+
+def grid_against_one(data: LeaveOneOut, objective: str, bar: float) -> Line:
+    actions = Epoch(data, objective, 16, [STUDY]), Epoch(data, objective, 16, GRID_OF_8)
+    one, eight = in_turns(*actions, repeats=7)
+    what = f"8 members at d=16 in one program, `{objective}`"
+    measured = f"{eight:.3f} s against {one:.3f} s: {eight / one:.2f} times"
+    return Line(what, measured, f"<= {bar:g} times", eight <= bar * one)
+
+
+def ranking_against_product(data: LeaveOneOut) -> Line:
+    program = Program(data, spec("expected", 192), [STUDY])
+    model = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[0, 0]), program.init().learners.model)
+    questions = make_questions(data)
+    ranking = jax.jit(rank_held_out)
+    users = questions.users.reshape(-1, USERS_PER_BLOCK)
+    product = jax.jit(lambda p, q: jax.lax.map(lambda block: jnp.inner(p[block], q)[:, 0], users))
+    tables = model.user[...], model.item[...]
+    whole = jax.jit(lambda p, q: jnp.inner(p, q))
+    ours, blocked, bare = in_turns(
+        lambda: ranking(model, questions), lambda: product(*tables), lambda: whole(*tables), repeats=15
+    )
+    measured = f"{ours:.3f} s against {bare:.3f} s ({blocked:.3f} s in blocks): {ours / bare:.2f} times"
+    return Line(
+        "ranking all users, both protocols, d=192, against the bare product", measured, "<= 2", ours <= 2 * bare
+    )
+
+
+def whole_run(data: LeaveOneOut) -> None:
+    """What the child process of `run_and_memory` does: one run as the sweep does it, compiling included."""
+    start = time.perf_counter()
+    program = Program(data, spec("expected", 192), [STUDY])
+    state = program.init()
+    for _ in range(16):
+        state = program.advance(state, 16)
+        program.ranks(state)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(time.perf_counter() - start, peak)
+
+
+def run_and_memory(data_dir: str) -> list[Line]:
+    command = [sys.executable, "-m", "benchmarks.sweep", data_dir, "whole-run"]
+    taken, peak = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    what = "one run, d=192, 256 epochs, evaluated every 16"
+    return [
+        Line(what, f"{taken:.0f} s", "<= 90 s", taken <= 90),
+        Line("its peak memory", f"{peak:.2f} GB", "<= 2 GB", peak <= 2),
+    ]
+
+
+def first_line_seconds() -> float:
+    """From the start of the process until the sweep prints its first line; it is stopped there."""
+    command = [sys.executable, "-m", "experiments.sweep", "dry_run=true"]
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        child.stdout.readline()
+        taken = time.perf_counter() - start
+        child.kill()
+    return taken
+
+
+def start_up() -> Line:
+    taken = statistics.median([first_line_seconds() for _ in range(4)][1:])
+    return Line("start of `experiments.sweep` to its first line, warm", f"{taken:.1f} s", "<= 6 s", taken <= 6)
+
+
+def measure(data: LeaveOneOut, data_dir: str):
+    yield start_up()
+    yield from run_and_memory(data_dir)
+    yield expected_against_numpy(data)
+    yield from sampled_against_numba(data)
+    yield grid_against_one(data, "sampled", 2.5)
+    yield grid_against_one(data, "expected", 5)
+    yield ranking_against_product(data)
+
+
+def main() -> None:
+    data_dir = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("NCFJAX_DATA", "")
+    device.prepare()
+    data = load("ml-1m", data_dir=Path(data_dir) if data_dir else None)
+    if sys.argv[2:] == ["whole-run"]:
+        return whole_run(data)
+    print(
+        f"{device.name()}, jax {jax.__version__}\n\n| what | measured | bar | met |\n| --- | --- | --- | --- |",
+        flush=True,
+    )
+    for line in measure(data, data_dir):
+        print(f"| {line.what} | {line.measured} | {line.bar} | {'yes' if line.met else 'NO'} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
