@@ -79,4 +79,5 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         of = f"job {number}, {data.name} {config.model.name} d={config.model.embedding_dim} {config.objective.name}"
         block = f"{len(blocks)} block(s) of up to {max(sizes)} runs and {program.memory_bytes / 1e9:.2f} GB"
         say(f"{of}: {len(pending)} runs to train in {block}, about {duration(seconds[-1])}")
-    say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other")
+    rest = "; the winners' final runs are not counted" if jobs[0].config.tune else ""
+    say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other{rest}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from experiments import device
 from experiments.config import Point, SweepConfig, points, run_config
@@ -47,7 +47,10 @@ def load_data(config: SweepConfig) -> LeaveOneOut:
     names = asdict(config.dataset) | {"data_dir": config.data_dir}
     synthetic = names.pop("synthetic")
     data = _load(SyntheticOptions(**synthetic) if synthetic else None, **names)
-    return holdout(data, seed=config.dataset.seed) if config.split == "holdout" else data
+    if config.split == "test":
+        return data
+    # The study's script draws one candidate more for the holdout than the test files have: 100 beside their 99.
+    return holdout(data, num_negatives=config.dataset.num_negatives + 1, seed=config.dataset.seed)
 
 
 def spec_of(config: SweepConfig) -> Spec:
@@ -80,12 +83,12 @@ class Glance(NamedTuple):
 
     epoch: int
     seconds: float  # of training so far
-    ranks: Ranks
+    metrics: dict[str, Float[np.ndarray, " members"]]
     diverged: Bool[np.ndarray, " members"]
 
 
-def train(program: Program, config: SweepConfig, num_members: int, bar: Progress) -> Iterator[Glance]:
-    """Trains a block; a glance every `eval_every` epochs and after the last one."""
+def train(program: Program, config: SweepConfig, num_members: int, bar: Progress) -> Iterator[tuple[Glance, Ranks]]:
+    """Trains a block; a glance, and the ranks behind it, every `eval_every` epochs and after the last one."""
     state, epoch, seconds = program.init(), 0, 0.0
     bar.resume()
     while epoch < config.num_epochs:
@@ -96,23 +99,23 @@ def train(program: Program, config: SweepConfig, num_members: int, bar: Progress
         what = f"{config.model.name} d={config.model.embedding_dim}, epoch {epoch} of {config.num_epochs}"
         bar.advance(work(num_members, step, config.model.embedding_dim), what)
         if epoch == stop:
-            yield Glance(epoch, seconds, program.ranks(state), np.asarray(program.diverged(state)))
+            ranks = program.ranks(state)
+            yield Glance(epoch, seconds, metrics(ranks), np.asarray(program.diverged(state))), ranks
 
 
-def store_member(store: Store, row: dict[str, Any], glances: list[Glance], member: int) -> None:
+def store_member(store: Store, row: dict[str, Any], glances: list[Glance], last_ranks: Ranks, member: int) -> None:
     """Stores one run of a block. A diverged one has no metrics and no ranks, and a curve as far as it went."""
     seen = [
-        (glance, {name: float(values[member]) for name, values in metrics(glance.ranks).items()}) for glance in glances
+        (glance, {name: float(values[member]) for name, values in glance.metrics.items()})
+        for glance in glances
+        if not glance.diverged[member]
     ]
-    curve = [
-        line for glance, values in seen if not glance.diverged[member] for line in curve_rows(glance.epoch, values)
-    ]
-    last, values = seen[-1]
-    if last.diverged[member]:
+    curve = [line for glance, values in seen for line in curve_rows(glance.epoch, values)]
+    if glances[-1].diverged[member]:
         store.append(row | {"status": "diverged"}, curve, {})
     else:
-        ranks = {"sampled": np.asarray(last.ranks.sampled[member]), "full": np.asarray(last.ranks.full[member])}
-        store.append(row | values, curve, ranks)
+        ranks = {protocol: np.asarray(of[member]) for protocol, of in last_ranks._asdict().items()}
+        store.append(row | seen[-1][1], curve, ranks)
 
 
 def run_block(
@@ -125,7 +128,9 @@ def run_block(
     program = Program(data, spec_of(config), block)
     program.compile()
     compile_seconds = time.perf_counter() - start
-    glances = list(train(program, config, len(block), bar))
+    glances = []
+    for glance, ranks in train(program, config, len(block), bar):  # noqa: B007  (the last ranks are stored)
+        glances.append(glance)
     for i, point in enumerate(Point(*member) for member in block):
         row = shared | run_cells(config, point) | {
             "run_id": run_id(run_config(config, point)),
@@ -134,7 +139,7 @@ def run_block(
             "train_seconds": glances[-1].seconds / len(block),
             "started_at": started_at,
         }  # fmt: skip
-        store_member(store, row, glances, i)
+        store_member(store, row, glances, ranks, i)
 
 
 def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:

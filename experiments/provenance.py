@@ -36,7 +36,7 @@ def version() -> str:
         return ""
 
 
-def provenance() -> dict[str, str]:
+def origin() -> dict[str, str]:
     """Cells of every row of a sweep; to be taken at its start, since the tree may change while it runs."""
     command = shlex.join(["python", "-m", "experiments.sweep", *sys.argv[1:]])
     return {"command": command, "commit": commit(), "version": version()}

@@ -20,7 +20,7 @@ from experiments.config import (
     run_config,
 )
 from experiments.progress import progress, work
-from experiments.provenance import provenance
+from experiments.provenance import origin
 from ncfjax.store import Store, run_id
 
 Compose = Callable[[list[str]], SweepConfig]  # of the overrides of one job
@@ -96,7 +96,7 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
             raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
 
 
-def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, origin: dict[str, str]) -> None:
+def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:
     """Launches the jobs that have something to train.
 
     Raises:
@@ -108,7 +108,7 @@ def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, origin: dict[st
         check_runnable(todo, done)
         store.check_writable()
         with progress(sum(job.work(done) for job in todo)):
-            launch([job.overrides for job in todo], origin)
+            launch([job.overrides for job in todo], provenance)
 
 
 def _count(number: int, what: str) -> str:
@@ -138,11 +138,11 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
         from experiments.estimate import estimate  # JAX comes with it, after the first line
 
         return estimate(jobs, store.completed())
-    origin = provenance()
-    run_phase(jobs, store, launch, origin)
+    provenance = origin()
+    run_phase(jobs, store, launch, provenance)
     if config.tune:
         final, without = final_jobs(jobs, store, compose)
-        run_phase(final, store, launch, origin)
+        run_phase(final, store, launch, provenance)
         jobs = [*jobs, *final]
     close(jobs, store, folder)
     if without:

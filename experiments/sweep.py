@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.utils import env_override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -20,17 +21,21 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments import sweeper
 from experiments.checks import resolve
 from experiments.config import CONF, GROUPS, ConfigError, keys, nearest, register
+from experiments.provenance import origin
 from experiments.tuning import TuningError
 from ncfjax.store import StoreError
 
 _USAGE, _FAILURE, _INTERRUPTED = 2, 1, 130  # exit codes
 
 
-def run(config: DictConfig, provenance: dict[str, str]) -> int:
-    """One job, in the process where a launcher starts it; returns how many runs it trained."""
+def run(config: DictConfig, provenance: dict[str, str] | None = None) -> int:
+    """One job, in the process where a launcher starts it; returns how many runs it trained.
+
+    Without a launcher (hydra.mode=RUN) it is a job of its own, without a summary.
+    """
     from experiments.job import run_job  # JAX is loaded only where something is trained
 
-    return run_job(resolve(config), provenance)
+    return run_job(resolve(config), provenance or origin())
 
 
 def _options() -> dict[str, list[str]]:
@@ -104,12 +109,15 @@ def _explain(error: BaseException) -> str:
 
 def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises an error; otherwise it prints it and exits
     try:
-        _sweep()
+        with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises an error; else it prints it and exits
+            _sweep()
     except KeyboardInterrupt:
         print("\nncfjax: stopped; the same command continues after the last stored block", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has left (| head); what was trained is stored
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILURE)
     except (ConfigError, HydraException, OmegaConfBaseException, StoreError, TuningError) as error:
         if wants_traceback:
             raise

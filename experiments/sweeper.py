@@ -63,11 +63,12 @@ def expand(overrides: Sequence[Override]) -> list[list[str]]:
 
 
 def _as_arguments(params: Mapping[str, Any]) -> list[str]:
-    """`hydra.sweeper.params` of conf/: the text after the equals sign, or a list of the values to sweep."""
-    return [
-        f"{k}={','.join(map(str, v)) if isinstance(v, Sequence) and not isinstance(v, str) else v}"
-        for k, v in params.items()
-    ]
+    """`hydra.sweeper.params` of conf/: what follows the equals sign, or a list of the values to sweep."""
+
+    def text(value: Any) -> str:
+        return str(value) if isinstance(value, str) or not isinstance(value, Sequence) else ",".join(map(str, value))
+
+    return [f"{key}={text(value)}" for key, value in params.items()]
 
 
 class GridSweeper(Sweeper):

@@ -1,0 +1,80 @@
+"""The command line, run in this process, on synthetic data that trains in a moment."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+
+from experiments import study, sweep
+from experiments.study import Job
+
+TINY = (
+    "model.embedding_dim=4",
+    "dataset.synthetic.num_users=30",
+    "dataset.synthetic.num_items=60",
+    "dataset.synthetic.interactions_per_user=5",
+    "dataset.num_negatives=20",
+    "grid.learning_rate=0.01",
+    "grid.regularization=0.01",
+    "grid.seed=0",
+    "num_epochs=3",
+    "eval_every=2",
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compiled programs go to a folder of the tests, not to the user's; the devices stay those of the other tests."""
+    jax.devices()
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+
+
+@pytest.fixture
+def run_sweep(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `python -m experiments.sweep ARGUMENTS` in this process; returns the exit code."""
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["sweep.py", *map(str, arguments)])
+        try:
+            sweep.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+@pytest.fixture
+def jobs_of(run_sweep: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Job]]:
+    """The checked jobs of a command, which is not carried out."""
+
+    def jobs(*arguments: object) -> list[Job]:
+        planned: list[Job] = []
+        monkeypatch.setattr(
+            study, "run_study", lambda overrides, compose, launch: planned.extend(study.plan(overrides, compose))
+        )
+        assert run_sweep(*arguments) == 0
+        monkeypatch.undo()
+        return planned
+
+    return jobs
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Arguments of a sweep of one run that takes a moment."""
+    return TINY
+
+
+@pytest.fixture
+def run_tiny(run_sweep: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs a tiny sweep into a folder, without its figure; further arguments come after its own."""
+    monkeypatch.setattr("experiments.figure2.draw_figure2", lambda runs, folder: [])
+    return lambda results, *arguments: run_sweep(*TINY, f"results_dir={results}", *arguments)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"

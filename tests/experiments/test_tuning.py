@@ -1,0 +1,138 @@
+"""Tuning: the winner comes from the holdout alone, and only the winner is scored on the test split."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.config import Point
+from experiments.study import Job, final_jobs
+from experiments.tuning import Candidate, candidates, choose, final_overrides
+from ncfjax.store import Store
+
+Run = Callable[..., int]
+NAN = float("nan")
+
+
+def point(rate: float, seed: int = 0) -> Point:
+    return Point(rate, 0.1, 0.1, 1.0, seed)
+
+
+# Three candidates of two seeds each.
+COMPETING = candidates(
+    0, {f"{name}{seed}": point(rate, seed) for name, rate in zip("abc", (1, 2, 3), strict=True) for seed in (7, 8)}
+)
+
+
+def table(scores: dict[str, float], split: str = "holdout", phase: str = "tune") -> pd.DataFrame:
+    rows = [(key, phase, split, "diverged" if score != score else "completed", score) for key, score in scores.items()]
+    return pd.DataFrame(rows, columns=["run_id", "phase", "split", "status", "ndcg@10"])
+
+
+def test_a_candidate_is_everything_but_the_seed():
+    assert COMPETING == [
+        Candidate(0, point(1, 7), ("a7", "a8")),
+        Candidate(0, point(2, 7), ("b7", "b8")),
+        Candidate(0, point(3, 7), ("c7", "c8")),
+    ]
+
+
+def test_the_highest_mean_over_seeds_wins():
+    rows = table({"a7": 0.9, "a8": 0.1, "b7": 0.6, "b8": 0.5, "c7": 0.2, "c8": 0.7})
+    winner = choose(COMPETING, rows)
+    assert winner.candidate.run_ids == ("b7", "b8") and winner.score == pytest.approx(0.55)
+
+
+def test_of_equal_scores_the_first_wins():
+    rows = table(dict.fromkeys(["c7", "c8", "b7", "b8", "a7", "a8"], 0.5))
+    assert choose(COMPETING, rows).candidate.run_ids == ("a7", "a8")
+
+
+@pytest.mark.parametrize("lost", [{"b8": NAN}, {}], ids=["diverged", "missing"])
+def test_a_candidate_without_all_its_seeds_cannot_win(lost: dict[str, float]):
+    rows = table({"a7": 0.1, "a8": 0.1, "b7": 0.9, "c7": 0.2, "c8": 0.2} | lost)
+    assert choose(COMPETING, rows).candidate.run_ids == ("c7", "c8")
+
+
+def test_without_a_score_there_is_no_winner():
+    assert choose(COMPETING, table({"a7": NAN, "b7": 0.4})) is None
+    assert choose(COMPETING, table({})) is None
+
+
+scores = st.dictionaries(st.sampled_from(["a7", "a8", "b7", "b8", "c7", "c8"]), st.floats(0, 1), min_size=1)
+
+
+@given(tuned=scores, tested=scores, phase=st.sampled_from(["run", "tune", "final"]))
+def test_no_test_row_has_a_say(tuned: dict[str, float], tested: dict[str, float], phase: str):
+    """Even one that a mistake gave the run_id of a candidate."""
+    rows = table(tuned)
+    assert choose(COMPETING, pd.concat([table(tested, "test", phase), rows])) == choose(COMPETING, rows)
+
+
+def test_the_final_job_is_the_winner_on_all_training_data():
+    overrides = final_overrides(["a=1", "phase=tune", "split=holdout"], Point(1e-05, 0.0, 0.1, 1.0, 3), [4, 5])
+    assert overrides == [
+        "a=1", "phase=tune", "split=holdout", "grid.learning_rate=[1e-05]", "grid.regularization=[0.0]",
+        "grid.stddev=[0.1]", "grid.negative_weight=[1.0]", "grid.seed=[4, 5]", "phase=final", "split=test",
+    ]  # fmt: skip
+
+
+def test_tuning_jobs_never_see_the_test_split(jobs_of: Callable[..., list[Job]]):
+    jobs = jobs_of("tune=true", "split=test", "model.embedding_dim=4,8")
+    assert [(job.config.phase, job.config.split) for job in jobs] == [("tune", "holdout")] * 2
+
+
+class Rows:
+    """A store that is only read."""
+
+    def __init__(self, rows: pd.DataFrame):
+        self.rows = rows
+
+    def runs(self) -> pd.DataFrame:
+        return self.rows
+
+
+def test_each_dimension_has_its_own_winner_and_static_choices_compete(jobs_of: Callable[..., list[Job]]):
+    jobs = jobs_of(
+        "tune=true", "final_seeds=5,6", "model.embedding_dim=4,8", "objective.num_negatives=1,3",
+        "grid.learning_rate=0.1,0.2", "grid.regularization=0", "grid.seed=0",
+    )  # fmt: skip
+    # NDCG@10 of (dim, num_negatives, learning_rate) = (4, 1, 0.1), (4, 1, 0.2), (4, 3, 0.1), ..., (8, 3, 0.2)
+    scores = [0.1, 0.2, 0.4, 0.3, 0.5, 0.8, 0.7, NAN]
+    keys = [key for job in jobs for key in job.runs]
+    final, without = final_jobs(jobs, Rows(table(dict(zip(keys, scores, strict=True)))), lambda _: jobs[0].config)
+    fixed = ["grid.regularization=[0.0]", "grid.stddev=[0.1]", "grid.negative_weight=[1.0]", "grid.seed=[5, 6]"]
+    assert without == [] and [job.overrides[:-2] for job in final] == [
+        [*jobs[1].overrides, "grid.learning_rate=[0.1]", *fixed],
+        [*jobs[2].overrides, "grid.learning_rate=[0.2]", *fixed],
+    ]
+
+
+def test_tuning_trains_every_candidate_and_scores_only_the_winner_on_test(run_tiny: Run, results: Path, capfd):
+    command = ("tune=true", "final_seeds=5,6", "grid.learning_rate=0.003,0.1,1e30", "grid.seed=0,1", "study.name=tuned")
+    assert run_tiny(results, *command) == 0
+    runs = Store(results / "tuned").runs()
+    runs = runs[runs["model"] == "dot"]
+    tune, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
+    assert len(tune) == 3 * 2 and set(tune["split"]) == {"holdout"}
+    assert list(final["seed"]) == [5, 6] and set(final["split"]) == {"test"}
+
+    means = tune.groupby("learning_rate")["ndcg@10"].agg(lambda values: values.mean(skipna=False))
+    assert set(final["learning_rate"]) == {means.idxmax()} and means.isna().sum() == 1
+    said = capfd.readouterr().out
+    assert "1 tuning job, 6 runs" in said and "best of 3 on the holdout" in said
+
+    before = (results / "tuned" / "runs.csv").read_bytes()
+    assert run_tiny(results, *command) == 0
+    assert (results / "tuned" / "runs.csv").read_bytes() == before
+
+
+def test_a_tuning_without_a_winner_fails_after_its_table(run_tiny: Run, results: Path, capfd):
+    assert run_tiny(results, "tune=true", "grid.learning_rate=1e30", "study.name=tuned") == 1
+    said = capfd.readouterr()
+    assert "no winner for synthetic dot d=4" in said.err and "Traceback" not in said.err
+    assert "diverged" in said.out
+    assert "final" not in set(Store(results / "tuned").runs()["phase"])
