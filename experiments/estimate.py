@@ -65,11 +65,11 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
     rates: dict[str, Rate] = {}
     seconds, shapes = [0.0], set()
     for number, job in enumerate(jobs, start=1):
-        config, pending = job.config, job.pending(done)
-        if not pending:
+        config = job.config
+        if not job.pending(done):
             continue
         data = load_data(config)
-        blocks = blocks_of(config, data, pending)
+        blocks = blocks_of(config, data, done)
         sizes = [len(block) for block in blocks]
         program = Program(data, spec_of(config), blocks[0])
         if _kind(config) not in rates:
@@ -78,6 +78,6 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         shapes |= {(str(data_config(config)), spec_of(config), size) for size in sizes}
         of = f"job {number}, {data.name} {config.model.name} d={config.model.embedding_dim} {config.objective.name}"
         block = f"{len(blocks)} block(s) of up to {max(sizes)} runs and {program.memory_bytes / 1e9:.2f} GB"
-        say(f"{of}: {len(pending)} runs to train in {block}, about {duration(seconds[-1])}")
+        say(f"{of}: {sum(sizes)} runs to train in {block}, about {duration(seconds[-1])}")
     rest = "; the winners' final runs are not counted" if jobs[0].config.tune else ""
     say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other{rest}")

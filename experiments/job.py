@@ -65,10 +65,19 @@ def spec_of(config: SweepConfig) -> Spec:
     )
 
 
-def blocks_of(config: SweepConfig, data: LeaveOneOut, pending: list[Point]) -> list[list[Member]]:
-    """The pending runs in blocks that fit the memory."""
-    members = [Member(**point._asdict()) for point in pending]
-    return cut_into_blocks(members, spec_of(config), data, device.memory_limit(config.memory_gb))
+def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[list[Member]]:
+    """The blocks of the grid that hold a run which is not done.
+
+    The whole grid is cut, not what is missing of it: so a run shares its program with the same runs whenever it is
+    trained, and its numbers are the same to the last bit.
+    """
+    members = [Member(*point) for point in points(config)]
+    blocks = cut_into_blocks(members, spec_of(config), data, device.memory_limit(config.memory_gb))
+    return [block for block in blocks if any(id_of(config, member) not in done for member in block)]
+
+
+def id_of(config: SweepConfig, member: Member) -> str:
+    return run_id(run_config(config, Point(*member)))
 
 
 def timed_advance(program: Program, state: State, num_epochs: int) -> tuple[State, float]:
@@ -131,9 +140,9 @@ def run_block(
     glances = []
     for glance, ranks in train(program, config, len(block), bar):  # noqa: B007  (the last ranks are stored)
         glances.append(glance)
-    for i, point in enumerate(Point(*member) for member in block):
-        row = shared | run_cells(config, point) | {
-            "run_id": run_id(run_config(config, point)),
+    for i, member in enumerate(block):
+        row = shared | run_cells(config, Point(*member)) | {
+            "run_id": id_of(config, member),
             "parameters": program.num_parameters,
             "compile_seconds": compile_seconds,
             "train_seconds": glances[-1].seconds / len(block),
@@ -147,12 +156,12 @@ def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
     device.prepare()
     store = Store(Path(config.results_dir) / config.study.name)
     done = store.completed()
-    pending = [point for point in points(config) if run_id(run_config(config, point)) not in done]
     data = load_data(config)
     shared = data_cells(config, data) | provenance
     store_references(store, config, data, shared)
-    total = work(len(pending), config.num_epochs, config.model.embedding_dim)
+    blocks = blocks_of(config, data, done)
+    total = work(sum(map(len, blocks)), config.num_epochs, config.model.embedding_dim)
     with progress(total, f"{config.model.name} d={config.model.embedding_dim}: ") as bar:
-        for block in blocks_of(config, data, pending):
+        for block in blocks:
             run_block(config, data, block, store, shared, bar)
-    return len(pending)
+    return sum(map(len, blocks))

@@ -3,6 +3,7 @@
     python -m experiments.plot figure2 study=figure2-ml-1m      results/figure2-ml-1m/figures/figure2.png and .svg
 
 FIGURE is figure2: HR@10 and NDCG@10 against embedding_dim, beside the paper's points (experiments/figure2.py).
+It also prints the table of paper, ours, difference and interval (experiments/comparison.py).
 What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
 """
 
@@ -18,6 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.comparison import comparison
 from experiments.config import CONF, ConfigError, nearest
 from experiments.figure2 import draw_figure2
 from ncfjax.store import Store
@@ -52,8 +54,8 @@ def _read_runs(config: DictConfig) -> tuple[pd.DataFrame, Path]:
     return runs, results / study
 
 
-def draw(arguments: Sequence[str]) -> list[Path]:
-    """Draws what the command line asks for.
+def draw(arguments: Sequence[str]) -> tuple[str, list[Path]]:
+    """Draws what the command line asks for; also the numbers of the figure beside the paper's, where there are any.
 
     Raises:
         ValueError, StoreError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with it.
@@ -62,7 +64,7 @@ def draw(arguments: Sequence[str]) -> list[Path]:
     if name not in FIGURES:
         raise ConfigError(f"figure {name!r}: no such figure, {nearest(name, FIGURES)}")
     runs, folder = _read_runs(_compose(arguments[1:]))
-    return FIGURES[name](runs, folder / "figures")
+    return comparison(runs), FIGURES[name](runs, folder / "figures")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,10 +73,12 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 0
     try:
-        paths = draw(arguments)
+        numbers, paths = draw(arguments)
     except (ValueError, StoreError, HydraException, OmegaConfBaseException, OSError) as error:
         print(f"plot: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    if numbers:
+        print(numbers)
     print(" ".join(map(str, paths)))
     return 0
 

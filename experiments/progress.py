@@ -69,7 +69,9 @@ class Progress:
     def advance(self, amount: float, what: str) -> None:
         """Counts work as done."""
         now = time.perf_counter()
-        self.done, self.seconds, self._resumed = self.done + amount, self.seconds + now - self._resumed, now
+        # A block that was partly done before is trained whole, which `total` does not count.
+        self.done = min(self.done + amount, self.total)
+        self.seconds, self._resumed = self.seconds + now - self._resumed, now
         left = self.seconds * (self.total - self.done) / self.done
         text = f"{duration(now - self._started)} gone, about {duration(left)} left, {what}"
         self._show(text) if self._has_bar else self._write_line(text)

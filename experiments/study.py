@@ -91,7 +91,7 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
     device.prepare()
     for job in sorted(jobs, key=lambda job: str(data_config(job.config))):
         try:
-            blocks_of(job.config, load_data(job.config), job.pending(done))
+            blocks_of(job.config, load_data(job.config), done)
         except (ValueError, OSError) as error:
             raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
 

@@ -12,6 +12,7 @@ rounding of differently shaped products.
 """
 
 import math
+from collections import Counter
 from functools import partial
 from typing import NamedTuple
 
@@ -50,7 +51,8 @@ class State(NamedTuple):
 def cut_into_blocks(members: list[Member], spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[list[Member]]:
     """Cuts a grid into blocks of nearly equal size that each fit `memory_bytes`; members of one seed stay together.
 
-    Raises ValueError where not even one member fits.
+    On a CPU a block has one group per device: more would wait for each other, and a block's results are stored when it
+    ends. Raises ValueError where not even one member fits.
     """
     fixed, each = memory_estimate(spec, data)
     most = int((memory_bytes - fixed) // each)
@@ -58,6 +60,8 @@ def cut_into_blocks(members: list[Member], spec: Spec, data: LeaveOneOut, memory
         needed = (fixed + each) / 1e9
         raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
     ordered = sorted(members, key=lambda member: member.seed)
+    if jax.default_backend() == "cpu":
+        most = min(most, jax.device_count() * _widest_group(ordered, spec))
     count = -(-len(ordered) // most)
     bounds = [round(i * len(ordered) / count) for i in range(count + 1)]
     return [ordered[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
@@ -172,11 +176,9 @@ def arrange(block: list[Member], spec: Spec) -> Int[np.ndarray, "groups width"]:
     by_seed: dict[int, list[int]] = {}
     for index, member in enumerate(block):
         by_seed.setdefault(member.seed, []).append(index)
-    devices, widest = jax.device_count(), max(len(indices) for indices in by_seed.values())
-    if jax.default_backend() == "cpu":
-        widest = min(widest, max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim))
+    devices = jax.device_count()
     # Narrower groups if there would be fewer of them than devices.
-    width = max(1, min(widest, -(-len(block) // devices)))
+    width = min(_widest_group(block, spec), -(-len(block) // devices))
     groups = []
     for indices in by_seed.values():
         count = -(-len(indices) // width)
@@ -184,6 +186,14 @@ def arrange(block: list[Member], spec: Spec) -> Int[np.ndarray, "groups width"]:
     if len(groups) > devices:
         groups += groups[: -len(groups) % devices]
     return np.asarray(groups)
+
+
+def _widest_group(members: list[Member], spec: Spec) -> int:
+    """How many members of one seed are worth a vmap."""
+    most_of_a_seed = max(Counter(member.seed for member in members).values())
+    if jax.default_backend() != "cpu":
+        return most_of_a_seed
+    return min(most_of_a_seed, max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim))
 
 
 _programs: dict[tuple, jax.stages.Compiled] = {}

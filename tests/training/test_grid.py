@@ -111,8 +111,8 @@ def test_parameters_are_those_of_one_member():
 def test_blocks_fit_the_memory_and_hold_every_member_once():
     spec = SPECS["expected"]
     fixed, each = memory_estimate(spec, DATA)
-    blocks = cut_into_blocks(GRID, spec, DATA, fixed + 4 * each)
-    assert [len(block) for block in blocks] == [3, 3]
+    blocks = cut_into_blocks(GRID, spec, DATA, fixed + 2 * each)
+    assert [len(block) for block in blocks] == [2, 2, 2]
     assert sorted(member for block in blocks for member in block) == sorted(GRID)
     with pytest.raises(ValueError, match="memory: expected at least"):
         cut_into_blocks(GRID, spec, DATA, fixed)
@@ -152,6 +152,14 @@ def test_eight_devices_give_the_numbers_of_one(tmp_path, monkeypatch):
 def test_flax_tree_mode_gives_the_numbers_of_graph_mode(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_TMP", str(tmp_path))
     np.testing.assert_array_equal(numbers_with(1, "false"), numbers_with(1, "true"))
+
+
+def test_on_a_cpu_a_block_has_one_group_per_device(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    members = [Member(0.1, 0.0, 0.1, 1.0, seed) for seed in range(8)]
+    blocks = cut_into_blocks(members, SPECS["expected"], DATA, 10**12)
+    assert [len(block) for block in blocks] == [2, 2, 2, 2]
+    assert {arrange(block, SPECS["expected"]).shape for block in blocks} == {(2, 1)}, "and one program serves them all"
 
 
 def test_on_several_devices_a_seed_alone_is_spread_over_them(monkeypatch):
