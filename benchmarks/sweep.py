@@ -23,7 +23,7 @@ from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_questions, rank_held_out
-from ncfjax.training.grid import Member, Program
+from ncfjax.training.grid import Member, Program, cut_into_groups
 from ncfjax.training.loop import Spec
 
 STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_weight=1.0, seed=0)
@@ -57,11 +57,16 @@ def in_turns(*actions, repeats: int) -> list[float]:
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
+def program_of(data: LeaveOneOut, spec: Spec, members: list[Member]) -> Program:
+    """All members in one block."""
+    return Program(data, spec, cut_into_groups(members, spec, data, device.memory_limit(None)))
+
+
 class Epoch:
     """One epoch of a block each time it is called."""
 
-    def __init__(self, data: LeaveOneOut, objective: str, embedding_dim: int, block: list[Member]):
-        self.program = Program(data, spec(objective, embedding_dim), block)
+    def __init__(self, data: LeaveOneOut, objective: str, embedding_dim: int, members: list[Member]):
+        self.program = program_of(data, spec(objective, embedding_dim), members)
         self.state = self.program.init()
 
     def __call__(self):
@@ -115,7 +120,7 @@ def grid_against_one(data: LeaveOneOut, objective: str, bar: float) -> Line:
 
 
 def ranking_against_product(data: LeaveOneOut) -> Line:
-    program = Program(data, spec("expected", 192), [STUDY])
+    program = program_of(data, spec("expected", 192), [STUDY])
     model = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[0, 0]), program.init().learners.model)
     questions = make_questions(data)
     ranking = jax.jit(rank_held_out)
@@ -135,7 +140,7 @@ def ranking_against_product(data: LeaveOneOut) -> Line:
 def whole_run(data: LeaveOneOut) -> None:
     """What the child process of `run_and_memory` does: one run as the sweep does it, compiling included."""
     start = time.perf_counter()
-    program = Program(data, spec("expected", 192), [STUDY])
+    program = program_of(data, spec("expected", 192), [STUDY])
     state = program.init()
     for _ in range(16):
         state = program.advance(state, 16)

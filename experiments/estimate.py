@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from experiments import device
 from experiments.config import SweepConfig, data_config
-from experiments.job import blocks_of, load_data, spec_of, timed_advance
+from experiments.job import blocks_of, count_runs, load_data, spec_of, timed_advance
 from experiments.progress import duration, work
 from experiments.study import Job, say
 from ncfjax.training.grid import Program
@@ -70,7 +70,7 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
             continue
         data = load_data(config)
         blocks = blocks_of(config, data, done)
-        sizes = [len(block) for block in blocks]
+        sizes = [count_runs([block]) for block in blocks]
         program = Program(data, spec_of(config), blocks[0])
         if _kind(config) not in rates:
             rates[_kind(config)] = measure(program, config, sizes[0])

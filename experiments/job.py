@@ -27,7 +27,8 @@ from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import Store, run_id
-from ncfjax.training.grid import Member, Program, Spec, State, cut_into_blocks
+from ncfjax.training.grid import Group, Member, Program, State, cut_into_blocks, cut_into_groups
+from ncfjax.training.loop import Spec
 
 CALL_SECONDS = 1.0  # training returns to the host about this often, to show progress
 
@@ -65,15 +66,20 @@ def spec_of(config: SweepConfig) -> Spec:
     )
 
 
-def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[list[Member]]:
-    """The blocks of the grid that hold a run which is not done.
+def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[list[Group]]:
+    """The groups of the grid that hold a run which is not done, in blocks.
 
-    The whole grid is cut, not what is missing of it: so a run shares its program with the same runs whenever it is
-    trained, and its numbers are the same to the last bit.
+    The whole grid is cut into groups, not what is missing of it: so a run is trained beside the same runs whenever it
+    is trained, and a sweep that was stopped ends in the same bits.
     """
-    members = [Member(*point) for point in points(config)]
-    blocks = cut_into_blocks(members, spec_of(config), data, device.memory_limit(config.memory_gb))
-    return [block for block in blocks if any(id_of(config, member) not in done for member in block)]
+    members, limit = [Member(*point) for point in points(config)], device.memory_limit(config.memory_gb)
+    groups = cut_into_groups(members, spec_of(config), data, limit)
+    pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
+    return cut_into_blocks(pending, spec_of(config), data, limit)
+
+
+def count_runs(blocks: list[list[Group]]) -> int:
+    return sum(len(group) for block in blocks for group in block)
 
 
 def id_of(config: SweepConfig, member: Member) -> str:
@@ -128,7 +134,7 @@ def store_member(store: Store, row: dict[str, Any], glances: list[Glance], last_
 
 
 def run_block(
-    config: SweepConfig, data: LeaveOneOut, block: list[Member], store: Store, shared: dict[str, Any], bar: Progress
+    config: SweepConfig, data: LeaveOneOut, block: list[Group], store: Store, shared: dict[str, Any], bar: Progress
 ) -> None:
     """Compiles, trains, evaluates and stores some runs that share a program."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -138,14 +144,14 @@ def run_block(
     program.compile()
     compile_seconds = time.perf_counter() - start
     glances = []
-    for glance, ranks in train(program, config, len(block), bar):  # noqa: B007  (the last ranks are stored)
+    for glance, ranks in train(program, config, len(program.members), bar):  # noqa: B007  (the last ranks are stored)
         glances.append(glance)
-    for i, member in enumerate(block):
+    for i, member in enumerate(program.members):
         row = shared | run_cells(config, Point(*member)) | {
             "run_id": id_of(config, member),
             "parameters": program.num_parameters,
             "compile_seconds": compile_seconds,
-            "train_seconds": glances[-1].seconds / len(block),
+            "train_seconds": glances[-1].seconds / len(program.members),
             "started_at": started_at,
         }  # fmt: skip
         store_member(store, row, glances, ranks, i)
@@ -160,8 +166,8 @@ def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
     shared = data_cells(config, data) | provenance
     store_references(store, config, data, shared)
     blocks = blocks_of(config, data, done)
-    total = work(sum(map(len, blocks)), config.num_epochs, config.model.embedding_dim)
+    total = work(count_runs(blocks), config.num_epochs, config.model.embedding_dim)
     with progress(total, f"{config.model.name} d={config.model.embedding_dim}: ") as bar:
         for block in blocks:
             run_block(config, data, block, store, shared, bar)
-    return sum(map(len, blocks))
+    return count_runs(blocks)

@@ -5,8 +5,9 @@
     <folder>/ranks/<run_id>.npz   per-user ranks, so that any metric can be computed later
 
 A run is written in the order ranks, curves, runs row, each with one write and one fsync, under one lock between
-processes. Its row in runs.csv is the commit record: whatever a killed writer leaves without it (a torn last line,
-curves of a run without a row) is not read, and the next writer removes it.
+processes. Its row in runs.csv is the commit record: what a killed writer leaves in the tables without it (a torn last
+line, curves of a run without a row) is not read, and the next writer removes it. What it leaves in ranks/ (a file
+without a row, or a .part) stays until the same run is stored again, which replaces it.
 """
 
 import hashlib

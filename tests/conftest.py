@@ -1,5 +1,6 @@
 """Fixtures for all tests. A rank promotion is an error: shapes are meant, not found."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -20,7 +21,8 @@ def key() -> jax.Array:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets beside the project."""
+    """The folder of real data sets beside the project; NCFJAX_REQUIRE_DATA=1 says that it has to be there."""
     if not REAL_DATA.is_dir():
-        pytest.skip(f"needs the real data sets in {REAL_DATA}")
+        give_up = pytest.fail if os.environ.get("NCFJAX_REQUIRE_DATA") == "1" else pytest.skip
+        give_up(f"needs the real data sets in {REAL_DATA}")
     return REAL_DATA

@@ -4,9 +4,10 @@
     ml-1m, pinterest   He et al.'s files, WWW 2017             ml-1m-ratings   MovieLens's ratings.dat
     pinterest-u37501   its first 37,501 users, local only      ncf, csv        your own, by prefix or path
 
-Files are looked for in `data_dir` (default: environment variable NCFJAX_DATA, else the user's cache folder) and in its
-subfolder with the data set's name, plain or .gz. Files that are there are taken as they are; one that is not the
-original is named in `note`. What is missing is downloaded to the subfolder, once, atomically, and verified.
+Each file is looked for in `data_dir` (default: environment variable NCFJAX_DATA, else the user's cache folder) and in
+its subfolder with the data set's name, plain or .gz, first in the one that has more of the files. Files that are there
+are taken as they are; one that is not the original is named in `note`. What is missing in both is downloaded to the
+subfolder, once, atomically, and verified.
 """
 
 import difflib
@@ -15,13 +16,14 @@ import io
 import os
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens
-from ncfjax.data.ncf import SUFFIXES, read_ncf
+from ncfjax.data.ncf import SUFFIXES, read_ncf, read_ncf_files
 from ncfjax.data.ratings_csv import read_csv
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
 from ncfjax.data.text import find_file, read_raw
@@ -43,16 +45,17 @@ class Source(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A named data set; `prefix` is that of NCF files, or empty for MovieLens's own."""
+    """A named data set; `read` takes the paths of its files, in their order."""
 
     sources: tuple[Source, ...]
-    prefix: str = ""
+    read: Callable[..., LeaveOneOut]
     note: str = ""
 
 
 def _ncf_entry(prefix: str, *blobs: str) -> Entry:
     files = [prefix + suffix for suffix in SUFFIXES]
-    return Entry(tuple(Source(f, _NCF + f, f"git:{blob}") for f, blob in zip(files, blobs, strict=True)), prefix)
+    sources = tuple(Source(file, _NCF + file, f"git:{blob}") for file, blob in zip(files, blobs, strict=True))
+    return Entry(sources, read_ncf_files)
 
 
 CATALOG = {
@@ -70,14 +73,16 @@ CATALOG = {
     ),
     "pinterest-u37501": Entry(
         (Source("pinterest-20-u37501.train.rating"), Source("pinterest-20-u37501.test.rating")),
-        "pinterest-20-u37501",
+        read_ncf_files,
         "subset, redrawn negatives, not comparable with the paper",
     ),
     "ml-100k": Entry(
-        (Source("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),)
+        (Source("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),),
+        read_movielens,
     ),
     "ml-1m-ratings": Entry(
-        (Source("ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"),)
+        (Source("ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"),),
+        read_movielens,
     ),
 }
 NAMES: tuple[str, ...] = ("synthetic", *CATALOG, "ncf", "csv")
@@ -139,21 +144,19 @@ def _data_dir(data_dir: Path | str | None) -> Path:
 
 
 def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, int]) -> LeaveOneOut:
-    folder = _find_folder(name, entry.sources, data_dir)
-    if entry.prefix:
-        data = read_ncf(folder / entry.prefix, name=name, **options)
-    else:
-        data = read_movielens(_existing(folder / entry.sources[0].file), name=name, **options)
-    notes = [entry.note, *_differences(folder, entry.sources), data.note]
+    paths = _find_files(name, entry.sources, data_dir)
+    data = entry.read(*paths, name=name, **options)
+    notes = [entry.note, *_differences(paths, entry.sources), data.note]
     return replace(data, note="; ".join(note for note in notes if note))
 
 
-def _find_folder(name: str, sources: tuple[Source, ...], data_dir: Path) -> Path:
-    """Returns the folder that has all files, after downloading what is missing."""
-    for folder in (data_dir, data_dir / name):
-        if all(find_file(folder / source.file) for source in sources):
-            return folder
-    missing = [source for source in sources if not find_file(folder / source.file)]
+def _find_files(name: str, sources: tuple[Source, ...], data_dir: Path) -> list[Path]:
+    """Returns the path of each file, after downloading what neither folder has."""
+    found = [[find_file(folder / source.file) for source in sources] for folder in (data_dir, data_dir / name)]
+    fuller, other = sorted(found, key=lambda paths: paths.count(None))  # so that a whole set is not mixed
+    paths = [first or second for first, second in zip(fuller, other, strict=True)]
+    missing = [source for source, path in zip(sources, paths, strict=True) if path is None]
+    folder = data_dir / name
     try:
         for source in missing:
             if not source.address:
@@ -161,7 +164,7 @@ def _find_folder(name: str, sources: tuple[Source, ...], data_dir: Path) -> Path
             download(source, folder / source.file)
     except OSError as error:
         raise FileNotFoundError(_not_found(name, missing, data_dir, error)) from error
-    return folder
+    return [path or folder / source.file for source, path in zip(sources, paths, strict=True)]
 
 
 def _not_found(name: str, missing: list[Source], data_dir: Path, error: OSError) -> str:
@@ -204,11 +207,10 @@ def checksum(content: bytes, like: str) -> str:
     return "md5:" + hashlib.md5(content).hexdigest()
 
 
-def _differences(folder: Path, sources: tuple[Source, ...]) -> list[str]:
+def _differences(paths: list[Path], sources: tuple[Source, ...]) -> list[str]:
     """Names the local files that are not the originals: they are taken all the same, and the results say so."""
-    verifiable = [source for source in sources if source.checksum and not source.member]
     return [
         f"local {source.file} is not the original"
-        for source in verifiable
-        if checksum(read_raw(find_file(folder / source.file)), source.checksum) != source.checksum
+        for path, source in zip(paths, sources, strict=True)
+        if source.checksum and not source.member and checksum(read_raw(path), source.checksum) != source.checksum
     ]

@@ -104,6 +104,14 @@ class HeldOut:
         return len(self.users)
 
 
+def _check_not_held_out(name: str, known: Interactions, held_out: HeldOut, num_items: int) -> None:
+    keys = pair_keys(held_out.users, held_out.positives, num_items)
+    leaked = is_among(keys, pair_keys(known.users, known.items, num_items))
+    if leaked.any():
+        user, item = divmod(int(keys[leaked.argmax()]), num_items)
+        raise ValueError(f"held_out: expected pairs that are not in {name}, got user {user}, item {item}")
+
+
 @dataclass(frozen=True, eq=False)
 class SyntheticOracle:
     """The preference that synthetic data were drawn from: the best possible scorer of them."""
@@ -116,9 +124,10 @@ class LeaveOneOut:
     """A data set split for evaluation: what may be trained on, and what is asked.
 
     `split` is "test" or "holdout" (see `splits.holdout`); `negatives` says where the candidates come from ("file" or
-    "drawn seed=S"); `note` holds whatever else a result's row must say. `train` keeps the order of the file: the first
-    row of a user is the one that the tuning holdout takes. Raises ValueError for ids out of range, and for a held-out
-    pair that is also in `train`.
+    "99 drawn, seed=0"); `note` holds whatever else a result's row must say. `train` keeps the order of the file: the
+    first row of a user is the one that the tuning holdout takes. `set_aside` are pairs that are neither trained on nor
+    candidates when a user's whole catalogue is ranked: a holdout's test items. Raises ValueError for ids out of range,
+    and for a held-out pair that is also in `train` or `set_aside`.
     """
 
     name: str
@@ -128,6 +137,7 @@ class LeaveOneOut:
     negatives: str
     note: str = ""
     oracle: SyntheticOracle | None = None
+    set_aside: Interactions | None = None
 
     def __post_init__(self):
         if self.split not in ("test", "holdout"):
@@ -136,8 +146,8 @@ class LeaveOneOut:
         _check_below("held-out users", held_out.users, self.train.num_users)
         _check_below("held-out positives", held_out.positives, num_items)
         _check_below("held-out negatives", held_out.negatives, num_items)
-        keys = pair_keys(held_out.users, held_out.positives, num_items)
-        leaked = is_among(keys, pair_keys(self.train.users, self.train.items, num_items))
-        if leaked.any():
-            user, item = divmod(int(keys[leaked.argmax()]), num_items)
-            raise ValueError(f"held_out: expected pairs that are not in train, got user {user}, item {item}")
+        _check_not_held_out("train", self.train, held_out, num_items)
+        if self.set_aside is not None:
+            _check_below("set-aside users", self.set_aside.users, self.train.num_users)
+            _check_below("set-aside items", self.set_aside.items, num_items)
+            _check_not_held_out("set_aside", self.set_aside, held_out, num_items)

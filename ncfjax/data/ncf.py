@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
-from ncfjax.data.splits import draw_negatives
+from ncfjax.data.splits import draw_negatives, drawn
 from ncfjax.data.text import Layout, bad_line, find_file, read_content, read_table
 
 SUFFIXES = (".train.rating", ".test.rating", ".test.negative")
@@ -26,10 +26,25 @@ _HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)", re.MULTILINE)
 def read_ncf(prefix: Path, *, name: str, num_negatives: int = 99, seed: int = 0) -> LeaveOneOut:
     """Returns the data set `prefix` + ".train.rating" and so on; draws the negatives if their file is missing.
 
-    A train pair that is repeated is kept where it occurs first, and `note` tells how many were dropped. Raises
-    FileNotFoundError for a missing train or test file, and ValueError with file and line for a bad one.
+    Raises FileNotFoundError for a missing train or test file, and ValueError as `read_ncf_files` does.
     """
-    train_path, test_path, negative_path = _find_files(prefix)
+    return read_ncf_files(*_find_files(prefix), name=name, num_negatives=num_negatives, seed=seed)
+
+
+def read_ncf_files(
+    train_path: Path,
+    test_path: Path,
+    negative_path: Path | None = None,
+    *,
+    name: str,
+    num_negatives: int = 99,
+    seed: int = 0,
+) -> LeaveOneOut:
+    """Returns the data set of these files, plain or gzip; draws the negatives if there is no file of them.
+
+    A train pair that is repeated is kept where it occurs first, and `note` tells how many were dropped. Raises
+    ValueError with file and line for a bad one.
+    """
     train, test = _read_ratings(train_path), _read_ratings(test_path)
     _check_users(train, test, train_path, test_path)
     negatives = None
@@ -42,7 +57,7 @@ def read_ncf(prefix: Path, *, name: str, num_negatives: int = 99, seed: int = 0)
     interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), num_users, num_items)
     users, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
     if negatives is None:
-        negatives, source = _draw(interactions, users, positives, num_negatives, seed), f"drawn seed={seed}"
+        negatives, source = _draw(interactions, users, positives, num_negatives, seed), drawn(num_negatives, seed)
     return LeaveOneOut(name, "test", interactions, HeldOut(users, positives, negatives), source, note)
 
 

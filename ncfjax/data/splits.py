@@ -43,14 +43,19 @@ def draw_negatives(
     return (ranks + _excluded_before(ranks, users, excluded, first, num_items)).astype(np.int32)
 
 
+def drawn(num_negatives: int, seed: int) -> str:
+    """What a result's row says of negatives that `draw_negatives` drew."""
+    return f"{num_negatives} drawn, seed={seed}"
+
+
 def _distinct_below(bounds: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Draws `size` distinct integers below each bound: a uniform set per row, in no uniform order."""
     chosen = np.empty((len(bounds), size), np.int64)
     for step in range(size):
         top = bounds - size + step
-        drawn = rng.integers(0, top + 1)
-        taken = (chosen[:, :step] == drawn[:, None]).any(axis=1)
-        chosen[:, step] = np.where(taken, top, drawn)
+        rank = rng.integers(0, top + 1)
+        taken = (chosen[:, :step] == rank[:, None]).any(axis=1)
+        chosen[:, step] = np.where(taken, top, rank)
     return chosen
 
 
@@ -95,7 +100,7 @@ def leave_one_out(
     negatives = draw_negatives(users[held], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed)
     held_out = HeldOut(users[held], items[held], negatives)
     note = f"{num_repeated} repeated pairs dropped" if num_repeated else ""
-    return LeaveOneOut(name, "test", train, held_out, f"drawn seed={seed}", note)
+    return LeaveOneOut(name, "test", train, held_out, drawn(num_negatives, seed), note)
 
 
 def _by_first_appearance(ids: np.ndarray) -> tuple[np.ndarray, int]:
@@ -119,21 +124,27 @@ def holdout(
 
     As in the study there are 100 distinct negatives, so 101 candidates with the positive, against 100 in its test
     files: metrics of the two splits are not on one scale. The study drew the negatives outside the user's train and
-    validation items only, so the final test item could be among them; `exclude_test_item=False` does that. A user with
-    a single train row keeps it and is not evaluated. Raises ValueError for data that are a holdout already.
+    validation items only, so the final test item could be among them; `exclude_test_item=False` does that. By default
+    the test pairs are neither drawn nor, as `set_aside`, candidates of the whole catalogue. A user with a single train
+    row keeps it and is not evaluated. Raises ValueError for data that are a holdout already, and if no user has two
+    train rows.
     """
     if data.split != "test":
         raise ValueError(f"holdout: expected the test split of {data.name}, got its {data.split!r} split")
     train, test = data.train, data.held_out
     held = _first_rows(train.users)
+    if not held.any():
+        raise ValueError(f"holdout: expected a user of {data.name} with at least two train rows, got none")
     users, positives = train.users[held], train.items[held]
-    excluded_users, excluded_items = train.users, train.items
+    excluded_users, excluded_items, set_aside = train.users, train.items, None
     if exclude_test_item:
         excluded_users = np.concatenate([excluded_users, test.users])
         excluded_items = np.concatenate([excluded_items, test.positives])
+        set_aside = Interactions(test.users, test.positives, train.num_users, train.num_items)
     negatives = draw_negatives(
         users, excluded_users, excluded_items, num_items=train.num_items, num_negatives=num_negatives, seed=seed
     )
     kept = Interactions(train.users[~held], train.items[~held], train.num_users, train.num_items)
     held_out = HeldOut(users, positives, negatives)
-    return replace(data, split="holdout", train=kept, held_out=held_out, negatives=f"drawn seed={seed}")
+    source = drawn(num_negatives, seed)
+    return replace(data, split="holdout", train=kept, held_out=held_out, negatives=source, set_aside=set_aside)

@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, SyntheticOracle
-from ncfjax.data.splits import draw_negatives
+from ncfjax.data.splits import draw_negatives, drawn
+
+MAX_BYTES = 10**9  # of the true scores in float64; drawing holds a few arrays of this size
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,14 @@ class SyntheticOptions:
     """Sizes and shape of a synthetic data set.
 
     `interactions_per_user` is the mean: a user has from 0.8 to 1.2 times as many, the held-out one included. Raises
-    ValueError for sizes that are not positive, and for too few items.
+    ValueError for sizes that are not positive, and for more pairs of user and item than fit in MAX_BYTES.
     """
 
     num_users: int = 1000
     num_items: int = 500
-    rank: int = 4
+    rank: int = 8
     interactions_per_user: int = 25
-    popularity_skew: float = 1.0
+    popularity_skew: float = 0.7
     preference_stddev: float = 2.0
     seed: int = 0
 
@@ -44,6 +46,12 @@ class SyntheticOptions:
                 raise ValueError(f"synthetic.{field.name}: expected at least {least}, got {value}")
         if self.interactions_per_user < 2:
             raise ValueError("synthetic.interactions_per_user: expected at least 2, one of them held out, got 1")
+        num_bytes = 8 * self.num_users * self.num_items
+        if num_bytes > MAX_BYTES:
+            raise ValueError(
+                f"synthetic: expected num_users * num_items of at most {MAX_BYTES // 8:,} ({MAX_BYTES / 1e9:.0f} GB), "
+                f"got {self.num_users:,} * {self.num_items:,} ({num_bytes / 1e9:.1f} GB)"
+            )
 
     @property
     def most_interactions(self) -> int:
@@ -74,7 +82,7 @@ def make_synthetic(options: SyntheticOptions, *, num_negatives: int = 99, seed: 
         users[held], users, items, num_items=options.num_items, num_negatives=num_negatives, seed=seed
     )
     held_out = HeldOut(users[held], items[held], negatives)
-    return LeaveOneOut("synthetic", "test", train, held_out, f"drawn seed={seed}", oracle=SyntheticOracle(scores))
+    return LeaveOneOut("synthetic", "test", train, held_out, drawn(num_negatives, seed), oracle=SyntheticOracle(scores))
 
 
 def _true_scores(options: SyntheticOptions, rng: np.random.Generator) -> Float[np.ndarray, "users items"]:

@@ -35,21 +35,27 @@ class Ranks(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """The held-out data on the device, cut into blocks of users; the last block repeats its first user to fill up."""
+    """The held-out data on the device, cut into blocks of users; the last block is filled up with the first users.
+
+    `unranked` is what the full catalogue leaves out for a user: what it trains on, and what the split sets aside.
+    """
 
     users: Int[Array, "blocks users"]
     positives: Int[Array, "blocks users"]
     negatives: Int[Array, "blocks users candidates"]
-    history: UInt8[Array, "num_users bytes"]
+    unranked: UInt8[Array, "num_users bytes"]
 
 
-def make_questions(data: LeaveOneOut) -> Questions:
-    """Lays out the held-out users of `data` for `rank_held_out`."""
+def make_questions(data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] | None = None) -> Questions:
+    """Lays out the held-out users of `data` for `rank_held_out`; `history` is that of `data.train` if it is packed."""
+    unranked = jnp.asarray(pack_history(data.train)) if history is None else history
+    if data.set_aside is not None:
+        unranked = unranked | pack_history(data.set_aside)
     held_out, count = data.held_out, len(data.held_out.users)
     block = min(USERS_PER_BLOCK, count)
     padded = np.resize(np.arange(count), -(-count // block) * block).reshape(-1, block)
     arrays = (held_out.users[padded], held_out.positives[padded], held_out.negatives[padded])
-    return Questions(*map(jnp.asarray, arrays), history=jnp.asarray(pack_history(data.train)))
+    return Questions(*map(jnp.asarray, arrays), unranked=unranked)
 
 
 def rank_held_out(model: Scorer, questions: Questions) -> Ranks:
@@ -58,7 +64,7 @@ def rank_held_out(model: Scorer, questions: Questions) -> Ranks:
     def rank_block(block):
         users, positives, negatives = block
         scores = model.score_all(users)
-        seen = unpack_history(questions.history, users, scores.shape[1])
+        seen = unpack_history(questions.unranked, users, scores.shape[1])
         return Ranks(sampled_ranks(scores, positives, negatives), full_ranks(scores, positives, seen))
 
     ranks = jax.lax.map(rank_block, questions[:3])

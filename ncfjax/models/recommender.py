@@ -8,17 +8,17 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarity import Similarity
 
 
 class Recommender(nnx.Module):
-    """Vectors drawn from N(0, stddev^2), biases at zero (facts of the study: not scaled by the dimension).
+    """Vectors drawn from N(0, stddev^2), biases at zero (not scaled by the dimension, as in the study).
 
     Ids are trusted here: JAX clamps an index that is out of range, so they are validated where data enters
     (`ncfjax.data`).
     """
 
-    def __init__(self, num_users: int, num_items: int, embedding_dim: int, similarity: Dot, *, stddev, key):
+    def __init__(self, num_users: int, num_items: int, embedding_dim: int, similarity: Similarity, *, stddev, key):
         user_key, item_key = jax.random.split(key)
         self.user = nnx.Param(similarity.clear_biases(stddev * jax.random.normal(user_key, (num_users, embedding_dim))))
         self.item = nnx.Param(similarity.clear_biases(stddev * jax.random.normal(item_key, (num_items, embedding_dim))))

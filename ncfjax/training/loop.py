@@ -16,11 +16,9 @@ from jaxtyping import Array, Float, Int, UInt8, UInt32
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarity import SIMILARITIES
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import descend, init_optimizer
-
-OBJECTIVES = ("expected", "sampled")
 
 
 class Spec(NamedTuple):
@@ -69,7 +67,7 @@ class Learner(NamedTuple):
 
 def init_learner(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> Learner:
     """A fresh model, drawn from its seed."""
-    similarity = Dot(spec.embedding_dim, biases=spec.biases)
+    similarity = SIMILARITIES[spec.model](spec.embedding_dim, biases=spec.biases)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     model = Recommender(num_users, num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
     return Learner(model, init_optimizer(spec.optimizer, model))
@@ -96,7 +94,7 @@ def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches bat
 def sample_negatives(key: Array, shape: tuple[int, ...], num_items: int) -> Int[Array, "..."]:
     """Uniform item ids, with repeats, positives not excluded.
 
-    The modulo favours low ids by num_items / 2^32, under 1e-6.
+    The modulo favours low ids by num_items / 2^32.
     """
     return (jax.random.bits(key, shape) % jnp.uint32(num_items)).astype(jnp.int32)
 
@@ -138,9 +136,12 @@ def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learne
     return jax.lax.scan(step, learner, shuffled(key, num_users, spec.batch_size))[0]
 
 
+EPOCHS = {"expected": expected_epoch, "sampled": sampled_epoch}
+
+
 def train(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, seed, first_epoch, num_epochs) -> Learner:
     """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on."""
-    run_epoch = {"expected": expected_epoch, "sampled": sampled_epoch}[spec.objective]
+    run_epoch = EPOCHS[spec.objective]
 
     def body(epoch, learner):
         return run_epoch(spec, data, rates, learner, epoch_key(seed, epoch))

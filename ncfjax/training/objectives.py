@@ -8,7 +8,8 @@ Logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per 
 `sampled` is the study's algorithm. `expected` is its mean over the negatives, without their noise, as dense products
 over a block of users.
 The negatives are uniform over all items, may repeat and may be positives, as in the study (Rendle et al., RecSys
-2020, arXiv:2005.09683).
+2020, arXiv:2005.09683); the code of NCF (He et al., WWW 2017) rejects training positives instead, which is another
+objective.
 
 Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included,
 times its weight; it is summed and not averaged. The gradient is simultaneous, where the authors' script lets the item
@@ -22,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarity import Similarity
 
 
 class Gradient(NamedTuple):
@@ -35,7 +36,7 @@ class Gradient(NamedTuple):
     user: Float[Array, "batch dim"]
     items: Int[Array, " rows"] | None  # None: `item` is the gradient of the whole table
     item: Float[Array, "rows dim"]
-    similarity: Dot
+    similarity: Similarity
 
 
 def sampled_gradient(
@@ -52,11 +53,11 @@ def sampled_gradient(
     Examples that are not `valid` count nothing.
     """
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
-    weight = jnp.full(examples.shape, negative_weight).at[:, 0].set(1.0) * valid[:, None]
+    label = jnp.arange(examples.shape[1])[None, :] == 0
+    weight = jnp.where(label, 1.0, negative_weight) * valid[:, None]
     p = model.user.at[users].get(mode="promise_in_bounds")
     q = model.item.at[examples].get(mode="promise_in_bounds")
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), model.similarity, p, q)
-    label = jnp.arange(examples.shape[1])[None, :] == 0
     similarity, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
     item += regularization * weight[..., None] * q
@@ -90,5 +91,5 @@ def expected_gradient(
     return Gradient(users, user, None, item, similarity)
 
 
-def _penalized(gradient: Dot, similarity: Dot, strength: Float[Array, ""]) -> Dot:
+def _penalized(gradient: Similarity, similarity: Similarity, strength: Float[Array, ""]) -> Similarity:
     return jax.tree.map(lambda g, x: g + strength * x, gradient, similarity)

@@ -14,8 +14,6 @@ import optax
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.objectives import Gradient
 
-OPTIMIZERS = ("sgd", "adam")
-
 
 def init_optimizer(name: str, model: Recommender) -> optax.OptState:
     """The optimiser's state before the first step."""

@@ -11,6 +11,8 @@ import pytest
 
 from ncfjax.data import catalog
 from ncfjax.data.catalog import CATALOG, NAMES, Entry, Source, checksum, load
+from ncfjax.data.movielens import read_movielens
+from ncfjax.data.ncf import read_ncf_files
 from ncfjax.data.synthetic import SyntheticOptions
 
 TRAIN = b"0\t1\t5\t30\n0\t0\t4\t20\n1\t2\t3\t40\n"
@@ -63,7 +65,7 @@ def tiny(server, monkeypatch):
     """The data set "tiny" in NCF's format, on the server."""
     server.content.update({f"/{name}": content for name, content in NCF_FILES.items()})
     sources = tuple(Source(name, server.address + name, git_blob(content)) for name, content in NCF_FILES.items())
-    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, "tiny"))
+    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, read_ncf_files))
     return server
 
 
@@ -74,7 +76,7 @@ def tiny_ratings(server, monkeypatch):
     server.content["/tiny.zip"] = archive
     digest = "md5:" + hashlib.md5(archive).hexdigest()
     source = Source("ratings.dat", server.address + "tiny.zip", digest, "folder/ratings.dat")
-    monkeypatch.setitem(CATALOG, "tiny-ratings", Entry((source,)))
+    monkeypatch.setitem(CATALOG, "tiny-ratings", Entry((source,), read_movielens))
     return server
 
 
@@ -107,14 +109,23 @@ def test_a_member_of_a_zip_file_is_downloaded_once(tiny_ratings, tmp_path):
         data = load("tiny-ratings", data_dir=tmp_path, num_negatives=1)
     assert tiny_ratings.asked == ["/tiny.zip"]
     assert [path.name for path in (tmp_path / "tiny-ratings").iterdir()] == ["ratings.dat"]
-    assert (data.name, len(data.train), data.negatives) == ("tiny-ratings", 2, "drawn seed=0")
+    assert (data.name, len(data.train), data.negatives) == ("tiny-ratings", 2, "1 drawn, seed=0")
 
 
-def test_only_what_is_missing_is_downloaded(tiny, tmp_path):
-    write_ncf(tmp_path / "tiny")
-    (tmp_path / "tiny" / "tiny.test.negative").unlink()
+@pytest.mark.parametrize("subfolder", ["", "tiny"])
+def test_only_what_is_missing_is_downloaded(tiny, tmp_path, subfolder):
+    write_ncf(tmp_path / subfolder)
+    (tmp_path / subfolder / "tiny.test.negative").unlink()
     load("tiny", data_dir=tmp_path, num_negatives=1)
     assert tiny.asked == ["/tiny.test.negative"]
+
+
+def test_only_what_is_missing_is_reported(tiny, tmp_path):
+    write_ncf(tmp_path)
+    (tmp_path / "tiny.test.rating").unlink()
+    tiny.content.clear()
+    with pytest.raises(FileNotFoundError, match=r"tiny: expected tiny\.test\.rating \(plain or \.gz\) in .*, got none"):
+        load("tiny", data_dir=tmp_path, num_negatives=1)
 
 
 @pytest.mark.parametrize("content", [TRAIN[:-1], b"", b"<html>not found</html>"])
@@ -140,7 +151,7 @@ def test_what_cannot_be_had_is_named_with_folder_and_address(tiny, tmp_path):
 
 def test_without_a_network_the_message_is_as_clear(tiny, tmp_path, monkeypatch):
     sources = tuple(source._replace(address="http://127.0.0.1:9/" + source.file) for source in CATALOG["tiny"].sources)
-    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, "tiny"))
+    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, read_ncf_files))
     with pytest.raises(
         FileNotFoundError, match=r"tiny: expected tiny\.train\.rating, .* in .*, got none, and the download"
     ):
@@ -171,6 +182,24 @@ def test_local_files_are_found_in_the_folder_or_its_subfolder(tiny, tmp_path, su
     assert (tiny.asked, data.note) == ([], "")
 
 
+def test_local_files_that_lie_in_both_folders_are_read_together(tiny, tmp_path):
+    write_ncf(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny.test.rating").rename(tmp_path / "tiny" / "tiny.test.rating")
+    data = load("tiny", data_dir=tmp_path, num_negatives=1)
+    assert (tiny.asked, len(data.train), data.negatives, data.note) == ([], 3, "file", "")
+
+
+@pytest.mark.parametrize(("whole", "part"), [("", "tiny"), ("tiny", "")])
+def test_a_folder_with_all_files_is_not_mixed_with_another(tiny, tmp_path, whole, part):
+    write_ncf(tmp_path / "tiny")
+    write_ncf(tmp_path)
+    (tmp_path / part / "tiny.test.rating").unlink()
+    (tmp_path / part / "tiny.train.rating").write_bytes(TRAIN + b"1\t0\t3\t50\n")
+    data = load("tiny", data_dir=tmp_path, num_negatives=1)
+    assert (tiny.asked, len(data.train), data.note) == ([], 3, "")
+
+
 def test_local_files_that_are_not_the_original_are_taken_and_noted(tiny, tmp_path):
     write_ncf(tmp_path)
     (tmp_path / "tiny.train.rating").write_bytes(TRAIN + b"1\t2\t3\t40\n")
@@ -196,7 +225,7 @@ def test_the_folder_is_the_argument_else_the_environment_else_the_cache(tiny, tm
 def test_synthetic_needs_no_files():
     data = load("synthetic", num_negatives=20, seed=5, synthetic=SyntheticOptions(num_users=30, num_items=80))
     assert data.held_out.negatives.shape == (30, 20)
-    assert data.negatives == "drawn seed=5"
+    assert data.negatives == "20 drawn, seed=5"
     assert data.oracle is not None
     assert load("synthetic").train.num_users == 1000
 
@@ -206,7 +235,7 @@ def test_any_ncf_files_are_read_by_their_prefix(tmp_path):
     data = load("ncf", prefix=tmp_path / "tiny", num_negatives=1)
     assert (data.name, len(data.train), data.negatives) == ("tiny", 3, "file")
     (tmp_path / "tiny.test.negative").unlink()
-    assert load("ncf", prefix=tmp_path / "tiny", num_negatives=1, seed=2).negatives == "drawn seed=2"
+    assert load("ncf", prefix=tmp_path / "tiny", num_negatives=1, seed=2).negatives == "1 drawn, seed=2"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -246,6 +275,7 @@ def test_names_lists_every_data_set_once():
 # real data
 
 
+@pytest.mark.realdata
 def test_the_original_files_have_the_checksums_of_the_catalog(real_data):
     for entry, suffixes in (("ml-1m", (1, 2)), ("pinterest", (1,))):
         for index in suffixes:
@@ -254,20 +284,23 @@ def test_the_original_files_have_the_checksums_of_the_catalog(real_data):
             assert checksum(content, source.checksum) == source.checksum
 
 
+@pytest.mark.realdata
 def test_ml_1m_notes_that_its_train_file_was_rebuilt(real_data):
     data = load("ml-1m", data_dir=real_data)
     assert (data.negatives, data.note) == ("file", "local ml-1m.train.rating is not the original")
 
 
+@pytest.mark.realdata
 def test_the_pinterest_subset_says_what_it_is(real_data):
     data = load("pinterest-u37501", data_dir=real_data)
     assert len(data.train) == 962_653
     assert (data.train.num_users, data.train.num_items) == (37_501, 9_836)
-    assert data.negatives == "drawn seed=0"
+    assert data.negatives == "99 drawn, seed=0"
     subset = "subset, redrawn negatives, not comparable with the paper"
     assert data.note == f"{subset}; 25555 repeated train pairs dropped"
 
 
+@pytest.mark.realdata
 def test_ml_100k_is_found_in_its_subfolder(real_data):
     data = load("ml-100k", data_dir=real_data)
     assert (len(data.train), len(data.held_out)) == (99_057, 943)

@@ -97,6 +97,19 @@ def test_leave_one_out_refuses_a_held_out_pair_that_is_out_of_range_or_in_train(
         LeaveOneOut("tiny", "test", interactions(), held_out(**change), "file")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"users": (0, 0, 2), "num_users": 3}, "set-aside users: expected ids below 2, got 2"),
+        ({"items": (2, 0, 4), "num_items": 5}, "set-aside items: expected ids below 4, got 4"),
+        ({"items": (2, 0, 3)}, "expected pairs that are not in set_aside, got user 1, item 3"),
+    ],
+)
+def test_leave_one_out_refuses_a_set_aside_pair_that_is_out_of_range_or_held_out(change, message):
+    with pytest.raises(ValueError, match=message):
+        LeaveOneOut("tiny", "test", interactions(), held_out(), "file", set_aside=interactions(**change))
+
+
 def test_leave_one_out_refuses_an_unknown_split():
     with pytest.raises(ValueError, match="split: expected 'test' or 'holdout', got 'train'"):
         LeaveOneOut("tiny", "train", interactions(), held_out(), "file")

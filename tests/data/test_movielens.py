@@ -44,6 +44,7 @@ def test_a_bad_line_is_refused_with_its_number(tmp_path, separator, row, message
         read_movielens(path, name="tiny", num_negatives=0)
 
 
+@pytest.mark.realdata
 def test_ml_100k_holds_out_the_latest_rating_of_each_user(real_data):
     path = real_data / "ml-100k" / "u.data.gz"
     data = read_movielens(path, name="ml-100k")

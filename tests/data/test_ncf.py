@@ -184,7 +184,7 @@ def test_a_user_without_train_rows_is_kept(tmp_path):
 
 def test_missing_negatives_are_drawn_outside_train_and_test(tmp_path):
     data = read(tmp_path, test_negative=None)
-    assert data.negatives == "drawn seed=0"
+    assert data.negatives == "2 drawn, seed=0"
     known = [{1, 0, 2}, {2, 0, 6}, {3, 4}]
     assert data.held_out.negatives.shape == (3, 2)
     assert all(not known[user] & set(row) for user, row in enumerate(data.held_out.negatives.tolist()))
@@ -224,6 +224,7 @@ def test_any_split_that_is_written_is_read_back(users, newline, compressed, time
     assert data.train.num_items == 1 + max(item for items in users for item in items)
 
 
+@pytest.mark.realdata
 def test_ml_1m_has_its_known_counts(real_data):
     data = read_ncf(real_data / "ml-1m", name="ml-1m")
     assert len(data.train) == 994_169

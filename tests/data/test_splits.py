@@ -121,12 +121,12 @@ def test_leave_one_out_by_hand():
     assert data.train.users.tolist() == [0, 1, 1, 2]
     assert data.train.items.tolist() == [0, 3, 0, 1]
     assert data.held_out.negatives[1].tolist() == [2]
-    assert (data.split, data.negatives, data.note) == ("test", "drawn seed=0", "")
+    assert (data.split, data.negatives, data.note) == ("test", "1 drawn, seed=0", "")
 
 
 # holdout
 
-rows_per_user = st.lists(st.integers(0, 4), min_size=1, max_size=8)
+rows_per_user = st.lists(st.integers(0, 4), min_size=1, max_size=8).filter(lambda counts: max(counts) > 1)
 
 
 def make_data(num_rows, seed=0, num_items=30):
@@ -176,7 +176,8 @@ def test_holdout_draws_100_negatives_by_default_and_says_so():
     data = make_data([3] * 20, num_items=200)
     result = holdout(data, seed=7)
     assert result.held_out.negatives.shape == (20, 100)  # 101 candidates with the positive
-    assert (result.split, result.negatives, result.note, result.name) == ("holdout", "drawn seed=7", "subset", "tiny")
+    assert (result.split, result.negatives) == ("holdout", "100 drawn, seed=7")
+    assert (result.note, result.name) == ("subset", "tiny")
 
 
 def test_the_study_could_draw_the_test_item_as_a_negative():
@@ -193,6 +194,19 @@ def test_holdout_is_deterministic_by_seed():
     first, again, other = (holdout(data, seed=seed).held_out.negatives for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def test_holdout_sets_the_test_items_aside_unless_they_may_be_negatives():
+    data = make_data([3, 1, 4])
+    assert data.set_aside is None
+    aside = holdout(data, num_negatives=2).set_aside
+    assert pairs_of(aside.users, aside.items) == pairs_of(data.held_out.users, data.held_out.positives)
+    assert holdout(data, num_negatives=2, exclude_test_item=False).set_aside is None
+
+
+def test_a_holdout_without_users_is_refused():
+    with pytest.raises(ValueError, match="holdout: expected a user of tiny with at least two train rows, got none"):
+        holdout(make_data([1, 0, 1]), num_negatives=2)
 
 
 def test_a_holdout_of_a_holdout_is_refused():

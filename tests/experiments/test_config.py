@@ -17,7 +17,7 @@ from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.store import run_id
 from ncfjax.training.grid import Member
-from ncfjax.training.loop import OBJECTIVES
+from ncfjax.training.loop import EPOCHS
 
 
 def configured(*overrides: str) -> configs.SweepConfig:
@@ -153,7 +153,11 @@ def test_names_agree_with_the_package():
     assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(catalog.NAMES)
     assert [field.name for field in fields(SyntheticConfig)] == [field.name for field in fields(SyntheticOptions)]
     assert Point._fields == Member._fields
-    assert set(configs.OBJECTIVES) == set(OBJECTIVES)
+    assert set(configs.OBJECTIVES) == set(EPOCHS)
+
+
+def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():
+    assert SyntheticOptions(**OmegaConf.load(CONF / "dataset" / "synthetic.yaml").synthetic) == SyntheticOptions()
 
 
 @pytest.mark.parametrize("group", ["model", "objective", "optimizer"])
@@ -169,7 +173,9 @@ def test_every_data_set_composes(name: str):
 
 
 STUDIES = {
-    "figure2_ml-1m": ("figure2-ml-1m", 6, 48),
+    "block_size_ml-1m": ("block-size-ml-1m", 4, 16),
+    "figure2_ml-1m": ("figure2-ml-1m", 3, 24),
+    "figure2_ml-1m_large": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_sampled": ("figure2-ml-1m", 3, 6),
     "tuning_ml-1m": ("tuning-ml-1m", 3, 60),
 }
@@ -189,7 +195,7 @@ def test_every_study_composes_and_its_head_tells_command_device_and_minutes(
 
 
 def test_figure2_is_trained_with_the_hyperparameters_of_the_study(jobs_of: Callable[..., list[Job]]):
-    jobs = jobs_of("+study=figure2_ml-1m")
+    jobs = [*jobs_of("+study=figure2_ml-1m"), *jobs_of("+study=figure2_ml-1m_large")]
     assert [job.config.model.embedding_dim for job in jobs] == [16, 32, 64, 96, 128, 192]
     for job in jobs:
         assert list(job.runs.values()) == [Point(0.002, 0.005, 0.1, 1.0, seed) for seed in range(8)]

@@ -9,7 +9,8 @@ from ncfjax.models.similarity import Dot
 
 def make_model(key, *, biases, embedding_dim=5):
     model = Recommender(7, 11, embedding_dim, Dot(embedding_dim, biases=biases), stddev=1.0, key=key)
-    model.similarity.bias[...] = jnp.float32(0.25)
+    if biases:
+        model.similarity.bias[...] = jnp.float32(0.25)
     return model
 
 
