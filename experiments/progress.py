@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 # What an epoch costs beside the products, in embedding dimensions: at 192 an epoch takes 4 times as long as at 16.
 OVERHEAD_DIM = 40
-_FIRST_LINE, _LONGEST_GAP = 5.0, 300.0  # seconds; between them the gap is a quarter of what has passed
+_SHORTEST_GAP, _LONGEST_GAP = 5.0, 300.0  # seconds; between them the gap is a quarter of what has passed
 
 
 def work(num_runs: int, num_epochs: int, embedding_dim: int) -> float:
@@ -40,7 +40,7 @@ class Progress:
         self._label, self._stream, self._has_bar = label, stream, has_bar
         self._bar: tqdm | None = None
         self._started = self._resumed = time.perf_counter()
-        self._next_line = _FIRST_LINE
+        self._next_line = 0.0
 
     def _show(self, what: str) -> None:
         if self._bar is None:  # not before there is work in this process: a launcher may do all of it elsewhere
@@ -54,7 +54,7 @@ class Progress:
     def _write_line(self, what: str) -> None:
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line:
-            self._next_line = elapsed + min(max(elapsed / 4, _FIRST_LINE), _LONGEST_GAP)
+            self._next_line = elapsed + min(max(elapsed / 4, _SHORTEST_GAP), _LONGEST_GAP)
             print(f"{self._label}{self.done / self.total:4.0%}, {what}", file=self._stream, flush=True)
 
     def say(self, what: str) -> None:

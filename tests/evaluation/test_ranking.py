@@ -49,7 +49,7 @@ def test_a_random_scorer_on_movielens_1m_hits_one_in_ten(ml_1m):
 
 
 @pytest.mark.realdata
-def test_counting_the_156_listed_positives_as_ties_would_cost_what_the_facts_say(ml_1m):
+def test_counting_the_156_listed_positives_as_ties_would_cost_ndcg(ml_1m):
     popularity = np.bincount(ml_1m.train.items, minlength=ml_1m.train.num_items)
     sampled, _ = evaluate(popularity, ml_1m)
     listed = np.any(ml_1m.held_out.negatives == ml_1m.held_out.positives[:, None], axis=1)

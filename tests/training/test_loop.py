@@ -1,0 +1,106 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ncfjax.data.interactions import Interactions
+from ncfjax.training.loop import (
+    EPOCHS,
+    Rates,
+    Spec,
+    epoch_key,
+    init_learner,
+    make_training_data,
+    sample_negatives,
+    shuffled,
+)
+from ncfjax.training.objectives import expected_gradient
+from ncfjax.training.optimizers import descend, init_optimizer
+
+USERS, ITEMS = 7, 12
+RATES = Rates(*map(jnp.float32, (0.05, 0.01, 0.3, 1.0)))
+
+
+@pytest.fixture(scope="module")
+def data():
+    users, items = np.nonzero(np.random.default_rng(0).random((USERS, ITEMS)) < 0.4)
+    return make_training_data(Interactions(users, items, USERS, ITEMS))
+
+
+def learner_of(spec, seed=0):
+    return init_learner(spec, USERS, ITEMS, RATES.stddev, jnp.uint32(seed))
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(10, 4), (12, 4), (3, 5), (1, 1)])
+def test_every_row_comes_once_per_epoch_and_padding_is_past_the_end(key, count, batch_size):
+    batches = np.asarray(shuffled(key, count, batch_size))
+    assert batches.shape == (-(-count // batch_size), batch_size)
+    assert sorted(batches.reshape(-1)) == [*range(count), *[count] * (batches.size - count)]
+
+
+def test_an_order_is_random():
+    orders = np.stack([np.asarray(shuffled(jax.random.key(i), 6, 6))[0] for i in range(600)])
+    first = np.bincount(orders[:, 0], minlength=6)
+    assert first.min() > 60 and first.max() < 140  # 100 expected, a standard deviation of 9
+
+
+def test_epochs_differ_in_everything_random_and_seeds_do_too():
+    keys = [epoch_key(jnp.uint32(seed), jnp.int32(epoch)) for seed in (0, 1) for epoch in (0, 1)]
+    orders = [tuple(np.asarray(shuffled(key, 50, 50))[0]) for key in keys]
+    negatives = [tuple(np.asarray(sample_negatives(key, (50,), 1000))) for key in keys]
+    assert len(set(orders)) == len(set(negatives)) == 4
+
+
+def test_negatives_are_uniform_over_all_items(key):
+    counts = np.bincount(np.asarray(sample_negatives(key, (1000, 100), 20)).reshape(-1), minlength=20)
+    assert len(counts) == 20
+    chi_squared = np.sum((counts - 5000.0) ** 2 / 5000.0)
+    assert chi_squared < 43.8  # 0.1 % quantile of 19 degrees of freedom
+
+
+def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
+    """An `expected` epoch whose block holds everybody is plain gradient descent, whatever the order."""
+    spec = Spec(embedding_dim=4, objective="expected", batch_size=USERS, num_negatives=3)
+    learner = learner_of(spec)
+    everyone = jnp.arange(USERS)
+    dense = np.zeros((USERS, ITEMS), bool)
+    dense[np.asarray(data.users), np.asarray(data.items)] = True
+    gradient = expected_gradient(
+        learner.model, everyone, jnp.asarray(dense), data.count, jnp.float32(3.0), RATES.regularization
+    )
+    user, item = np.array(learner.model.user[...]), np.array(learner.model.item[...])
+    got = EPOCHS["expected"](spec, data, RATES, learner, jax.random.key(3)).model
+    np.testing.assert_allclose(got.user[...], user - 0.05 * np.asarray(gradient.user), atol=1e-6)
+    np.testing.assert_allclose(got.item[...], item - 0.05 * np.asarray(gradient.item), atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", EPOCHS)
+def test_the_last_incomplete_batch_is_trained_too(data, objective):
+    """Every user and, by `expected`, every item moves in an epoch, although the batch size divides nothing."""
+    spec = Spec(embedding_dim=4, objective=objective, batch_size=5, num_negatives=0 if objective == "sampled" else 2)
+    learner = learner_of(spec)
+    user, item = np.array(learner.model.user[...]), np.array(learner.model.item[...])
+    trained = EPOCHS[objective](spec, data, RATES, learner, jax.random.key(3)).model
+    moved = np.any(np.asarray(trained.user[...]) != user, axis=1)
+    assert moved.tolist() == (np.asarray(data.count) > 0).tolist()
+    touched = np.isin(np.arange(ITEMS), np.asarray(data.items)) if objective == "sampled" else np.ones(ITEMS, bool)
+    assert np.any(np.asarray(trained.item[...]) != item, axis=1).tolist() == touched.tolist()
+
+
+def test_adam_is_optax_on_the_dense_gradient(data):
+    spec = Spec(embedding_dim=4, objective="expected", batch_size=3, num_negatives=2, optimizer="adam")
+    model = learner_of(spec).model
+    tables = [np.array(x[...]) for x in (model.user, model.item)]
+    users = jnp.array([5, 2, USERS])  # and one that is padding
+    positives = jnp.asarray(np.random.default_rng(1).random((3, ITEMS)) < 0.5).at[2].set(False)
+    gradient = expected_gradient(
+        model, users, positives, jnp.sum(positives, axis=1), jnp.float32(2.0), RATES.regularization
+    )
+    dense = [jnp.zeros((USERS, 4)).at[users].add(gradient.user, mode="drop"), gradient.item]
+    adam = optax.adam(0.05)
+    updates, _ = adam.update(dense, adam.init(tables))
+    want = optax.apply_updates(tables, updates)
+    got, _ = descend("adam", jnp.float32(0.05), model, init_optimizer("adam", model), gradient)
+    for ours, theirs in zip((got.user[...], got.item[...]), want, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
