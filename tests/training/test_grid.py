@@ -138,8 +138,8 @@ def pretend(monkeypatch):
     return pretend
 
 
-grids = st.lists(st.integers(0, 3), min_size=1, max_size=30).map(
-    lambda seeds: [Member(0.1 + 0.01 * i, 0.0, 0.1, 1.0, seed) for i, seed in enumerate(sorted(seeds))]
+grids = st.tuples(st.integers(1, 6), st.integers(1, 12)).map(
+    lambda size: [Member(0.1 + 0.01 * i, 0.0, 0.1, 1.0, seed) for seed in range(size[0]) for i in range(size[1])]
 )
 
 
