@@ -24,7 +24,7 @@ from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_questions, rank_held_out
-from ncfjax.training.grid import Member, Program, cut_into_groups
+from ncfjax.training.grid import Block, Member, Program, cut_into_groups
 from ncfjax.training.loop import Spec
 
 STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_weight=1.0, seed=0)
@@ -41,7 +41,9 @@ class Line(NamedTuple):
 
 
 def spec(objective: str, embedding_dim: int) -> Spec:
-    return Spec(embedding_dim, objective, {"expected": 16, "sampled": 512}[objective], NUM_NEGATIVES)
+    """As the studies in conf/study/ have it."""
+    batch_size = 512 if objective == "sampled" else 8 if embedding_dim <= 64 else 16
+    return Spec(embedding_dim, objective, batch_size, NUM_NEGATIVES)
 
 
 def seconds(action) -> float:
@@ -60,7 +62,8 @@ def in_turns(*actions, repeats: int) -> list[float]:
 
 def program_of(data: LeaveOneOut, spec: Spec, members: list[Member]) -> Program:
     """All members in one block."""
-    return Program(data, spec, cut_into_groups(members, spec, data, device.memory_limit(None)))
+    groups = cut_into_groups(members, spec, data, device.memory_limit(None))
+    return Program(data, spec, Block(groups, max(map(len, groups))))
 
 
 class Epoch:

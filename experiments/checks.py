@@ -103,8 +103,12 @@ def check(config: SweepConfig) -> None:
     _expect("study.name", is_folder, "the name of a folder: letters, digits, . _ + -", config.study.name)
 
 
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def resolve(config: DictConfig) -> SweepConfig:
-    """The plain, checked form of one composed job; every axis of its grid is a list.
+    """The plain, checked form of one composed job; every axis of its grid is a list, final_seeds too.
 
     Raises:
         ConfigError: a value that cannot be.
@@ -113,6 +117,7 @@ def resolve(config: DictConfig) -> SweepConfig:
     assert isinstance(plain, SweepConfig)
     for axis in AXES:
         value = getattr(plain.grid, axis)
-        setattr(plain.grid, axis, value if isinstance(value, list) else [value])
+        setattr(plain.grid, axis, _as_list(value))
+    plain.final_seeds = _as_list(plain.final_seeds)
     check(plain)
     return plain

@@ -23,7 +23,9 @@ def _text(point: Estimate) -> str:
 
 def _cells(line: Line, dim: int, paper: dict[str, dict[int, float]]) -> list[str]:
     points = {column: dict(line.points(column)) for column in ("hit_ratio@10", "ndcg@10")}
-    cells = [str(line.rows["objective"].iloc[0]), str(dim), str(points["ndcg@10"][dim].n)]
+    # Lines that tie say in their label what differs.
+    name = ", ".join([str(line.rows["objective"].iloc[0]), *line.label.split("\n")[1:]])
+    cells = [name, str(dim), str(points["ndcg@10"][dim].n)]
     for column, curve in points.items():
         published = paper.get(column, {}).get(dim)
         difference = "" if published is None else f"{curve[dim].mean - published:+.4f}"

@@ -102,7 +102,7 @@ class SweepConfig:
     split: str = MISSING
     phase: str = "run"  # set by tune=true, not by hand
     tune: bool = False
-    final_seeds: list[int] = field(default_factory=list)
+    final_seeds: Any = field(default_factory=list)  # a number or a list of numbers
     data_dir: str | None = None
     results_dir: str = MISSING
     memory_gb: float | None = None

@@ -1,6 +1,6 @@
 """One job: the runs of one grid that are still missing, trained block by block and stored as soon as a block ends.
 
-Clocks live here. `compile_seconds` is what a block waited for its program; `train_seconds` is the block's training
+Clocks live here. `compile_seconds` is what a block waited until it could train; `train_seconds` is the block's training
 time, without compiling and evaluating, divided by its number of runs: what a run cost, not how long it took.
 """
 
@@ -27,7 +27,7 @@ from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import Store, run_id
-from ncfjax.training.grid import Group, Member, Program, State, cut_into_blocks, cut_into_groups
+from ncfjax.training.grid import Block, Member, Program, State, cut_into_blocks, cut_into_groups
 from ncfjax.training.loop import Spec
 
 CALL_SECONDS = 1.0  # training returns to the host about this often, to show progress
@@ -66,20 +66,20 @@ def spec_of(config: SweepConfig) -> Spec:
     )
 
 
-def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[list[Group]]:
+def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[Block]:
     """The groups of the grid that hold a run which is not done, in blocks.
 
     The whole grid is cut into groups, not what is missing of it: so a run is trained beside the same runs whenever it
-    is trained, and a sweep that was stopped ends in the same bits.
+    is trained.
     """
     members, limit = [Member(*point) for point in points(config)], device.memory_limit(config.memory_gb)
     groups = cut_into_groups(members, spec_of(config), data, limit)
     pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
-    return cut_into_blocks(pending, spec_of(config), data, limit)
+    return cut_into_blocks(pending, max(map(len, groups)), spec_of(config), data, limit)
 
 
-def count_runs(blocks: list[list[Group]]) -> int:
-    return sum(len(group) for block in blocks for group in block)
+def count_runs(blocks: list[Block]) -> int:
+    return sum(len(group) for block in blocks for group in block.groups)
 
 
 def id_of(config: SweepConfig, member: Member) -> str:
@@ -134,7 +134,7 @@ def store_member(store: Store, row: dict[str, Any], glances: list[Glance], last_
 
 
 def run_block(
-    config: SweepConfig, data: LeaveOneOut, block: list[Group], store: Store, shared: dict[str, Any], bar: Progress
+    config: SweepConfig, data: LeaveOneOut, block: Block, store: Store, shared: dict[str, Any], bar: Progress
 ) -> None:
     """Compiles, trains, evaluates and stores some runs that share a program."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -161,6 +161,7 @@ def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
     """Trains and stores the runs of one job that are not in the tables yet; returns how many."""
     device.prepare()
     store = Store(Path(config.results_dir) / config.study.name)
+    store.check_writable()  # again before every job: a disk that has filled up ends the sweep before hours are lost
     done = store.completed()
     data = load_data(config)
     shared = data_cells(config, data) | provenance

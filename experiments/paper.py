@@ -4,33 +4,7 @@ Protocol: leave-one-out, one positive among about 100 sampled candidates; mean o
 the column of runs.csv that the number is compared with.
 """
 
-Scores = dict[str, float]  # column -> value
 Curves = dict[str, dict[int, float]]  # column -> embedding_dim -> value
-
-
-def _scores(hit_ratio: float, ndcg: float) -> Scores:
-    return {"hit_ratio@10": hit_ratio, "ndcg@10": ndcg}
-
-
-# The headline table. Not read in the paper itself; each number agrees, to the rounding shown, with Figure 2 (MF) or
-# with a table of Ferrari Dacrema et al. (TOIS 2021): popularity and iALS within 0.0002, SLIM and their re-run of NeuMF
-# exactly. MF is the mean of 8 runs at embedding_dim 192.
-HEADLINE: dict[str, dict[str, Scores]] = {
-    "ml-1m": {
-        "popularity": _scores(0.4535, 0.2543),
-        "SLIM": _scores(0.7162, 0.4468),
-        "iALS": _scores(0.7111, 0.4383),
-        "NeuMF, re-run": _scores(0.7093, 0.4349),
-        "MF": _scores(0.7294, 0.4523),
-    },
-    "pinterest": {
-        "popularity": _scores(0.2740, 0.1409),
-        "SLIM": _scores(0.8679, 0.5601),
-        "iALS": _scores(0.8762, 0.5590),
-        "NeuMF, re-run": _scores(0.8777, 0.5576),
-        "MF": _scores(0.8895, 0.5794),
-    },
-}
 
 
 def _curves(dims: tuple[int, ...], hit_ratio: tuple[float, ...], ndcg: tuple[float, ...]) -> Curves:

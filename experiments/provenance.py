@@ -20,11 +20,11 @@ def _git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit of the source tree, "+dirty" if tracked code differs from it, "" if the tree is not a repository."""
+    """The commit of the source tree, "+dirty" if the code differs from it, "" if the tree is not a repository."""
     if Path(_git("rev-parse", "--show-toplevel") or "/") != ROOT:
         return ""
     head = _git("rev-parse", "--verify", "--quiet", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "ncfjax", "experiments", "conf")
+    changed = _git("status", "--porcelain", "--", "ncfjax", "experiments", "conf")
     return head + "+dirty" * bool(head and changed)
 
 

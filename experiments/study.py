@@ -135,6 +135,7 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
     store = Store(folder)
     announce(jobs, store.completed(), folder)
     if config.dry_run:
+        check_runnable([job for job in jobs if job.pending(store.completed())], store.completed())
         from experiments.estimate import estimate  # JAX comes with it, after the first line
 
         return estimate(jobs, store.completed())

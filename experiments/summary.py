@@ -10,8 +10,8 @@ _METRICS = {
 }
 # What tells configurations apart; a column is shown if trained runs differ in it.
 _CONFIGURATION = [
-    "phase", "dataset", "note", "split", "objective", "batch_size", "num_negatives", "optimizer", "num_epochs",
-    "learning_rate", "regularization", "stddev", "negative_weight",
+    "phase", "dataset", "note", "split", "negatives", "objective", "batch_size", "num_negatives", "optimizer",
+    "num_epochs", "learning_rate", "regularization", "stddev", "negative_weight",
 ]  # fmt: skip
 
 

@@ -21,21 +21,17 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments import sweeper
 from experiments.checks import resolve
 from experiments.config import CONF, GROUPS, ConfigError, keys, nearest, register
-from experiments.provenance import origin
 from experiments.tuning import TuningError
 from ncfjax.store import StoreError
 
 _USAGE, _FAILURE, _INTERRUPTED = 2, 1, 130  # exit codes
 
 
-def run(config: DictConfig, provenance: dict[str, str] | None = None) -> int:
-    """One job, in the process where a launcher starts it; returns how many runs it trained.
-
-    Without a launcher (hydra.mode=RUN) it is a job of its own, without a summary.
-    """
+def run(config: DictConfig, provenance: dict[str, str]) -> int:
+    """One job, in the process where a launcher starts it; returns how many runs it trained."""
     from experiments.job import run_job  # JAX is loaded only where something is trained
 
-    return run_job(resolve(config), provenance or origin())
+    return run_job(resolve(config), provenance)
 
 
 def _options() -> dict[str, list[str]]:
@@ -86,6 +82,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
         options = {}  # they may be the user's own files
     lines = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     for override in OverridesParser.create().parse_overrides(lines):
+        if override.key_or_group == "hydra.mode" and str(override.value()) != "MULTIRUN":
+            raise ConfigError(f"hydra.mode: expected MULTIRUN, which plans, tunes and sums up, got {override.value()}")
         if not override.is_hydra_override():
             _check_override(override, options, valid)
 
@@ -93,6 +91,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
 def _sweep() -> None:
     register()
     sweeper.register()
+    if not sys.argv[1:]:
+        sys.argv.append("+study=synthetic")
     check_arguments(sys.argv[1:])
     hydra.main(config_path=str(CONF), config_name="sweep", version_base="1.3")(run)()
 

@@ -4,7 +4,8 @@ Members of one seed form groups: they share order and negatives and are vmapped 
 once for all of them. A block is the groups that are trained by one call: spread over the devices (`jax.sharding`) and,
 on one device, vmapped on an accelerator but mapped one after another on a CPU, where a second model in the cache costs
 more than it saves. A member's numbers depend on its own configuration alone, up to the rounding of differently shaped
-products; who shares its group depends on the grid alone, so the same grid gives the same bits on the same machine.
+products. Who shares its group is decided by the whole grid and not by what is missing of it, so on a CPU a grid that
+was stopped ends in the same bits, given the same memory and devices.
 
     measured on two cores, ML-1M, `expected`, seconds per epoch and member
         d=16     alone 0.08    4 wide 0.076    4 wide on two devices 0.043
@@ -13,7 +14,7 @@ products; who shares its group depends on the grid alone, so the same grid gives
 
 import math
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -43,6 +44,13 @@ class Member(NamedTuple):
 Group = list[Member]  # of one seed
 
 
+class Block(NamedTuple):
+    """Groups that are trained by one call, each filled up to `width` members."""
+
+    groups: list[Group]
+    width: int
+
+
 class State(NamedTuple):
     """All members of a block after `epoch` epochs; every leaf of `learners` has leading axes groups x width."""
 
@@ -55,18 +63,14 @@ def cut_into_groups(members: list[Member], spec: Spec, data: LeaveOneOut, memory
 
     Raises ValueError where not even one member fits.
     """
-    fixed, each = memory_estimate(spec, data)
-    widest = int((memory_bytes - fixed) // each)
-    if widest < 1:
-        needed = (fixed + each) / 1e9
-        raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
+    widest, num_devices = _members_per_device(spec, data, memory_bytes)
     if jax.default_backend() == "cpu":
         widest = min(widest, max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim))
     by_seed: dict[int, list[Member]] = {}
     for member in members:
         by_seed.setdefault(member.seed, []).append(member)
     # Several devices want several groups: with fewer seeds than devices, a seed has more than one.
-    shares = -(-jax.device_count() // len(by_seed))
+    shares = -(-num_devices // len(by_seed))
     groups = []
     for of_seed in by_seed.values():
         count = min(len(of_seed), max(shares, -(-len(of_seed) // widest)))
@@ -74,16 +78,25 @@ def cut_into_groups(members: list[Member], spec: Spec, data: LeaveOneOut, memory
     return groups
 
 
-def cut_into_blocks(groups: list[Group], spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[list[Group]]:
+def cut_into_blocks(groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[Block]:
     """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
 
-    On a CPU a block has one group per device: more would wait for each other, and results are stored when a block ends.
+    `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
+    for each other, and results are stored when a block ends.
     """
+    per_device, num_devices = _members_per_device(spec, data, memory_bytes)
+    most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
+    return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
+
+
+def _members_per_device(spec: Spec, data: LeaveOneOut, memory_bytes: int) -> tuple[int, int]:
+    """How many members fit a device's share of the memory, and how many devices there is memory for."""
     fixed, each = memory_estimate(spec, data)
-    most = int((memory_bytes - fixed) // (each * max(map(len, groups)))) if groups else 1
-    if jax.default_backend() == "cpu":
-        most = min(most, jax.device_count())
-    return _nearly_equal(groups, -(-len(groups) // max(1, most)))
+    num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
+    if num_devices < 1:
+        needed = (fixed + each) / 1e9
+        raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
+    return int((memory_bytes / num_devices - fixed) // each), num_devices
 
 
 def _nearly_equal(items: list, count: int) -> list[list]:
@@ -92,7 +105,7 @@ def _nearly_equal(items: list, count: int) -> list[list]:
 
 
 def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
-    """Bytes that a block needs whatever its size, and bytes for each of its members. A test holds it against XLA's."""
+    """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's."""
     train, num_items, candidates = data.train, data.train.num_items, data.held_out.negatives.shape[1]
     packed = train.num_users * -(-num_items // 8)
     fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
@@ -110,10 +123,10 @@ def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
 class Program:
     """The compiled programs of one block: draw, train, rank. Blocks of one shape share them."""
 
-    def __init__(self, data: LeaveOneOut, spec: Spec, block: list[Group]):
+    def __init__(self, data: LeaveOneOut, spec: Spec, block: Block):
         self.data, self.spec = data, spec
-        self.members = [member for group in block for member in group]
-        self._widths = [len(group) for group in block]
+        self.members = [member for group in block.groups for member in group]
+        self._widths = [len(group) for group in block.groups]
         filled, num_devices = _filled(block)
         self.mesh = Mesh(np.asarray(jax.devices()[:num_devices]), ("groups",))
         self._rates, self._seeds = _lay_out(filled, self.mesh)
@@ -132,7 +145,7 @@ class Program:
         return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(learner.model))
 
     def compile(self) -> None:
-        """Compiles all three programs, by running them for no epoch; a shape that was compiled before takes no time."""
+        """Compiles all three programs by running them for no epoch, which draws and ranks every member once."""
         self.ranks(self.advance(self.init(), 0))
 
     def init(self) -> State:
@@ -143,7 +156,7 @@ class Program:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
         epochs = jnp.int32(state.epoch), jnp.int32(num_epochs)
         arguments = state.learners, self._rates, self._seeds, self._training_data, *epochs
-        learners = _train[self.spec.objective](*arguments, spec=self.spec, mesh=self.mesh)
+        learners = _trainer(self.spec.objective)(*arguments, spec=self.spec, mesh=self.mesh)
         return State(learners, state.epoch + num_epochs)
 
     def ranks(self, state: State) -> Ranks:
@@ -165,10 +178,10 @@ class Program:
         return self.data.train.num_users, self.data.train.num_items
 
 
-def _filled(block: list[Group]) -> tuple[list[Group], int]:
+def _filled(block: Block) -> tuple[list[Group], int]:
     """Groups of one width, as many for each device, by repeating members and groups; and the number of devices."""
-    width, num_devices = max(map(len, block)), min(len(block), jax.device_count())
-    groups = [(group * width)[:width] for group in block]
+    num_devices = min(len(block.groups), jax.device_count())
+    groups = [(group * block.width)[: block.width] for group in block.groups]
     return groups + groups[: -len(groups) % num_devices], num_devices
 
 
@@ -240,13 +253,13 @@ def _train_block(
 # On a CPU, XLA hands sums and products to a library, YNN. Its sums of a vmapped batch are twenty times slower than
 # XLA's own loops (`sampled`, d=192: 29.9 against 1.3 s per epoch), its products faster (`expected`, d=192: 0.38
 # against 0.48).
-COMPILER_OPTIONS = {"expected": {}, "sampled": {"xla_cpu_experimental_ynn_fusion_type": ""}}
-_train = {
-    objective: jax.jit(
-        _train_block, static_argnames=("spec", "mesh"), donate_argnames="learners", compiler_options=options
-    )
-    for objective, options in COMPILER_OPTIONS.items()
-}
+CPU_COMPILER_OPTIONS = {"expected": {}, "sampled": {"xla_cpu_experimental_ynn_fusion_type": ""}}
+
+
+@cache
+def _trainer(objective: str):
+    options = CPU_COMPILER_OPTIONS[objective] if jax.default_backend() == "cpu" else {}
+    return jax.jit(_train_block, static_argnames=("spec", "mesh"), donate_argnames="learners", compiler_options=options)
 
 
 @partial(jax.jit, static_argnames="mesh")

@@ -17,7 +17,7 @@ from scipy import stats
 
 from experiments.figure2 import PANELS, STYLE, draw_dataset
 from experiments.lines import completed, estimate, lines
-from experiments.paper import FIGURE2, HEADLINE
+from experiments.paper import FIGURE2
 from experiments.plot import draw_figure2, main
 from ncfjax.store import RUN_COLUMNS, Store
 
@@ -290,12 +290,6 @@ def test_help_says_what_can_be_drawn(capsys):
 
 
 # ---- the paper's numbers
-
-
-def test_the_headline_and_the_figure_agree_at_192_dimensions():
-    for dataset, methods in HEADLINE.items():
-        for column, value in methods["MF"].items():
-            assert FIGURE2[dataset]["MF"][column][192] == pytest.approx(value, abs=1.01e-4)
 
 
 def test_the_figures_matrix_factorization_rises_with_its_dimension():

@@ -148,7 +148,10 @@ def test_jobs_run_by_joblib_give_the_same_table(run_tiny: Run, results: Path, tm
         (["hydra/launcher=joblibb"], "joblib"),
         (["num_epochs"], "num_epochs"),
         (["dataset.synthetic.num_items=10"], "dataset=synthetic: synthetic.num_items"),
-        (["memory_gb=1e-9"], "memory"),
+        (["memory_gb=1e-9"], "memory: expected at least"),
+        (["memory_gb=1e-9", "dry_run=true"], "memory: expected at least"),
+        (["dataset.synthetic.num_items=10", "dry_run=true"], "dataset=synthetic: synthetic.num_items"),
+        (["hydra.mode=RUN", "tune=true"], "hydra.mode: expected MULTIRUN"),
     ],
 )
 def test_a_wrong_command_is_refused_in_one_message_and_nothing_is_written(

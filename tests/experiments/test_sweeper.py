@@ -104,3 +104,7 @@ def test_groups_can_be_swept(jobs_of: Callable[..., list[Job]]):
         ("sampled", 512),
     ]
     assert len({key for job in jobs for key in job.runs}) == sum(len(job.runs) for job in jobs)
+
+
+def test_one_final_seed_needs_no_list(jobs_of: Callable[..., list[Job]]):
+    assert jobs_of("final_seeds=5")[0].config.final_seeds == [5]

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
 from ncfjax.evaluation.metrics import ndcg
 from ncfjax.training.grid import (
+    Block,
     Member,
     Program,
     _rank,
-    _train,
+    _trainer,
     count_compiles,
     cut_into_blocks,
     cut_into_groups,
@@ -44,7 +45,8 @@ PLENTY = 10**12  # bytes
 
 def program_of(spec, members, data=DATA):
     """All members in one block."""
-    return Program(data, spec, cut_into_groups(members, spec, data, PLENTY))
+    groups = cut_into_groups(members, spec, data, PLENTY)
+    return Program(data, spec, Block(groups, max(map(len, groups))))
 
 
 def run(spec, members, num_epochs=6, calls=1, data=DATA):
@@ -151,15 +153,17 @@ def test_groups_share_a_seed_and_blocks_fit_the_memory(pretend, members, devices
     fixed, each = memory_estimate(spec, DATA)
     limit = fixed + members_that_fit * each
     groups = cut_into_groups(members, spec, DATA, limit)
-    blocks = cut_into_blocks(groups, spec, DATA, limit)
-    assert [member for block in blocks for group in block for member in group] == members
+    width = max(map(len, groups))
+    blocks = cut_into_blocks(groups, width, spec, DATA, limit)
+    assert [member for block in blocks for group in block.groups for member in group] == members
     for group in groups:
         assert len({member.seed for member in group}) == 1
     for block in blocks:
-        assert len(block) * max(map(len, block)) <= members_that_fit
-        assert backend != "cpu" or len(block) <= devices
-    widths = [max(map(len, block)) * len(block) for block in blocks]
-    assert sum(widths) <= 2 * len(members), "at most as many slots that only fill up"
+        used = min(devices, len(block.groups))
+        per_device = -(-len(block.groups) // used)
+        assert fixed + per_device * width * each <= limit / min(devices, limit // (fixed + each))
+        assert backend != "cpu" or per_device == 1
+    assert width * len(groups) <= 2 * len(members), "at most as many slots that only fill up"
 
 
 def test_a_grid_that_no_memory_holds_is_refused():
@@ -174,7 +178,8 @@ def test_groups_do_not_depend_on_what_was_trained_before(pretend):
     members = [Member(0.1, 0.0, 0.1, 1.0, seed) for seed in range(8)]
     groups = cut_into_groups(members, SPECS["expected"], DATA, PLENTY)
     assert groups == [[member] for member in members]
-    assert [len(block) for block in cut_into_blocks(groups[3:], SPECS["expected"], DATA, PLENTY)] == [2, 1, 2]
+    blocks = cut_into_blocks(groups[3:], 1, SPECS["expected"], DATA, PLENTY)
+    assert [len(block.groups) for block in blocks] == [2, 1, 2]
 
 
 @pytest.mark.parametrize(("devices", "backend", "widths"), [(1, "cpu", [4]), (2, "cpu", [2, 2]), (8, "gpu", [1] * 4)])
@@ -191,7 +196,7 @@ def test_the_memory_estimate_holds_what_xla_reserves(name):
     program = program_of(spec, [GRID[0]], data)
     state = program.init()
     arguments = state.learners, program._rates, program._seeds, program._training_data, np.int32(0), np.int32(1)
-    trains = _train[spec.objective].lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
+    trains = _trainer(spec.objective).lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
     ranks = _rank.lower(state.learners.model, program._questions, mesh=program.mesh).compile().memory_analysis()
     held = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
     needed = held + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)
