@@ -9,7 +9,7 @@ All are means over the last axis, the users; leading axes (members of a grid) ar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 
 def rank_of_positive(
@@ -24,17 +24,17 @@ def rank_of_positive(
     return jnp.sum(~(positive[:, None] > candidates) & valid, axis=-1, dtype=jnp.int32)
 
 
-def hit_ratio(ranks: Int[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
+def hit_ratio(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
     """Share of users whose held-out item is among the first k."""
     return np.mean(np.asarray(ranks) < k, axis=-1)
 
 
-def ndcg(ranks: Int[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
+def ndcg(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
     """Discounted gain of the held-out item, zero beyond the first k; with one relevant item the ideal gain is one."""
     ranks = np.asarray(ranks)
     return np.mean(np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0), axis=-1)
 
 
-def mrr(ranks: Int[np.ndarray, "*members users"]) -> float | Float[np.ndarray, "*members"]:
+def mrr(ranks: Integer[np.ndarray, "*members users"]) -> float | Float[np.ndarray, "*members"]:
     """Mean reciprocal rank, without a cut-off."""
     return np.mean(1.0 / (np.asarray(ranks) + 1.0), axis=-1)
