@@ -8,6 +8,9 @@ A run is written in the order ranks, curves, runs row, each with one write and o
 processes. Its row in runs.csv is the commit record: what a killed writer leaves in the tables without it (a torn last
 line, curves of a run without a row) is not read, and the next writer removes it. What it leaves in ranks/ (a file
 without a row, or a .part) stays until the same run is stored again, which replaces it.
+
+Tables of older versions, which lack some columns, are read with those cells empty. The first writer adds the columns,
+in one replacement of the file.
 """
 
 import hashlib
@@ -27,7 +30,8 @@ import pandas as pd
 
 from ncfjax.table import StoreError, Table, replace_whole, to_cells, write_whole
 
-# Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float.
+# Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float. A new column may go
+# anywhere between the others, but none may go away or move: tables of older versions would be refused.
 _RUN_TYPES: dict[str, type] = {
     "run_id": str,
     "status": str,  # completed | diverged
@@ -39,15 +43,21 @@ _RUN_TYPES: dict[str, type] = {
     "note": str,
     "model": str,
     "embedding_dim": int,
+    "layers": str,  # 64-32-16-8: the width of a tower's input, then of each layer; empty for a model without
+    "regularize_weights": str,  # true | false | empty for dot, which has no such choice
     "objective": str,
     "num_negatives": int,
+    "reject_positives": str,  # true | empty: a sampled negative may be a positive
     "negative_weight": float,
     "optimizer": str,
+    "pretraining": str,  # empty | how its parts were trained before, and alpha
     "learning_rate": float,
     "regularization": float,
     "stddev": float,
     "seed": int,
     "num_epochs": int,
+    "select_epoch": str,  # holdout | test | empty for the last: the split on which the epoch was chosen
+    "epoch": int,  # of the metrics
     "batch_size": int,
     "hit_ratio@10": float,
     "ndcg@10": float,
@@ -111,7 +121,8 @@ def _explained(folder: Path, action: str) -> Iterator[None]:
 class Store:
     """The tables of one study's folder. Reading needs neither the lock nor a writable folder.
 
-    Every method raises StoreError when a table cannot be read or written, or has other columns than this version's.
+    Every method raises StoreError when a table cannot be read or written, or has columns that this version does not
+    know.
     """
 
     def __init__(self, folder: Path):
@@ -138,7 +149,8 @@ class Store:
             (self.folder / "ranks").mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=0.01):
                 for table in (self._runs, self._curves):
-                    table.refresh()
+                    table.refresh()  # both are known to be ours before either is changed
+                for table in (self._runs, self._curves):
                     table.repair()
                 if self._curves.ids - self._runs.ids:
                     self._curves.keep(self._runs.ids)

@@ -1,7 +1,8 @@
 """One append-only CSV file with typed columns: whole lines only, each append one write and one fsync.
 
 A writer that is killed leaves at most a torn last line. Readers leave it out; the next writer cuts it off.
-Writing needs a lock around it (`store.py` holds it), reading does not.
+A file of an older version lacks some columns: its missing cells read as empty, and the next writer gives it the columns
+of this version. Writing needs a lock around it (`store.py` holds it), reading does not.
 """
 
 import csv
@@ -11,7 +12,7 @@ import operator
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -86,7 +87,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 class Table:
-    """One CSV file: a header, then whole lines. Remembers how far it was read and which runs it holds."""
+    """One CSV file: a header, then whole lines. Remembers how far it was read and which runs it holds.
+
+    Rows have a cell for each of `types`, whatever columns the file has.
+    """
 
     def __init__(self, path: Path, types: Mapping[str, type]):
         self.path = path
@@ -96,61 +100,91 @@ class Table:
     def forget(self) -> None:
         self.ids: set[str] = set()
         self.size = 0  # bytes read so far, up to the end of a whole line
+        self._columns = list(self.types)  # the file's own
         self._inode = -1
 
     def refresh(self) -> None:
-        """Reads what was appended since the last time; a torn last line is left out."""
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            return self.forget()
-        if found.st_ino != self._inode or found.st_size < self.size:
-            self.forget()
-        if found.st_size > self.size:
-            rows, size = self.read(self.size)
-            self.ids.update(row[0] for row in rows)
-            self.size += size
-        self._inode = found.st_ino
-
-    def read(self, start: int = 0) -> tuple[list[list[str]], int]:
-        """Rows of the whole lines from byte `start` on, without the header, and the bytes that they take.
+        """Reads what was appended since the last time; a torn last line is left out.
 
         Raises:
             StoreError: the file is not a table of these columns.
         """
-        with open(self.path, "rb") as file:
-            file.seek(start)
-            data = file.read()
+        try:
+            file = open(self.path, "rb")
+        except FileNotFoundError:
+            return self.forget()
+        with file:  # the size, the inode and the rows are those of one file, though another process may replace it
+            found = os.fstat(file.fileno())
+            if found.st_ino != self._inode or found.st_size < self.size:
+                self.forget()
+            if found.st_size > self.size:
+                rows, size = self._read(file, self.size)
+                self.ids.update(row[0] for row in rows)
+                self.size += size
+            self._inode = found.st_ino
+
+    def rows(self) -> list[list[str]]:
+        """All whole lines.
+
+        Raises:
+            StoreError: the file is not a table of these columns.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                return self._read(file, 0)[0]
+        except FileNotFoundError:
+            return []
+
+    def _read(self, file: BinaryIO, start: int) -> tuple[list[list[str]], int]:
+        """Rows of the whole lines from byte `start` on, without the header, and the bytes that they take."""
+        file.seek(start)
+        data = file.read()
         if start == 0:
-            self._check_header(data)
+            self._columns = self._header(data)
         size = data.rfind(b"\n") + 1
         try:
             rows = list(csv.reader(io.StringIO(data[:size].decode(), newline="")))
         except (csv.Error, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path}: after byte {start}: expected CSV in UTF-8, got {error}") from error
         for number, row in enumerate(rows, start=1):
-            if row and len(row) != len(self.types):  # a blank line is no row
+            if row and len(row) != len(self._columns):  # a blank line is no row
                 after = f" after byte {start}" if start else ""
-                raise StoreError(f"{self.path}:{number}{after}: expected {len(self.types)} cells, got {len(row)}")
-        return list(filter(None, rows[1:] if start == 0 else rows)), size
+                raise StoreError(f"{self.path}:{number}{after}: expected {len(self._columns)} cells, got {len(row)}")
+        return [self._widened(row) for row in (rows[1:] if start == 0 else rows) if row], size
 
-    def _check_header(self, data: bytes) -> None:
-        expected = ",".join(self.types)
+    def _widened(self, row: list[str]) -> list[str]:
+        cells = dict(zip(self._columns, row, strict=True))
+        return [cells.get(column, "") for column in self.types]
+
+    def _header(self, data: bytes) -> list[str]:
+        """The columns of the file: those of `types`, or of an older version, which has fewer, in the same order."""
         line, newline, _ = data.partition(b"\n")
         header = line.decode(errors="replace").rstrip("\r")
-        if header == expected or (not newline and expected.startswith(header)):  # the latter: torn while it was written
-            return
-        got = header.split(",")
+        *before, last = got = header.split(",")
+        ends = [last] if newline else [c for c in self.types if c.startswith(last)]  # torn while it was written
+        for columns in ([*before, end] for end in ends):
+            if columns[0] == next(iter(self.types)) and columns == [c for c in self.types if c in columns]:
+                return columns if newline else list(self.types)
         missing, unknown = [c for c in self.types if c not in got], [c for c in got if c not in self.types]
         raise StoreError(
-            f"{self.path}:1: expected the columns {expected}, got {header[:1000]!r} (missing {missing}, unknown "
-            f"{unknown[:20]}). It is left as it is; if another version wrote it, move it away or choose another study"
+            f"{self.path}:1: expected the columns {','.join(self.types)}, got {header[:1000]!r} (missing {missing}, "
+            f"unknown {unknown[:20]}). It is left as it is; if another version wrote it, move it away or choose another"
+            " study"
         )
 
     def repair(self) -> None:
-        """Cuts off what follows the last whole line. Only under the lock, after `refresh`."""
+        """Cuts off what follows the last whole line, and adds the columns that an older version did not know.
+
+        Only under the lock, after `refresh`.
+        """
         if self.path.exists() and self.path.stat().st_size > self.size:
             os.truncate(self.path, self.size)
+        if self._columns != list(self.types):
+            self._replace(self.rows())
+
+    def _replace(self, rows: Iterable[list[str]]) -> None:
+        replace_whole(self.path, _lines([self.types, *rows]))
+        self.refresh()
 
     def append(self, rows: list[list[str]]) -> None:
         is_new = self.size == 0
@@ -164,12 +198,11 @@ class Table:
 
     def keep(self, ids: set[str]) -> None:
         """Rewrites the table without the rows of other runs."""
-        replace_whole(self.path, _lines([self.types, *(row for row in self.read()[0] if row[0] in ids)]))
-        self.refresh()
+        self._replace(row for row in self.rows() if row[0] in ids)
 
     def frame(self, key: list[str]) -> pd.DataFrame:
         """All whole lines, the first of each key; str (empty if not known), Int64 and float64 columns."""
-        rows = self.read()[0] if self.path.exists() else []
+        rows = self.rows()
         columns = dict(zip(self.types, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(self.types, ())
         frame = {name: _parsed(self.path, name, kind, columns[name]) for name, kind in self.types.items()}
         return pd.DataFrame(frame).drop_duplicates(key, ignore_index=True)

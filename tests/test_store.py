@@ -1,5 +1,6 @@
 """The store against its promises: whole rows or none, whatever kills, fills or shares the folder."""
 
+import csv
 import errno
 import os
 import shutil
@@ -8,7 +9,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import filelock
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,10 +110,12 @@ def test_a_run_that_is_there_is_not_written_again(tmp_path):
 
 def test_only_what_others_appended_is_read_again(tmp_path, monkeypatch):
     ours, theirs, starts = Store(tmp_path), Store(tmp_path), []
-    read = ncfjax.table.Table.read
+    read = ncfjax.table.Table._read
     fill(tmp_path, range(2))
     ours.completed()
-    monkeypatch.setattr(ncfjax.table.Table, "read", lambda self, start=0: starts.append(start) or read(self, start))
+    monkeypatch.setattr(
+        ncfjax.table.Table, "_read", lambda self, file, start: starts.append(start) or read(self, file, start)
+    )
     size = (tmp_path / "runs.csv").stat().st_size
     for seed in range(2, 5):
         ours.append(a_run(seed), [], {})
@@ -187,9 +192,13 @@ def test_a_curve_of_another_run_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        ",".join(RUN_COLUMNS[:-1]) + "\n" + "x," * 32 + "x\n",  # an older version
-        ",".join((*RUN_COLUMNS, "novelty")) + "\n",  # a newer one
+        ",".join((*RUN_COLUMNS, "novelty")) + "\n",  # a newer version
+        ",".join((*RUN_COLUMNS[:9], "novelty", *RUN_COLUMNS[12:])) + "\n",
         ",".join(reversed(RUN_COLUMNS)) + "\n",
+        ",".join(RUN_COLUMNS[1:]) + "\n",  # its rows could not be told apart
+        ",".join((*RUN_COLUMNS, "seed")) + "\n",
+        ",".join(RUN_COLUMNS[1:3]),  # not a torn header either
+        ",".join(RUN_COLUMNS[:-1]) + "\n" + "x," * (len(RUN_COLUMNS) - 1) + "x\n",  # a cell too many
         ",".join(RUN_COLUMNS) + "\n<<<<<<< HEAD\n",
         ",".join(RUN_COLUMNS) + "\n\udcff," + "," * (len(RUN_COLUMNS) - 2) + "\n",
         "dear diary",
@@ -210,7 +219,7 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path, text):
     assert not (tmp_path / "curves.csv").exists()
 
 
-def test_an_older_table_is_told_apart_by_its_columns(tmp_path):
+def test_a_foreign_table_is_told_apart_by_its_columns(tmp_path):
     (tmp_path / "runs.csv").write_text(",".join([c for c in RUN_COLUMNS if c != "phase"] + ["fase"]) + "\n")
     with pytest.raises(StoreError, match=r"missing \['phase'\], unknown \['fase'\]"):
         Store(tmp_path).completed()
@@ -264,6 +273,162 @@ def test_a_row_that_a_merge_doubled_counts_once(tmp_path):
     with open(tmp_path / "runs.csv", "ab") as file:
         file.write((tmp_path / "runs.csv").read_bytes().splitlines(True)[1])
     assert list(store.runs()["seed"]) == [0, 1]
+
+
+# ---- tables of older versions
+
+SINCE_THE_FIRST_VERSION = ("layers", "regularize_weights", "reject_positives", "pretraining", "select_epoch", "epoch")
+FIRST_VERSION = [column for column in RUN_COLUMNS if column not in SINCE_THE_FIRST_VERSION]
+
+
+def as_first_version(folder: Path) -> bytes:
+    """Cuts runs.csv to the columns of the first version, and returns it."""
+    with open(folder / "runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(folder / "runs.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, FIRST_VERSION, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return (folder / "runs.csv").read_bytes()
+
+
+def fill_first_version(folder: Path, seeds) -> bytes:
+    fill(folder, seeds)
+    return as_first_version(folder)
+
+
+def test_the_new_columns_stand_beside_what_they_belong_to():
+    for before, *new in (
+        ("embedding_dim", "layers", "regularize_weights", "objective"),
+        ("num_negatives", "reject_positives", "negative_weight"),
+        ("optimizer", "pretraining", "learning_rate"),
+        ("num_epochs", "select_epoch", "epoch", "batch_size"),
+    ):
+        at = RUN_COLUMNS.index(before)
+        assert RUN_COLUMNS[at + 1 : at + 1 + len(new)] == tuple(new)
+
+
+def test_an_older_table_is_read_with_unknown_cells_and_left_as_it_is(tmp_path, monkeypatch):
+    new = fill(tmp_path / "new", range(3)).runs()
+    before = fill_first_version(tmp_path / "old", range(3))
+    monkeypatch.setattr(filelock.FileLock, "acquire", pytest.fail)
+    old = Store(tmp_path / "old")
+    pd.testing.assert_frame_equal(old.runs(), new)
+    assert (old.runs()["layers"] == "").all() and old.runs()["epoch"].isna().all()
+    assert old.completed() == set(new["run_id"])
+    assert len(old.curves()) == 3 * EPOCHS
+    assert (tmp_path / "old" / "runs.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/runs.csv")), ids=lambda path: path.parent.name)
+def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, path):
+    with open(path, newline="") as file:
+        header, *rows = csv.reader(file)
+    for name in ("runs.csv", "curves.csv"):
+        shutil.copy(path.with_name(name), tmp_path / name)
+    curves = (tmp_path / "curves.csv").read_bytes()
+    as_stored = Store(path.parent).runs()
+    assert Store(tmp_path).append(a_run(1), [], {})
+    with open(tmp_path / "runs.csv", newline="") as file:
+        *upgraded, added = csv.DictReader(file)
+    assert tuple(upgraded[0]) == RUN_COLUMNS and added["run_id"] == a_run(1)["run_id"]
+    assert [[row[column] for column in header] for row in upgraded] == rows
+    assert {row[column] for row in upgraded for column in set(RUN_COLUMNS) - set(header)} <= {""}
+    pd.testing.assert_frame_equal(Store(tmp_path).runs()[:-1], as_stored)
+    assert (tmp_path / "curves.csv").read_bytes() == curves
+
+
+def test_the_first_writer_adds_the_columns_and_changes_no_line_otherwise(tmp_path):
+    fill(tmp_path / "new", range(4))
+    fill_first_version(tmp_path / "old", range(3))
+    assert Store(tmp_path / "old").append(a_run(3), a_curve(3), some_ranks(3))
+    for name in ("runs.csv", "curves.csv"):
+        assert (tmp_path / "old" / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
+    assert not list((tmp_path / "old").rglob("*.part"))
+
+
+def test_an_upgrade_keeps_doubled_rows_and_cells_with_commas_and_quotes(tmp_path):
+    fill(tmp_path, [])
+    Store(tmp_path).append(a_run(0, note='ä, "b"'), [], {})
+    as_first_version(tmp_path)
+    with open(tmp_path / "runs.csv", "ab") as file:
+        file.write((tmp_path / "runs.csv").read_bytes().splitlines(True)[1])
+    Store(tmp_path).check_writable()
+    with open(tmp_path / "runs.csv", newline="") as file:
+        assert [row["note"] for row in csv.DictReader(file)] == ['ä, "b"'] * 2
+
+
+def test_curves_of_an_older_version_are_upgraded_too(tmp_path):
+    fill(tmp_path, range(2))
+    (tmp_path / "curves.csv").write_text("run_id,epoch,value\n0000000000000000,1,0.5\n")
+    assert Store(tmp_path).curves()["metric"].tolist() == [""]
+    Store(tmp_path).check_writable()
+    assert (tmp_path / "curves.csv").read_text() == "run_id,epoch,metric,value\n0000000000000000,1,,0.5\n"
+
+
+def test_an_older_table_beside_a_foreign_one_is_left_alone(tmp_path):
+    before = fill_first_version(tmp_path, range(2))
+    (tmp_path / "curves.csv").write_text("dear diary\n")
+    with pytest.raises(StoreError, match="curves.csv:1"):
+        Store(tmp_path).check_writable()
+    assert (tmp_path / "runs.csv").read_bytes() == before
+
+
+def test_an_older_table_torn_anywhere_is_repaired_and_upgraded(tmp_path):
+    fill(tmp_path / "new", range(3))
+    expected = contents(tmp_path / "new")
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    whole = as_first_version(tmp_path / "old")
+    for size in range(0, len(whole), 17):
+        folder = tmp_path / str(size)
+        shutil.copytree(tmp_path / "old", folder)
+        (folder / "runs.csv").write_bytes(whole[:size])
+        fill(folder, range(3))
+        assert contents(folder) == expected, size
+
+
+def test_a_reader_follows_a_table_that_another_process_upgrades(tmp_path):
+    fill_first_version(tmp_path, range(3))
+    reader, writer = Store(tmp_path), Store(tmp_path)
+    assert len(reader.completed()) == 3
+    writer.append(a_run(3, layers="8-4"), a_curve(3), {})
+    assert len(reader.completed()) == 4
+    writer.append(a_run(4, layers="8-4"), a_curve(4), {})
+    assert len(reader.completed()) == 5
+    assert reader.append(a_run(5, layers="8-4"), a_curve(5), {})
+    assert Store(tmp_path).runs()["layers"].tolist() == ["", "", ""] + ["8-4"] * 3
+
+
+@pytest.mark.parametrize(("module", "name", "num_seen"), [(ncfjax.table, "open", 4), (os, "fstat", 3)])
+def test_an_upgrade_in_the_midst_of_a_reading_mixes_no_two_tables(tmp_path, monkeypatch, module, name, num_seen):
+    """A reader knows the old table up to a row; then columns and a row are added just before, or after, it opens it."""
+    fill_first_version(tmp_path, range(3))
+    reader, function = Store(tmp_path), getattr(module, name, open)
+    assert len(reader.completed()) == 3
+
+    def late(*args):
+        patch.undo()
+        Store(tmp_path).append(a_run(3), a_curve(3), {})
+        return function(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, late, raising=False)
+        assert len(reader.completed()) == num_seen
+    assert reader.completed() == Store(tmp_path).completed()
+    assert len(reader.completed()) == 4
+
+
+@pytest.mark.parametrize(("name", "partial"), [("write", False), ("write", True), ("fsync", False), ("replace", False)])
+def test_a_disk_that_fails_in_an_upgrade_leaves_the_old_table(tmp_path, monkeypatch, name, partial):
+    before = fill_first_version(tmp_path, range(3))
+    store = Store(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, failing(getattr(os, name), 0, errno.ENOSPC, partial))
+        with pytest.raises(StoreError, match="cannot write the results: .*No space left on device"):
+            store.append(a_run(3), a_curve(3), {})
+    assert (tmp_path / "runs.csv").read_bytes() == before and not list(tmp_path.rglob("*.part"))
+    assert len(store.completed()) == 3
+    assert store.append(a_run(3), a_curve(3), {}) and len(Store(tmp_path).runs()) == 4
 
 
 # ---- disks that fail
@@ -431,6 +596,32 @@ print(number)
         assert not list((tmp_path / "killed" / str(number)).rglob("*.part"))
 
 
+def test_a_kill_at_any_system_call_of_an_upgrade_leaves_the_old_table_or_the_new_one(tmp_path):
+    before = fill_first_version(tmp_path / "old", range(3))
+    script = """
+import shutil
+number, folder = 0, Path(sys.argv[1])
+while True:
+    shutil.copytree(folder.parent / "old", folder / str(number))
+    if not killed_at_call(folder / str(number), range(4), number):
+        break
+    shutil.copy(folder / str(number) / "runs.csv", folder / f"{number}.csv")
+    fill(folder / str(number), range(4))
+    number += 1
+print(number)
+"""
+    (tmp_path / "killed").mkdir()
+    num_calls = int(in_subprocess(script, tmp_path / "killed"))
+    expected = contents(fill(tmp_path / "whole", range(4)).folder)
+    upgraded = (fill(tmp_path / "three", range(3)).folder / "runs.csv").read_bytes()
+    left = [(tmp_path / "killed" / f"{number}.csv").read_bytes() for number in range(num_calls)]
+    assert left[0] == before and all(table == before or table.startswith(upgraded) for table in left)
+    assert sum(table == before for table in left) >= 3
+    for number in range(num_calls):
+        assert contents(tmp_path / "killed" / str(number)) == expected, number
+        assert not list((tmp_path / "killed" / str(number)).rglob("*.part"))
+
+
 def test_kills_at_random_moments_and_reruns_give_the_same_tables(tmp_path):
     script = """
 random.seed(0)
@@ -446,7 +637,10 @@ print(stored + 3)
     assert contents(tmp_path / "killed") == contents(fill(tmp_path / "whole", range(num_runs)).folder)
 
 
-def test_two_writers_and_a_killed_third_share_one_study(tmp_path):
+@pytest.mark.parametrize("is_old", [False, True])
+def test_two_writers_and_a_killed_third_share_one_study(tmp_path, is_old):
+    if is_old:
+        fill_first_version(tmp_path / "shared", range(20))
     script = """
 folder, writers = Path(sys.argv[1]), []
 for seeds in (range(100), range(50, 150)):
