@@ -1,0 +1,286 @@
+"""Paired comparisons: three users on paper, scipy's tests where they answer the same question, and simulated truth."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from ncfjax.evaluation import significance
+from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
+from ncfjax.evaluation.significance import compare, holm, interval, mcnemar
+from ncfjax.store import Store
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+some_ranks = st.integers(1, 3).flatmap(lambda n: arrays(np.int64, (n, 6), elements=st.integers(0, 14)))
+
+
+def random_ranks(shape: tuple[int, int], best: int = 0) -> np.ndarray:
+    return np.random.default_rng(best).integers(best, 30, shape)
+
+
+# ---- on paper
+
+
+def test_three_users_on_paper():
+    ours = np.array([[0, 2, 10], [0, 20, 10]])  # hits of two seeds: 1, 1/2, 0
+    other = np.array([[10, 2, 10]])  # of one seed: 0, 1, 0
+    found = compare(ours, other, hit_ratio, 10)  # so the differences are 1, -1/2, 0
+    assert found.difference == pytest.approx(1 / 6)
+    assert found.effect_size == pytest.approx(1 / np.sqrt(21))  # the s.d. is sqrt((25 + 16 + 1) / 36 / 2)
+    assert (found.num_users, found.wins, found.losses, found.ties) == (3, 1, 1, 1)
+    # Of the ranks 3, 2 and (zero) 1, 3 is positive: the mean is (3 + 2) / 2, the variance (3^2 + 2^2) / 4.
+    assert found.p_value == pytest.approx(2 * stats.norm.sf((3 - 5 / 2) / np.sqrt(13 / 4)))
+
+
+def test_the_gain_of_ndcg_is_averaged_over_seeds_per_user():
+    found = compare(np.array([[0, 0], [2, 10]]), np.array([[10, 10]]), ndcg, 10)
+    assert found.difference == ((1 + 1 / 2) / 2 + (1 + 0) / 2) / 2  # log2(2 + 2) = 2
+
+
+def test_any_metric_of_ranks_can_be_compared():
+    found = compare(np.array([[0, 4]]), np.array([[1, 9]]), lambda ranks, k: mrr(ranks), 10)
+    assert found.difference == pytest.approx((1 - 1 / 2 + 1 / 5 - 1 / 10) / 2)
+
+
+def test_a_model_that_gains_the_same_on_every_user_has_no_finite_effect_size():
+    better, worse = np.zeros((1, 3), int), np.full((2, 3), 10)
+    assert compare(better, worse, ndcg, 10).effect_size == np.inf
+    assert compare(worse, better, ndcg, 10).effect_size == -np.inf
+    assert compare(better, worse, ndcg, 10)[:3] == (1.0, 1.0, 1.0)
+
+
+def test_of_four_seeds_three_are_drawn():
+    """All three are the outlier in 1 of 64 cases, beyond the percentile, two in 9 of 64, none in 27 of 64."""
+    ours = np.array([[0.0], [0.0], [0.0], [4.0]]) + np.zeros(10)
+    assert interval(ours, np.zeros((1, 10)), seed=0) == pytest.approx((0, 2 / 3 * 4))
+
+
+def test_five_wins_and_one_loss_on_paper():
+    ours, other = np.array([1, 1, 1, 1, 1, 0, 1, 0], bool), np.array([0, 0, 0, 0, 0, 1, 1, 0], bool)
+    assert mcnemar(ours, other) == pytest.approx(2 * (1 + 6) / 2**6)  # none or one of six coins, and the mirror image
+    assert mcnemar(ours, other) == mcnemar(other, ours)
+
+
+def test_runs_with_the_same_hits_differ_by_chance_only():
+    hits = np.array([True, False, True])
+    assert mcnemar(hits, hits) == 1.0
+
+
+def test_holm_on_paper():
+    adjusted = holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    np.testing.assert_allclose(adjusted, [3 * 0.01, 2 * 0.03, 2 * 0.03, 4 * 0.005])  # 0.04 may not fall below 0.03's
+    np.testing.assert_array_equal(holm(np.array([0.8, 0.9])), [1.0, 1.0])
+    assert holm(np.array([])).shape == (0,)
+
+
+# ---- against scipy
+
+
+def test_hits_of_one_run_each_are_a_sign_test():
+    ours, other = random_ranks((1, 500)), random_ranks((1, 500), best=3)
+    found = compare(ours, other, hit_ratio, 10)
+    z = (found.wins - found.losses) / np.sqrt(found.wins + found.losses)  # all differences are of one size
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
+    exact = stats.binomtest(found.wins, found.wins + found.losses).pvalue
+    assert mcnemar(ours[0] < 10, other[0] < 10) == pytest.approx(exact)
+
+
+def test_without_ties_and_zeros_the_p_value_is_the_exact_one_nearly():
+    rng = np.random.default_rng(0)
+    ours, other = rng.permutation(3000)[:200].reshape(2, 1, 100)
+    found = compare(ours, other, ndcg, 10_000)
+    gains = [ndcg(ranks.T, 10_000) for ranks in (ours, other)]
+    assert found.p_value == pytest.approx(stats.wilcoxon(*gains, method="exact").pvalue, abs=0.01)
+
+
+def test_with_one_seed_the_interval_is_nearly_that_of_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    users = rng.normal(size=2_000)
+    ours, other = users + rng.normal(0.1, 0.5, (1, 2_000)), users + rng.normal(0.0, 0.5, (1, 2_000))
+    expected = stats.ttest_rel(ours[0], other[0]).confidence_interval()
+    np.testing.assert_allclose(interval(ours, other, seed=0), expected, atol=0.05 * (expected.high - expected.low))
+
+
+def test_where_only_seeds_differ_the_interval_is_nearly_that_of_the_t_test_between_runs():
+    rng = np.random.default_rng(0)
+    users = rng.normal(size=50)
+    ours, other = users + rng.normal(0.5, 1.0, (40, 1)), users + rng.normal(0.0, 1.0, (30, 1))
+    expected = stats.ttest_ind(ours[:, 0], other[:, 0], equal_var=False).confidence_interval()
+    np.testing.assert_allclose(interval(ours, other, seed=0), expected, atol=0.05 * (expected.high - expected.low))
+
+
+# ---- properties
+
+
+@given(some_ranks, some_ranks)
+def test_swapping_the_models_flips_the_sign_and_keeps_the_p_value(ours, other):
+    there, back = compare(ours, other, ndcg, 10), compare(other, ours, ndcg, 10)
+    assert there.difference == -back.difference and there.effect_size == -back.effect_size
+    assert there.p_value == pytest.approx(back.p_value, abs=1e-12)
+    assert (there.wins, there.losses, there.ties) == (back.losses, back.wins, back.ties)
+
+
+def test_swapping_the_models_mirrors_the_interval_but_for_its_draws():
+    ours, other = random_ranks((3, 500)), random_ranks((5, 500), best=1)
+    there, back = compare(ours, other, ndcg, 10), compare(other, ours, ndcg, 10)
+    np.testing.assert_allclose(there[1:3], [-back.high, -back.low], atol=0.05 * (there.high - there.low))
+
+
+@given(some_ranks, st.randoms())
+def test_the_same_runs_in_another_order_show_no_difference(ranks, random):
+    shuffled = ranks[random.sample(range(len(ranks)), len(ranks))]
+    found = compare(ranks, shuffled, ndcg, 10)
+    assert (found.difference, found.effect_size, found.p_value, found.ties) == (0.0, 0.0, 1.0, found.num_users)
+    assert found.low <= 1e-12 and found.high >= -1e-12
+
+
+def test_sums_of_gains_in_another_order_tie():
+    ranks = random_ranks((8, 500))
+    found = compare(ranks, np.roll(ranks, 3, axis=0), ndcg, 10)
+    assert (found.ties, found.p_value) == (500, 1.0)
+
+
+@given(some_ranks, some_ranks, st.permutations(range(6)))
+def test_the_order_of_users_does_not_matter(ours, other, order):
+    found, permuted = compare(ours, other, ndcg, 10), compare(ours[:, order], other[:, order], ndcg, 10)
+    assert found.wins + found.losses + found.ties == found.num_users == 6
+    assert found[5:] == permuted[5:]
+    for name in ("difference", "effect_size", "p_value"):
+        assert getattr(found, name) == pytest.approx(getattr(permuted, name), abs=1e-9)
+
+
+@given(arrays(np.float64, st.integers(1, 8), elements=st.floats(0, 1)), st.randoms())
+def test_holm_is_monotone_and_between_the_plain_and_the_bonferroni_values(p_values, random):
+    adjusted, bonferroni = holm(p_values), np.minimum(1.0, len(p_values) * p_values)
+    assert (p_values <= adjusted).all() and (adjusted <= bonferroni).all()
+    assert (np.diff(adjusted[np.argsort(p_values)]) >= 0).all()
+    order = random.sample(range(len(p_values)), len(p_values))
+    np.testing.assert_array_equal(holm(p_values[order]), adjusted[order])
+
+
+def test_the_interval_is_drawn_from_its_seed_alone():
+    ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
+    assert compare(ours, other, ndcg, 10, seed=1) == compare(ours, other, ndcg, 10, seed=1)
+    assert compare(ours, other, ndcg, 10, seed=1)[1:3] != compare(ours, other, ndcg, 10, seed=2)[1:3]
+
+
+# ---- against a simulated truth
+
+
+def simulated(rng: np.random.Generator, num_seeds: int, taste: float, fortune: float) -> np.ndarray:
+    """Hits of two equally good models: users' tastes for either, fortunes of its seeds, and chance in every one."""
+    easy = rng.normal(0.5, 1.5, 300)
+    logits = easy + rng.normal(0.0, taste, (2, 1, 300)) + rng.normal(0.0, fortune, (2, num_seeds, 1))
+    return (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "taste", "fortune"),
+    [
+        (8, 0.0, 0.0),  # chance only
+        (8, 0.5, 0.05),
+        (3, 1.0, 0.05),  # as the dot product at two sizes on MovieLens-1M: users first, then chance, then seeds
+        (20, 0.3, 0.5),  # seeds first
+    ],
+)
+def test_the_interval_of_equal_models_covers_zero_in_about_95_of_100_cases(monkeypatch, num_seeds, taste, fortune):
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 1_000)
+    rng = np.random.default_rng(0)
+    covered = 0
+    for case in range(400):
+        low, high = interval(*simulated(rng, num_seeds, taste, fortune), seed=case)
+        covered += low <= 0 <= high
+    assert 0.92 <= covered / 400 <= 0.98  # the standard error is 0.011
+
+
+def test_the_chance_of_single_users_is_counted_once(monkeypatch):
+    """The width is that of the true sampling distribution, where crossing users and seeds would make it 1.7 times."""
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 1_000)
+    rng = np.random.default_rng(0)
+    cases = [simulated(rng, 8, 0.0, 0.0) for _ in range(300)]
+    true = np.std([ours.mean() - other.mean() for ours, other in cases])
+    widths = np.array([np.ptp(interval(*case, seed=0)) for case in cases])
+    assert 0.9 <= widths.mean() / (2 * 1.96 * true) <= 1.2
+
+
+def test_p_values_of_equal_models_are_below_one_in_twenty_in_about_5_of_100_cases(monkeypatch):
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 10)
+    rng = np.random.default_rng(0)
+    ranks = [np.where(simulated(rng, 4, 0.5, 0.0) > 0, 0, 10) for _ in range(400)]
+    assert 0.02 <= np.mean([compare(*case, hit_ratio, 10).p_value < 0.05 for case in ranks]) <= 0.08
+
+
+def test_seeds_that_disagree_widen_the_interval_and_one_seed_adds_nothing():
+    users = np.random.default_rng(0).normal(size=200)
+    alike, apart = users + np.zeros((4, 1)), users + np.array([[-1.0], [-0.5], [0.5], [1.0]])
+    other = np.random.default_rng(1).normal(size=(1, 200))
+    assert np.ptp(interval(apart, other, seed=0)) > 1.5 * np.ptp(interval(alike, other, seed=0))
+    np.testing.assert_allclose(interval(alike, other, seed=0), interval(alike[:1], other, seed=0), atol=1e-12)
+
+
+# ---- real runs
+
+
+def test_the_committed_runs_tell_sizes_apart_as_far_as_their_seeds_and_users_do():
+    store = Store(RESULTS / "figure2-ml-1m")
+    runs = store.runs()
+    runs = runs[(runs["model"] == "dot") & (runs["objective"] == "expected")]
+    ranks = {
+        dim: np.stack([store.ranks(run_id)["sampled"] for run_id in rows["run_id"]])
+        for dim, rows in runs.groupby("embedding_dim")
+    }
+    means = runs.groupby("embedding_dim")["hit_ratio@10"].mean()
+    found = compare(ranks[192], ranks[16], hit_ratio, 10)
+    assert found.difference == pytest.approx(means[192] - means[16])
+    assert found.num_users == 6040 and 0.03 < found.low < found.high < 0.05 and found.p_value < 1e-20
+    near = compare(ranks[192], ranks[128], hit_ratio, 10)
+    assert near.low < 0 < near.high and near.high - near.low < 0.006 and near.p_value > 0.05
+
+
+def test_the_size_of_movielens_takes_little_memory():
+    ours, other = random_ranks((8, 6_040)), random_ranks((8, 6_040), best=1)
+    tracemalloc.start()
+    try:
+        compare(ours, other, ndcg, 10)
+        assert tracemalloc.get_traced_memory()[1] < 50e6  # all replicates at once would be 480 MB
+    finally:
+        tracemalloc.stop()
+
+
+# ---- what is no ranks
+
+
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [
+        ((2, 5), (2, 6)),  # other users
+        ((5,), (5,)),
+        ((2, 5), (5,)),
+        ((1, 2, 5), (1, 2, 5)),
+        ((0, 5), (2, 5)),
+        ((2, 5), (0, 5)),
+        ((2, 1), (2, 1)),
+    ],
+)
+def test_ranks_that_cannot_be_paired_are_refused(ours, other):
+    with pytest.raises(ValueError, match=r"ranks: expected int\[seeds, users\] twice.* got \(.*\) and \(.*\)"):
+        compare(np.zeros(ours, int), np.zeros(other, int), ndcg, 10)
+
+
+@pytest.mark.parametrize(("ours", "other"), [((5,), (6,)), ((1, 5), (1, 5))])
+def test_hits_that_cannot_be_paired_are_refused(ours, other):
+    with pytest.raises(ValueError, match=r"hits: expected bool\[users\] twice.* got"):
+        mcnemar(np.zeros(ours, bool), np.zeros(other, bool))
+
+
+@pytest.mark.parametrize("p_values", [[0.1, 1.1], [-0.1], [0.1, np.nan], [[0.1]]])
+def test_what_is_no_family_of_p_values_is_refused(p_values):
+    with pytest.raises(ValueError, match=r"p-values: expected float\[tests\] from 0 to 1, got"):
+        holm(np.array(p_values))
