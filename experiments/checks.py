@@ -14,9 +14,13 @@ from experiments.config import (
     OBJECTIVES,
     OPTIMIZERS,
     PHASES,
+    PRETRAININGS,
+    SELECT_EPOCHS,
     SPLITS,
     ConfigError,
     DatasetConfig,
+    ModelConfig,
+    PretrainingConfig,
     SweepConfig,
     nearest,
 )
@@ -58,7 +62,7 @@ def _check_list(key: str, values: list[Any], is_right: Callable[[Any], bool], ex
 
 def _check_numbers(config: SweepConfig) -> None:
     least_dim = 2 if config.model.biases else 1
-    why = f"an integer >= {least_dim}" + " (with biases, one is the bias)" * config.model.biases
+    why = f"an integer >= {least_dim}" + " (with biases, one is the bias)" * (least_dim - 1)
     _expect("model.embedding_dim", config.model.embedding_dim >= least_dim, why, config.model.embedding_dim)
     for key in ("num_epochs", "eval_every", "objective.batch_size", "objective.num_negatives", "dataset.num_negatives"):
         value = OmegaConf.select(OmegaConf.structured(config), key)
@@ -81,6 +85,61 @@ def _check_dataset(dataset: DatasetConfig) -> None:
     _expect("dataset.synthetic", is_right, "sizes if, and only if, dataset=synthetic", dataset.synthetic)
 
 
+def _check_options(group: str, config: ModelConfig | PretrainingConfig, of_name: dict[str, tuple[str, ...]]) -> None:
+    """The keys of one name's file in conf/, and no others, are set."""
+    expected = of_name[config.name]
+    for key in sorted({key for keys in of_name.values() for key in keys}):
+        value, takers = getattr(config, key), [name for name, keys in of_name.items() if key in keys]
+        if key in expected:
+            _expect(f"{group}.{key}", value is not None, f"a value, as {group}={config.name}", value)
+        else:
+            _expect(f"{group}.{key}", value is None, f"nothing, as only {group}={' or '.join(takers)} has one", value)
+
+
+def _check_layers(model: ModelConfig) -> None:
+    """That they fit the embedding: a tower's input holds two vectors, NeuMF's the last part of both."""
+    layers, width = model.layers, 2 * model.embedding_dim
+    if layers is None:
+        return
+    is_list = isinstance(layers, list) and all(type(layer) is int for layer in layers)
+    _expect("model.layers", is_list, "a list of integers, such as [64,32,16,8]", layers)
+    if model.name == "mlp":
+        fits, first = layers[:1] == [width], f"[{width}, ...], 2 * model.embedding_dim first"
+    else:
+        fits = bool(layers) and layers[0] % 2 == 0 and layers[0] < width
+        first = f"an even number below 2 * model.embedding_dim = {width} first"
+    is_tower = len(layers) >= 2 and min(layers) >= 1
+    _expect("model.layers", fits and is_tower, f"{first}, then the width of each ReLU layer, at least one", layers)
+
+
+def _check_pretraining(config: SweepConfig) -> None:
+    pretraining = config.pretraining
+    _check_options("pretraining", pretraining, PRETRAININGS)
+    if pretraining.name == "none":
+        return
+    _expect("pretraining", config.model.name == "neumf", "none unless model=neumf", pretraining.name)
+    is_share = pretraining.alpha is not None and 0 <= pretraining.alpha <= 1
+    _expect("pretraining.alpha", is_share, "a number from 0 to 1", pretraining.alpha)
+    if pretraining.name == "keras":
+        is_clean = config.split == "test" and not config.tune
+        _expect(
+            "pretraining", is_clean, "none or trained on the holdout, whose items files of weights have seen", "keras"
+        )
+    else:
+        epochs, rate = pretraining.num_epochs, pretraining.learning_rate
+        _expect("pretraining.num_epochs", epochs >= 1, "an integer >= 1", epochs)
+        _expect("pretraining.learning_rate", math.isfinite(rate) and rate > 0, "a number > 0", rate)
+
+
+def _check_select_epoch(config: SweepConfig) -> None:
+    _expect_name("select_epoch", config.select_epoch, SELECT_EPOCHS)
+    if config.select_epoch == "holdout":
+        is_right, why = config.tune or config.phase != "run", "last or test, as only tune=true looks at a holdout"
+    else:
+        is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
+    _expect("select_epoch", is_right, why, config.select_epoch)
+
+
 def check(config: SweepConfig) -> None:
     """Refuses what could only fail, or mean nothing, later.
 
@@ -93,8 +152,13 @@ def check(config: SweepConfig) -> None:
     _expect_name("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _expect_name("split", config.split, SPLITS)
     _expect_name("phase", config.phase, PHASES)
+    _expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
     _check_dataset(config.dataset)
+    _check_options("model", config.model, MODELS)
     _check_numbers(config)
+    _check_layers(config.model)
+    _check_pretraining(config)
+    _check_select_epoch(config)
     for axis, rule in _AXIS_RULES.items():
         _check_list(f"grid.{axis}", getattr(config.grid, axis), *rule)
     if config.tune or config.final_seeds:

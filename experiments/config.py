@@ -11,21 +11,32 @@ in the order of `Point`, is the list of its runs:
 
 import difflib
 import itertools
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
-MODELS = ("dot",)
+# name -> its keys in conf/model/ beside embedding_dim
+MODELS = {
+    "dot": ("biases",),
+    "gmf": ("regularize_weights",),
+    "mlp": ("layers", "regularize_weights"),
+    "neumf": ("layers", "regularize_weights"),
+}
 OBJECTIVES = ("expected", "sampled")
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "lazy_adam")
+# name -> its keys in conf/pretraining/
+PRETRAININGS = {"none": (), "trained": ("alpha", "num_epochs", "learning_rate"), "keras": ("alpha", "gmf", "mlp")}
+SELECT_EPOCHS = ("last", "holdout", "test")
 SPLITS = ("test", "holdout")
 PHASES = ("run", "tune", "final")
 REFERENCES = ("popularity", "oracle")  # rows that are not trained
-GROUPS = ("dataset", "model", "objective", "optimizer", "grid", "study")  # the folders of CONF
+GROUPS = ("dataset", "model", "pretraining", "objective", "optimizer", "grid", "study")  # the folders of CONF
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
@@ -57,8 +68,22 @@ class DatasetConfig:
 @dataclass
 class ModelConfig:
     name: str = MISSING
-    embedding_dim: int = MISSING  # with biases it includes the bias, as in the study
-    biases: bool = True
+    embedding_dim: int = MISSING  # of the whole vector: with biases it includes the bias, as in the study
+    biases: bool | None = None
+    layers: Any = None  # list of integers: width of the tower's input [p; q], then of each ReLU layer
+    regularize_weights: bool | None = None  # whether the similarity's own weights share the embeddings' penalty
+
+
+@dataclass
+class PretrainingConfig:
+    """What NeuMF starts from: nothing, a GMF and an MLP trained before it, or weights in Keras files."""
+
+    name: str = "none"
+    alpha: float | None = None  # GMF's share in the joined output weights
+    num_epochs: int | None = None  # pretraining=trained: of each of the two, by Adam
+    learning_rate: float | None = None
+    gmf: str | None = None  # pretraining=keras: the files
+    mlp: str | None = None
 
 
 @dataclass
@@ -66,6 +91,7 @@ class ObjectiveConfig:
     name: str = MISSING
     batch_size: int = MISSING  # expected: users, sampled: positives
     num_negatives: int = MISSING
+    reject_positives: bool = False  # true: negatives are items that the user has not in training, as in NCF's code
 
 
 @dataclass
@@ -93,12 +119,14 @@ class StudyConfig:
 class SweepConfig:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     grid: GridConfig = field(default_factory=GridConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
     num_epochs: int = MISSING
     eval_every: int = MISSING
+    select_epoch: str = "last"
     split: str = MISSING
     phase: str = "run"  # set by tune=true, not by hand
     tune: bool = False
@@ -122,9 +150,38 @@ class Point(NamedTuple):
 AXES = Point._fields
 
 
+def scaled(embedding_dim: int, *factors: str | float) -> list[int]:
+    """Layers as multiples of embedding_dim: ${scaled:${model.embedding_dim},2,1,1/2} in conf/model/.
+
+    Raises:
+        ConfigError: one that is no integer.
+    """
+    widths = [embedding_dim * Fraction(str(factor)) for factor in factors]
+    if any(width.denominator > 1 for width in widths):
+        multiple = math.lcm(*(Fraction(str(factor)).denominator for factor in factors))
+        raise ConfigError(
+            f"model.embedding_dim: expected a multiple of {multiple}, as model.layers are {', '.join(map(str, factors))}"
+            f" times it, got {embedding_dim}"
+        )
+    return [int(width) for width in widths]
+
+
+def pick(name: str, of: Mapping[str, Any]) -> Any:
+    """What a study sets for one of several swept names: ${pick:${model.name},{mlp:32,neumf:40}}.
+
+    Raises:
+        ConfigError: it sets nothing for this one.
+    """
+    if name not in of:
+        raise ConfigError(f"{name}: expected one of {', '.join(of)}, for which this study is made")
+    return of[name]
+
+
 def register() -> None:
-    """Makes the schema known to conf/sweep.yaml, which lists it first."""
+    """Makes the schema known to conf/sweep.yaml, which lists it first, and what conf/ computes with."""
     ConfigStore.instance().store(name="sweep_schema", node=SweepConfig)
+    OmegaConf.register_new_resolver("scaled", scaled, replace=True)
+    OmegaConf.register_new_resolver("pick", pick, replace=True)
 
 
 def keys() -> list[str]:
@@ -156,8 +213,8 @@ def points(config: SweepConfig) -> list[Point]:
 
 
 def _set(config: Any) -> dict[str, Any]:
-    """The keys that are set. A key that is null is left out, so that one added later does not rename old runs."""
-    return {key: value for key, value in asdict(config).items() if value is not None}
+    """The keys that are set. One that is null or false is left out, so that one added later does not rename old runs."""
+    return {key: value for key, value in asdict(config).items() if value is not None and value is not False}
 
 
 def data_config(config: SweepConfig) -> dict[str, Any]:
@@ -167,7 +224,7 @@ def data_config(config: SweepConfig) -> dict[str, Any]:
 
 def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
     """One run, whole: two runs are the same run where this is the same."""
-    return {
+    run = {
         "phase": config.phase,
         "data": data_config(config),
         "model": _set(config.model),
@@ -176,6 +233,11 @@ def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
         "num_epochs": config.num_epochs,
         **point._asdict(),
     }
+    if config.pretraining.name != "none":
+        run["pretraining"] = _set(config.pretraining)
+    if config.select_epoch == "test":  # then a look more often may find a better epoch
+        run |= {"select_epoch": "test", "eval_every": config.eval_every}
+    return run
 
 
 def reference_config(config: SweepConfig, name: str) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from experiments import device
 from experiments.config import SweepConfig, data_config
-from experiments.job import blocks_of, count_runs, load_data, spec_of, timed_advance
-from experiments.progress import duration, work
+from experiments.job import blocks_of, count_runs, load_data, spec_of
+from experiments.progress import duration, job_work
 from experiments.study import Job, say
+from experiments.training import timed_advance
 from ncfjax.training.grid import Program
 
 _TRIAL_SECONDS = 1.0
@@ -34,6 +35,11 @@ def _kind(config: SweepConfig) -> str:
     return str((data_config(config), config.model.name, asdict(config.objective), asdict(config.optimizer)))
 
 
+def _epochs(config: SweepConfig) -> int:
+    """Of a run, pretraining included."""
+    return config.num_epochs + (config.pretraining.num_epochs or 0)
+
+
 def _seconds(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
@@ -48,14 +54,14 @@ def measure(program: Program, config: SweepConfig, num_members: int) -> Rate:
     while training < _TRIAL_SECONDS and epochs < config.num_epochs:
         state, seconds = timed_advance(program, state, 1)
         training, epochs = training + seconds, epochs + 1
-    one_epoch = work(num_members, 1, config.model.embedding_dim)
+    one_epoch = job_work(config, num_members) / _epochs(config)
     return Rate(compiling, training / epochs / one_epoch, _seconds(lambda: program.ranks(state)) / one_epoch)
 
 
 def job_seconds(config: SweepConfig, block_sizes: Sequence[int], rate: Rate) -> float:
-    one_epoch = work(sum(block_sizes), 1, config.model.embedding_dim)
+    one_epoch = job_work(config, sum(block_sizes)) / _epochs(config)
     num_evaluations = -(-config.num_epochs // config.eval_every)
-    per_work = config.num_epochs * rate.training + num_evaluations * rate.evaluating
+    per_work = _epochs(config) * rate.training + num_evaluations * rate.evaluating
     return len(set(block_sizes)) * rate.compiling + one_epoch * per_work
 
 

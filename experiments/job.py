@@ -5,32 +5,28 @@ time, without compiling and evaluating, divided by its number of runs: what a ru
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float
 
 from experiments import device
 from experiments.config import Point, SweepConfig, points, run_config
-from experiments.progress import Progress, progress, work
+from experiments.pretraining import start
+from experiments.progress import Progress, job_work, progress
 from experiments.references import store_references
-from experiments.rows import curve_rows, data_cells, metrics, run_cells
+from experiments.rows import curve_rows, data_cells, run_cells
+from experiments.training import Glance, glances
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
-from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import Store, run_id
-from ncfjax.training.grid import Block, Member, Program, State, cut_into_blocks, cut_into_groups
+from ncfjax.training.grid import Block, Member, Program, cut_into_blocks, cut_into_groups
 from ncfjax.training.loop import Spec
-
-CALL_SECONDS = 1.0  # training returns to the host about this often, to show progress
 
 
 @lru_cache(maxsize=1)
@@ -55,14 +51,21 @@ def load_data(config: SweepConfig) -> LeaveOneOut:
 
 
 def spec_of(config: SweepConfig) -> Spec:
+    model = config.model
+    options = {"biases": model.biases, "layers": model.layers, "regularize_weights": model.regularize_weights}
     return Spec(
-        model=config.model.name,
-        embedding_dim=config.model.embedding_dim,
-        biases=config.model.biases,
+        model=model.name,
+        embedding_dim=model.embedding_dim,
+        options=tuple(
+            (key, tuple(value) if isinstance(value, list) else value)
+            for key, value in options.items()
+            if value is not None
+        ),
         objective=config.objective.name,
         optimizer=config.optimizer.name,
         batch_size=config.objective.batch_size,
         num_negatives=config.objective.num_negatives,
+        reject_positives=config.objective.reject_positives,
     )
 
 
@@ -86,51 +89,24 @@ def id_of(config: SweepConfig, member: Member) -> str:
     return run_id(run_config(config, Point(*member)))
 
 
-def timed_advance(program: Program, state: State, num_epochs: int) -> tuple[State, float]:
-    """The state after some epochs, and the seconds until it was there."""
-    start = time.perf_counter()
-    state = jax.block_until_ready(program.advance(state, num_epochs))
-    return state, time.perf_counter() - start
+def _chosen(values: list[dict[str, float]], select_epoch: str) -> int:
+    """Place of the last glance; or, as NCF's code reports, of the first with the highest HR@10."""
+    if select_epoch != "test":
+        return len(values) - 1
+    return max(range(len(values)), key=lambda i: values[i]["hit_ratio@10"])
 
 
-class Glance(NamedTuple):
-    """What a block looks like after some epochs."""
-
-    epoch: int
-    seconds: float  # of training so far
-    metrics: dict[str, Float[np.ndarray, " members"]]
-    diverged: Bool[np.ndarray, " members"]
-
-
-def train(program: Program, config: SweepConfig, num_members: int, bar: Progress) -> Iterator[tuple[Glance, Ranks]]:
-    """Trains a block; a glance, and the ranks behind it, every `eval_every` epochs and after the last one."""
-    state, epoch, seconds = program.init(), 0, 0.0
-    bar.resume()
-    while epoch < config.num_epochs:
-        stop = min(epoch - epoch % config.eval_every + config.eval_every, config.num_epochs)
-        step = 1 if epoch == 0 else int(np.clip(CALL_SECONDS * epoch / seconds, 1, stop - epoch))
-        state, taken = timed_advance(program, state, step)
-        epoch, seconds = epoch + step, seconds + taken
-        what = f"{config.model.name} d={config.model.embedding_dim}, epoch {epoch} of {config.num_epochs}"
-        bar.advance(work(num_members, step, config.model.embedding_dim), what)
-        if epoch == stop:
-            ranks = program.ranks(state)
-            yield Glance(epoch, seconds, metrics(ranks), np.asarray(program.diverged(state))), ranks
-
-
-def store_member(store: Store, row: dict[str, Any], glances: list[Glance], last_ranks: Ranks, member: int) -> None:
+def store_member(store: Store, row: dict[str, Any], seen: list[Glance], member: int) -> None:
     """Stores one run of a block. A diverged one has no metrics and no ranks, and a curve as far as it went."""
-    seen = [
-        (glance, {name: float(values[member]) for name, values in glance.metrics.items()})
-        for glance in glances
-        if not glance.diverged[member]
-    ]
-    curve = [line for glance, values in seen for line in curve_rows(glance.epoch, values)]
-    if glances[-1].diverged[member]:
+    sound = [glance for glance in seen if not glance.diverged[member]]
+    values = [{name: float(of[member]) for name, of in glance.metrics.items()} for glance in sound]
+    curve = [line for glance, of in zip(sound, values, strict=True) for line in curve_rows(glance.epoch, of)]
+    if seen[-1].diverged[member]:
         store.append(row | {"status": "diverged"}, curve, {})
     else:
-        ranks = {protocol: np.asarray(of[member]) for protocol, of in last_ranks._asdict().items()}
-        store.append(row | seen[-1][1], curve, ranks)
+        chosen = _chosen(values, row["select_epoch"])
+        ranks = {protocol: np.asarray(of[member]) for protocol, of in sound[chosen].ranks._asdict().items()}
+        store.append(row | values[chosen] | {"epoch": sound[chosen].epoch}, curve, ranks)
 
 
 def run_block(
@@ -139,22 +115,27 @@ def run_block(
     """Compiles, trains, evaluates and stores some runs that share a program."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     bar.say(f"{config.model.name} d={config.model.embedding_dim}, compiling")
-    start = time.perf_counter()
+    started = time.perf_counter()
     program = Program(data, spec_of(config), block)
     program.compile()
-    compile_seconds = time.perf_counter() - start
-    glances = []
-    for glance, ranks in train(program, config, len(program.members), bar):  # noqa: B007  (the last ranks are stored)
-        glances.append(glance)
+    compile_seconds = time.perf_counter() - started
+    bar.resume()
+    state, pretraining_seconds = start(config, data, program, block, bar)
+    seen: list[Glance] = []
+    for glance in glances(program, state, config, bar):
+        if seen and config.select_epoch != "test":
+            seen[-1] = seen[-1]._replace(ranks=None)  # those of the last epoch are stored
+        seen.append(glance)
+    seconds = pretraining_seconds + seen[-1].seconds
     for i, member in enumerate(program.members):
         row = shared | run_cells(config, Point(*member)) | {
             "run_id": id_of(config, member),
             "parameters": program.num_parameters,
             "compile_seconds": compile_seconds,
-            "train_seconds": glances[-1].seconds / len(program.members),
+            "train_seconds": seconds / len(program.members),
             "started_at": started_at,
         }  # fmt: skip
-        store_member(store, row, glances, ranks, i)
+        store_member(store, row, seen, i)
 
 
 def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
@@ -167,8 +148,7 @@ def run_job(config: SweepConfig, provenance: dict[str, str]) -> int:
     shared = data_cells(config, data) | provenance
     store_references(store, config, data, shared)
     blocks = blocks_of(config, data, done)
-    total = work(count_runs(blocks), config.num_epochs, config.model.embedding_dim)
-    with progress(total, f"{config.model.name} d={config.model.embedding_dim}: ") as bar:
+    with progress(job_work(config, count_runs(blocks)), f"{config.model.name} d={config.model.embedding_dim}: ") as bar:
         for block in blocks:
             run_block(config, data, block, store, shared, bar)
     return count_runs(blocks)

@@ -1,24 +1,35 @@
 """Progress of a whole sweep: a bar with the time left on a terminal, a plain line now and then elsewhere.
 
-The unit is work, not runs: an epoch of one run counts `embedding_dim + OVERHEAD_DIM`, so that the time left holds
-when jobs of different size follow each other.
+The unit is work, not runs: an epoch of one run counts `embedding_dim + OVERHEAD_DIM`, and what a tower multiplies, so
+that the time left holds when jobs of different size follow each other.
 """
 
+import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from tqdm import tqdm
 
+from experiments.config import SweepConfig
+
 # What an epoch costs beside the products, in embedding dimensions: at 192 an epoch takes 4 times as long as at 16.
 OVERHEAD_DIM = 40
+MULTIPLICATIONS_PER_DIM = 16  # of a tower, per example
 _SHORTEST_GAP, _LONGEST_GAP = 5.0, 300.0  # seconds; between them the gap is a quarter of what has passed
 
 
-def work(num_runs: int, num_epochs: int, embedding_dim: int) -> float:
-    return num_runs * num_epochs * (embedding_dim + OVERHEAD_DIM)
+def work(num_runs: int, num_epochs: int, embedding_dim: int, layers: Sequence[int] = ()) -> float:
+    multiplications = sum(a * b for a, b in itertools.pairwise(layers))
+    return num_runs * num_epochs * (embedding_dim + OVERHEAD_DIM + multiplications / MULTIPLICATIONS_PER_DIM)
+
+
+def job_work(config: SweepConfig, num_runs: int) -> float:
+    """The work of some runs of a job, pretraining included."""
+    epochs = config.num_epochs + (config.pretraining.num_epochs or 0)
+    return work(num_runs, epochs, config.model.embedding_dim, config.model.layers or ())
 
 
 def duration(seconds: float) -> str:

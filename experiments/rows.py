@@ -29,7 +29,11 @@ def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
 def _note(config: SweepConfig, data: LeaveOneOut) -> str:
     """What has no column of its own, and without which two rows would look comparable that are not."""
     synthetic = asdict(config.dataset.synthetic) if config.dataset.synthetic else {}
-    notes = [data.note, "" if config.model.biases else "biases=false", *(f"{k}={v}" for k, v in synthetic.items())]
+    notes = [
+        data.note,
+        "biases=false" if config.model.biases is False else "",
+        *(f"{k}={v}" for k, v in synthetic.items()),
+    ]
     return "; ".join(note for note in notes if note)
 
 
@@ -47,16 +51,31 @@ def data_cells(config: SweepConfig, data: LeaveOneOut) -> dict[str, Any]:
     }
 
 
+def _pretraining(config: SweepConfig) -> str:
+    pretraining = config.pretraining
+    if pretraining.name == "trained":
+        how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
+    else:
+        how = ""
+    return "" if pretraining.name == "none" else f"{pretraining.name}, {how}alpha={pretraining.alpha:g}"
+
+
 def run_cells(config: SweepConfig, point: Point) -> dict[str, Any]:
     """The cells that a run's configuration fills."""
+    model = config.model
     return {
-        "model": config.model.name,
-        "embedding_dim": config.model.embedding_dim,
+        "model": model.name,
+        "embedding_dim": model.embedding_dim,
+        "layers": "-".join(map(str, model.layers or [])),
+        "regularize_weights": "" if model.regularize_weights is None else str(model.regularize_weights).lower(),
         "objective": config.objective.name,
         "batch_size": config.objective.batch_size,
         "num_negatives": config.objective.num_negatives,
+        "reject_positives": "true" if config.objective.reject_positives else "",
         "optimizer": config.optimizer.name,
+        "pretraining": _pretraining(config),
         "num_epochs": config.num_epochs,
+        "select_epoch": "" if config.select_epoch == "last" else config.select_epoch,
         **point._asdict(),
     }
 

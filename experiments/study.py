@@ -19,7 +19,7 @@ from experiments.config import (
     reference_config,
     run_config,
 )
-from experiments.progress import progress, work
+from experiments.progress import job_work, progress
 from experiments.provenance import origin
 from ncfjax.store import Store, run_id
 
@@ -39,7 +39,7 @@ class Job:
         return [point for key, point in self.runs.items() if key not in done]
 
     def work(self, done: set[str]) -> float:
-        return work(len(self.pending(done)), self.config.num_epochs, self.config.model.embedding_dim)
+        return job_work(self.config, len(self.pending(done)))
 
 
 def make_job(overrides: list[str], compose: Compose) -> Job:
@@ -62,19 +62,21 @@ def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[lis
     groups: dict[str, list[tuning.Candidate]] = {}
     for number, job in enumerate(jobs):
         groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
-    rows, final, without = store.runs(), [], []
+    scores = tuning.scores(store.runs(), store.curves(), jobs[0].config.select_epoch)
+    final, without = [], []
     for competing in groups.values():
         config = jobs[competing[0].job].config
         name = f"{config.dataset.name} {config.model.name} d={config.model.embedding_dim}"
-        winner = tuning.choose(competing, rows)
+        winner = tuning.choose(competing, scores)
         if winner is None:
             without.append(name)
             continue
         job, point = jobs[winner.candidate.job], winner.candidate.point
-        job = make_job(tuning.final_overrides(job.overrides, point, job.config.final_seeds), compose)
+        job = make_job(tuning.final_overrides(job.overrides, winner, job.config.final_seeds), compose)
         rates = ", ".join(f"{axis}={value:g}" for axis, value in point._asdict().items() if axis != "seed")
         say(f"{name}: best of {len(competing)} on the holdout is {rates}, "
-            f"num_negatives={job.config.objective.num_negatives} (validation NDCG@10 {winner.score:.4f})")  # fmt: skip
+            f"num_negatives={job.config.objective.num_negatives}, {winner.num_epochs} epochs "
+            f"(validation NDCG@10 {winner.score:.4f})")  # fmt: skip
         final.append(job)
     return final, without
 
@@ -87,11 +89,14 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
     """
     from experiments import device  # JAX comes with it, after the first line
     from experiments.job import blocks_of, load_data
+    from experiments.pretraining import check_files
 
     device.prepare()
     for job in sorted(jobs, key=lambda job: str(data_config(job.config))):
         try:
-            blocks_of(job.config, load_data(job.config), done)
+            data = load_data(job.config)
+            blocks_of(job.config, data, done)
+            check_files(job.config, data)
         except (ValueError, OSError) as error:
             raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
 

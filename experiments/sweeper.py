@@ -26,7 +26,9 @@ from experiments.config import AXES, ConfigError, SweepConfig
 # The values of these keys are lists; a comma list is their value, not a choice of jobs.
 LIST_KEYS = frozenset({*(f"grid.{axis}" for axis in AXES), "final_seeds"})
 # One sweep writes one study; and what the whole sweep does cannot differ between its jobs.
-ONE_PER_SWEEP = frozenset({"study", "study.name", "results_dir", "tune", "dry_run", "eval_every", "memory_gb"})
+ONE_PER_SWEEP = frozenset(
+    {"study", "study.name", "results_dir", "tune", "select_epoch", "dry_run", "eval_every", "memory_gb"}
+)
 
 
 def _values(override: Override) -> list[str]:

@@ -1,6 +1,7 @@
 """Tuning: a grid on the holdout, one winner per (data set, model, embedding_dim), its seeds on the test split.
 
-    score of a candidate = mean over its seeds of NDCG@10 on the holdout's candidates
+    score of a candidate = mean over its seeds of NDCG@10 on the holdout's candidates, after its last epoch or, with
+                           select_epoch=holdout, after the best of those that it was looked at (every eval_every)
 
 A candidate is everything about a run but its seed, so static choices that were swept (num_negatives, say) compete as
 well. Test rows are never read here. A candidate with a diverged or missing seed has no score and cannot win; of equal
@@ -30,6 +31,7 @@ class Candidate(NamedTuple):
 
 class Winner(NamedTuple):
     candidate: Candidate
+    num_epochs: int
     score: float
 
 
@@ -46,14 +48,24 @@ def candidates(job: int, runs: dict[str, Point]) -> list[Candidate]:
     return [Candidate(job, runs[ids[0]], tuple(ids)) for ids in seeds.values()]
 
 
-def choose(competing: Sequence[Candidate], runs: pd.DataFrame) -> Winner | None:
-    """The candidate with the highest score among the holdout's rows, or None if no candidate has a score."""
+def scores(runs: pd.DataFrame, curves: pd.DataFrame, select_epoch: str) -> pd.DataFrame:
+    """The holdout's scores of completed tuning runs, run_ids x epochs: of the last epoch alone, or of all."""
     tried = runs[(runs["phase"] == "tune") & (runs["split"] == "holdout") & (runs["status"] == "completed")]
-    values = dict(zip(tried["run_id"], tried[SCORE], strict=True))
-    nan = float("nan")
-    means = [sum(values.get(key, nan) for key in candidate.run_ids) / len(candidate.run_ids) for candidate in competing]
-    scored = [Winner(candidate, mean) for candidate, mean in zip(competing, means, strict=True) if mean == mean]
-    return max(scored, key=lambda winner: winner.score, default=None)  # the first of equal ones
+    points = curves[(curves["metric"] == SCORE) & curves["run_id"].isin(list(tried["run_id"]))]
+    if select_epoch == "last":
+        points = points[points["epoch"] == points.groupby("run_id")["epoch"].transform("max")]
+    return points.pivot(index="run_id", columns="epoch", values="value").astype(float)
+
+
+def choose(competing: Sequence[Candidate], scores: pd.DataFrame) -> Winner | None:
+    """The candidate and epoch with the highest score, or None if no candidate has one; the earlier of equal ones."""
+    winners = []
+    for candidate in competing:
+        if set(candidate.run_ids) <= set(scores.index):
+            means = scores.loc[list(candidate.run_ids)].mean(axis=0, skipna=False).dropna()
+            if len(means):
+                winners.append(Winner(candidate, int(means.idxmax()), float(means.max())))
+    return max(winners, key=lambda winner: winner.score, default=None)  # the first of equal ones
 
 
 def tune_overrides(overrides: Sequence[str]) -> list[str]:
@@ -61,7 +73,9 @@ def tune_overrides(overrides: Sequence[str]) -> list[str]:
     return [*overrides, "phase=tune", "split=holdout"]
 
 
-def final_overrides(overrides: Sequence[str], point: Point, seeds: Sequence[int]) -> list[str]:
+def final_overrides(overrides: Sequence[str], winner: Winner, seeds: Sequence[int]) -> list[str]:
     """The winner's job on all training data, with the final seeds, scored on test."""
-    axes = [f"grid.{axis}=[{value!r}]" for axis, value in point._asdict().items() if axis != "seed"]
-    return [*overrides, *axes, f"grid.seed={list(seeds)}", "phase=final", "split=test"]
+    point = winner.candidate.point._asdict()
+    axes = [f"grid.{axis}=[{value!r}]" for axis, value in point.items() if axis != "seed"]
+    epochs = f"num_epochs={winner.num_epochs}"
+    return [*overrides, *axes, f"grid.seed={list(seeds)}", epochs, "phase=final", "split=test"]

@@ -24,6 +24,15 @@ class Recommender(nnx.Module):
         self.item = nnx.Param(similarity.clear_biases(stddev * jax.random.normal(item_key, (num_items, embedding_dim))))
         self.similarity = similarity
 
+    @classmethod
+    def from_tables(
+        cls, user: Float[Array, "users dim"], item: Float[Array, "items dim"], similarity: Similarity
+    ) -> "Recommender":
+        """A recommender of given vectors: nothing is drawn."""
+        model = cls(0, 0, user.shape[1], similarity, stddev=0.0, key=jax.random.key(0))
+        model.user, model.item = nnx.Param(user), nnx.Param(item)
+        return model
+
     def score(self, users: Int[Array, "*#batch"], items: Int[Array, "*#batch"]) -> Float[Array, "*#batch"]:
         """Scores of (user, item) pairs; the ids broadcast."""
         return self.similarity(self.user[users], self.item[items])

@@ -25,7 +25,10 @@ from jaxtyping import Array, Bool, Shaped
 
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Questions, Ranks, make_questions, rank_held_out
+from ncfjax.models.pretraining import join
+from ncfjax.models.recommender import Recommender
 from ncfjax.training.loop import Learner, Rates, Spec, init_learner, make_training_data, train
+from ncfjax.training.optimizers import init_optimizer
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
 CPU_GROUP_FLOATS = {"expected": 64, "sampled": 256}
@@ -110,7 +113,7 @@ def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
     packed = train.num_users * -(-num_items // 8)
     fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
-    copies = {"sgd": 2, "adam": 6}[spec.optimizer]  # the tables, their update or dense gradient, and the moments
+    copies = {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]  # the tables, their update, and the moments of both
     if spec.objective == "expected":
         step = 6 * 4 * spec.batch_size * num_items  # scores, labels and their gradient
     else:
@@ -151,6 +154,19 @@ class Program:
     def init(self) -> State:
         """Every member freshly drawn from its seed."""
         return State(_draw(self._rates, self._seeds, spec=self.spec, sizes=self._sizes, mesh=self.mesh), 0)
+
+    def begin(self, model: Recommender) -> State:
+        """Every member as a copy of one given model."""
+        shape = self._rates.stddev.shape
+        models = jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), model)
+        models = jax.device_put(models, NamedSharding(self.mesh, PartitionSpec("groups")))
+        return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
+
+    def begin_joined(self, gmf: State, mlp: State, alpha: float) -> State:
+        """Every member as the NeuMF of its own GMF and MLP, trained by programs of the same block."""
+        weights = dict(self.spec.options)["regularize_weights"]
+        models = _join(gmf.learners.model, mlp.learners.model, jnp.float32(alpha), weights=weights, mesh=self.mesh)
+        return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
 
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
@@ -236,6 +252,22 @@ def _draw(rates: Rates, seeds, *, spec: Spec, sizes: tuple[int, int], mesh: Mesh
         return jax.vmap(lambda stddev: init_learner(spec, *sizes, stddev, seed))(stddev)
 
     return _spread(draw_group, mesh, rates.stddev, seeds, num_shared=0)
+
+
+@partial(jax.jit, static_argnames=("spec", "mesh"))
+def _begin(models: Recommender, *, spec: Spec, mesh: Mesh) -> Learner:
+    def begin_group(models):
+        return jax.vmap(lambda model: Learner(model, init_optimizer(spec.optimizer, model)))(models)
+
+    return _spread(begin_group, mesh, models, num_shared=0)
+
+
+@partial(jax.jit, static_argnames=("weights", "mesh"))
+def _join(gmf: Recommender, mlp: Recommender, alpha, *, weights: bool, mesh: Mesh) -> Recommender:
+    def join_group(gmf, mlp, alpha):
+        return jax.vmap(lambda gmf, mlp: join(gmf, mlp, alpha, regularize_weights=weights))(gmf, mlp)
+
+    return _spread(join_group, mesh, gmf, mlp, alpha, num_shared=1)
 
 
 def _train_block(

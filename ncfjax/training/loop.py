@@ -1,16 +1,15 @@
 """One run: a model is drawn from its seed and trained epoch by epoch, all of it inside `jax.lax` loops.
 
 Nothing here knows grids, files or clocks. Every random choice descends from the seed alone: key(seed) ->
-initialisation, and -> epoch -> order, negatives. So an epoch is the same whether it is reached in one call or in
+initialisation of the tables, and of the similarity, and -> epoch -> order, negatives. So an epoch is the same whether it is reached in one call or in
 many.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, UInt8, UInt32
 
 from ncfjax.data.history import pack_history, unpack_history
@@ -18,7 +17,9 @@ from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import SIMILARITIES
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
-from ncfjax.training.optimizers import descend, init_optimizer
+from ncfjax.training.optimizers import OptimizerState, catch_up, descend, init_optimizer, settle
+
+INIT, EPOCH, SIMILARITY = range(3)  # what a key is for
 
 
 class Spec(NamedTuple):
@@ -29,8 +30,9 @@ class Spec(NamedTuple):
     batch_size: int
     num_negatives: int
     model: str = "dot"
-    biases: bool = True
+    options: tuple[tuple[str, Any], ...] = (("biases", True),)  # of the model's similarity
     optimizer: str = "sgd"
+    reject_positives: bool = False
 
 
 class Rates(NamedTuple):
@@ -44,38 +46,44 @@ class Rates(NamedTuple):
 
 class TrainingData(NamedTuple):
     """Training interactions on the device: pairs for the sampled objective, histories and their lengths for the
-    expected one."""
+    expected one, and what is left between the items of a history for negatives that reject them."""
 
     users: Int[Array, " positives"]
     items: Int[Array, " positives"]
     count: Int[Array, " num_users"]
     history: UInt8[Array, "num_users bytes"]
+    start: Int[Array, " num_users"]  # of each user in `gaps`
+    gaps: Int[Array, " positives"]  # sorted by user and item: how many other items come before a positive
 
 
 def make_training_data(interactions: Interactions) -> TrainingData:
     """Moves the training interactions to the device."""
-    count = np.bincount(interactions.users, minlength=interactions.num_users).astype(np.int32)
-    return TrainingData(*map(jnp.asarray, (interactions.users, interactions.items, count, pack_history(interactions))))
+    users, items = interactions.users, interactions.items
+    count = np.bincount(users, minlength=interactions.num_users).astype(np.int32)
+    start = (np.cumsum(count) - count).astype(np.int32)
+    order = np.lexsort((items, users))
+    gaps = (items[order] - (np.arange(len(items)) - start[users[order]])).astype(np.int32)
+    return TrainingData(*map(jnp.asarray, (users, items, count, pack_history(interactions), start, gaps)))
 
 
 class Learner(NamedTuple):
     """A model with its optimiser's state."""
 
     model: Recommender
-    optimizer: optax.OptState
+    optimizer: OptimizerState
 
 
 def init_learner(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> Learner:
     """A fresh model, drawn from its seed."""
-    similarity = SIMILARITIES[spec.model](spec.embedding_dim, biases=spec.biases)
-    key = jax.random.fold_in(jax.random.key(seed), 0)
+    key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
+    similarity = SIMILARITIES[spec.model](spec.embedding_dim, key=similarity_key, **dict(spec.options))
     model = Recommender(num_users, num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
     return Learner(model, init_optimizer(spec.optimizer, model))
 
 
 def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:
     """The key of everything random in one epoch."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1), epoch)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), EPOCH), epoch)
 
 
 def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:
@@ -99,6 +107,30 @@ def sample_negatives(key: Array, shape: tuple[int, ...], num_items: int) -> Int[
     return (jax.random.bits(key, shape) % jnp.uint32(num_items)).astype(jnp.int32)
 
 
+def sample_unobserved(
+    key: Array, users: Int[Array, " batch"], num_negatives: int, data: TrainingData, num_items: int
+) -> Int[Array, "batch negatives"]:
+    """Uniform ids of items that the user has not in training, with repeats: what rejecting positives ends in.
+
+    The r-th such item is r + k, where k positives come before it: those with at most r other items before them, found
+    by halving. So nothing is drawn twice and a user of many items costs what others do. A user who has every item
+    gets the last one.
+    """
+    others = jnp.maximum(num_items - data.count[users], 1)[:, None].astype(jnp.uint32)
+    r = (jax.random.bits(key, (len(users), num_negatives)) % others).astype(jnp.int32)
+    first, last = jnp.zeros_like(r), jnp.broadcast_to(data.count[users][:, None], r.shape)
+
+    def halve(_, bounds):
+        first, last = bounds
+        middle = (first + last) // 2
+        comes_before = data.gaps.at[data.start[users][:, None] + middle].get(mode="clip") <= r
+        is_open = first < last
+        return jnp.where(is_open & comes_before, middle + 1, first), jnp.where(is_open & ~comes_before, middle, last)
+
+    k, _ = jax.lax.fori_loop(0, num_items.bit_length(), halve, (first, last))
+    return jnp.minimum(r + k, num_items - 1)
+
+
 def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
     """Every positive once, in random order, with negatives drawn anew."""
     order_key, negatives_key = jax.random.split(key)
@@ -107,14 +139,17 @@ def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner
 
     def step(learner, batch_and_index):
         batch, index = batch_and_index
-        shape = (spec.batch_size, spec.num_negatives)
-        negatives = sample_negatives(jax.random.fold_in(negatives_key, index), shape, num_items)
         valid = batch < len(data.users)
         users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
-        gradient = sampled_gradient(
-            learner.model, users, items, negatives, valid, rates.negative_weight, rates.regularization
-        )
-        return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, gradient)), None
+        key = jax.random.fold_in(negatives_key, index)
+        if spec.reject_positives:
+            negatives = sample_unobserved(key, users, spec.num_negatives, data, num_items)
+        else:
+            negatives = sample_negatives(key, (spec.batch_size, spec.num_negatives), num_items)
+        touched = users, jnp.concatenate([items, negatives.reshape(-1)])
+        model = catch_up(spec.optimizer, rates.learning_rate, *learner, *touched)
+        gradient = sampled_gradient(model, users, items, negatives, valid, rates.negative_weight, rates.regularization)
+        return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient)), None
 
     return jax.lax.scan(step, learner, (batches, jnp.arange(len(batches))))[0]
 
@@ -128,10 +163,11 @@ def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learne
     def step(learner, users):
         positives = unpack_history(data.history, users, num_items)
         count = data.count.at[users].get(mode="fill", fill_value=0)
+        model = catch_up(spec.optimizer, rates.learning_rate, *learner, users, None)
         gradient = expected_gradient(
-            learner.model, users, positives, count, negatives_per_positive, rates.regularization
+            model, users, positives, count, negatives_per_positive, rates.regularization, spec.reject_positives
         )
-        return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, gradient)), None
+        return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient)), None
 
     return jax.lax.scan(step, learner, shuffled(key, num_users, spec.batch_size))[0]
 
@@ -144,6 +180,7 @@ def train(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, seed, 
     run_epoch = EPOCHS[spec.objective]
 
     def body(epoch, learner):
-        return run_epoch(spec, data, rates, learner, epoch_key(seed, epoch))
+        learner = run_epoch(spec, data, rates, learner, epoch_key(seed, epoch))
+        return Learner(*settle(spec.optimizer, rates.learning_rate, *learner))
 
     return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, learner)

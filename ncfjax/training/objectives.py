@@ -8,11 +8,14 @@ Logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per 
 `sampled` is the study's algorithm. `expected` is its mean over the negatives, without their noise, as dense products
 over a block of users.
 The negatives are uniform over all items, may repeat and may be positives, as in the study (Rendle et al., RecSys
-2020, arXiv:2005.09683); the code of NCF (He et al., WWW 2017) rejects training positives instead, which is another
-objective.
+2020, arXiv:2005.09683). With `reject_positives`, as in the code of NCF (He et al., WWW 2017), they are uniform over the
+items that the user has not in training, which is another objective:
+
+    expected    sum over positives (u, i) of  l(s_ui) + w m / (|I| - n_u) sum over all other items j of l(-s_uj)
 
 Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included,
-times its weight; it is summed and not averaged. The gradient is simultaneous, where the authors' script lets the item
+times its weight; it is summed and not averaged. A similarity's own parameters share it unless they are not
+regularised (`regularize_weights`). The gradient is simultaneous, where the authors' script lets the item
 see the already updated user (a NumPy view).
 """
 
@@ -62,6 +65,7 @@ def sampled_gradient(
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
     item += regularization * weight[..., None] * q
     similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(weight))
+    users, examples = jnp.where(valid, users, len(model.user)), jnp.where(valid[:, None], examples, len(model.item))
     return Gradient(users, user, examples.reshape(-1), item.reshape(-1, item.shape[-1]), similarity)
 
 
@@ -72,24 +76,31 @@ def expected_gradient(
     count: Int[Array, " batch"],
     negatives_per_positive: Float[Array, ""],
     regularization: Float[Array, ""],
+    reject_positives: bool = False,
 ) -> Gradient:
     """Gradient of the expected objective on a block of users with all their `positives`.
 
-    `count` is n_u, their number; `negatives_per_positive` is w * m.
-
-    A user id past the table is padding: it has no positives, so it counts nothing.
+    `count` is n_u, their number; `negatives_per_positive` is w * m. A user id past the table is padding: it has no positives, so it counts nothing.
     """
     p, q = model.user.at[users].get(mode="fill", fill_value=0.0), model.item[...]
-    weight = negatives_per_positive * count / positives.shape[1]  # of every item as a negative of u
+    num_items = positives.shape[1]
+    candidates = jnp.maximum(num_items - count, 1) if reject_positives else num_items
+    weight = negatives_per_positive * count / candidates  # of every candidate item as a negative of u
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), model.similarity, p, q)
     as_negative = weight[:, None] * jax.nn.sigmoid(scores)
-    similarity, user, item = pull_back(jnp.where(positives, as_negative + jax.nn.sigmoid(scores) - 1.0, as_negative))
+    as_positive = jax.nn.sigmoid(scores) - 1.0
+    similarity, user, item = pull_back(
+        jnp.where(positives, as_positive if reject_positives else as_negative + as_positive, as_negative)
+    )
     examples = (1.0 + negatives_per_positive) * count
+    item_examples = jnp.sum(positives, axis=0) + (weight @ ~positives if reject_positives else jnp.sum(weight))
     user += regularization * examples[:, None] * p
-    item += regularization * (jnp.sum(positives, axis=0) + jnp.sum(weight))[:, None] * q
+    item += regularization * item_examples[:, None] * q
     similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(examples))
     return Gradient(users, user, None, item, similarity)
 
 
 def _penalized(gradient: Similarity, similarity: Similarity, strength: Float[Array, ""]) -> Similarity:
+    if not similarity.regularize_weights:
+        return gradient
     return jax.tree.map(lambda g, x: g + strength * x, gradient, similarity)

@@ -130,7 +130,7 @@ def test_jobs_run_by_joblib_give_the_same_table(run_tiny: Run, results: Path, tm
     ("arguments", "message"),
     [
         (["model.embeding_dim=16"], "model.embeding_dim: no such key, did you mean model.embedding_dim?"),
-        (["+model.layers=3"], "model.layers: no such key"),
+        (["+model.depth=3"], "model.depth: no such key"),
         (["foo=1", "model.embedding_dim=8,16"], "foo: no such key"),
         (["model=dott"], "model=dott: no such model, did you mean dot?"),
         (["objective=expected,smapled"], "objective=smapled: no such objective, did you mean sampled?"),

@@ -126,7 +126,7 @@ def test_a_program_is_compiled_once_per_shape():
 
 def test_parameters_are_those_of_one_member():
     assert program_of(SPECS["expected"], GRID).num_parameters == (90 + 160) * 8 + 1
-    assert program_of(SPECS["expected"]._replace(biases=False), GRID).num_parameters == (90 + 160) * 8
+    assert program_of(SPECS["expected"]._replace(options=(("biases", False),)), GRID).num_parameters == (90 + 160) * 8
 
 
 @pytest.fixture

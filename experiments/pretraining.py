@@ -1,0 +1,94 @@
+"""What a block's training starts from: fresh models, or NeuMFs joined from a GMF and an MLP each.
+
+The two come from Keras files, the same for every member, or are trained here first: by Adam, for each member with its
+own seed, regularization and negatives.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from experiments.config import ConfigError, SweepConfig
+from experiments.progress import Progress
+from experiments.training import Clock
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.models.keras import read_keras
+from ncfjax.models.pretraining import join
+from ncfjax.models.recommender import Recommender
+from ncfjax.training.grid import Block, Program, State
+from ncfjax.training.loop import Spec
+
+# Added to a member's seed for the GMF and MLP that come before its NeuMF: no member has such a seed.
+PRETRAINING_SEED = 2**31
+
+
+def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> tuple[State, float]:
+    """The state before the first epoch, and the seconds that pretraining took."""
+    pretraining = config.pretraining
+    if pretraining.name == "none":
+        return program.init(), 0.0
+    if pretraining.name == "keras":
+        return program.begin(joined_files(config, data)), 0.0
+    members = [[_pretrained(member, pretraining.learning_rate) for member in group] for group in block.groups]
+    states, seconds = [], 0.0
+    for spec in branches(program.spec):
+        branch, clock = Program(data, spec, Block(members, block.width)), Clock()
+        branch.compile()
+        name = f"pretraining {spec.model} d={spec.embedding_dim}"
+        states.append(clock.advance(branch, branch.init(), pretraining.num_epochs, bar, name))
+        seconds += clock.seconds
+    return program.begin_joined(*states, pretraining.alpha), seconds
+
+
+def _pretrained(member, learning_rate: float):
+    return member._replace(learning_rate=learning_rate, seed=member.seed + PRETRAINING_SEED)
+
+
+def branches(spec: Spec) -> tuple[Spec, Spec]:
+    """GMF and MLP as NeuMF holds them, trained by Adam."""
+    options, spec = dict(spec.options), spec._replace(optimizer="adam")
+    dim = options["layers"][0] // 2
+    weights = (("regularize_weights", options["regularize_weights"]),)
+    return (
+        spec._replace(model="gmf", embedding_dim=spec.embedding_dim - dim, options=weights),
+        spec._replace(model="mlp", embedding_dim=dim),
+    )
+
+
+def check_files(config: SweepConfig, data: LeaveOneOut) -> None:
+    """Reads the files of pretraining=keras, so that what is wrong with them shows before anything is trained.
+
+    Raises:
+        ConfigError: see `joined_files`.
+    """
+    if config.pretraining.name == "keras":
+        joined_files(config, data)
+
+
+def joined_files(config: SweepConfig, data: LeaveOneOut) -> Recommender:
+    """The NeuMF of the weights in pretraining.gmf and pretraining.mlp.
+
+    Raises:
+        ConfigError: a file is missing, damaged, of another data set, or of other layers than model.layers.
+    """
+    files, layers = (Path(config.pretraining.gmf), Path(config.pretraining.mlp)), tuple(config.model.layers)
+    try:
+        model = _read_joined(*files, data.train.num_users, data.train.num_items, config.pretraining.alpha,
+                             config.model.regularize_weights)  # fmt: skip
+    except (ValueError, OSError, ImportError) as error:
+        raise ConfigError(f"pretraining: {error}") from error
+    got = model.similarity.num_factors, model.similarity.layers
+    expected = config.model.embedding_dim - layers[0] // 2, layers
+    if got != expected:
+        raise ConfigError(
+            f"pretraining: expected {expected[0]} factors of GMF and layers {list(expected[1])}, as model.embedding_dim "
+            f"and model.layers say, got {got[0]} and {list(got[1])} in {files[0]} and {files[1]}"
+        )
+    return model
+
+
+@lru_cache(maxsize=1)
+def _read_joined(
+    gmf: Path, mlp: Path, num_users: int, num_items: int, alpha: float, regularize_weights: bool
+) -> Recommender:
+    read = (read_keras(path, num_users=num_users, num_items=num_items) for path in (gmf, mlp))
+    return join(*read, alpha, regularize_weights=regularize_weights)

@@ -1,0 +1,53 @@
+"""Pretraining: a NeuMF that starts from a GMF and an MLP, each trained alone (He et al., WWW 2017, section 3.4.1).
+
+    p = [p_g; p_m]    q = [q_g; q_m]    w = [alpha w_g; (1 - alpha) w_m]    b = alpha b_g + (1 - alpha) b_m
+
+A score is thus alpha times GMF's plus 1 - alpha times the MLP's. The paper has alpha as a choice, arXiv:1708.05031; the
+authors' code has 0.5.
+"""
+
+from functools import partial
+from numbers import Real
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import GMF, MLP, NeuMF
+
+
+def check_alpha(alpha) -> None:
+    """Raises ValueError for a trade-off that is no number from 0 (the MLP alone) to 1 (GMF alone)."""
+    if isinstance(alpha, bool) or not (isinstance(alpha, Real) and 0 <= alpha <= 1):
+        raise ValueError(f"pretraining.alpha: expected a number from 0 to 1, got {alpha!r}")
+
+
+def join(gmf: Recommender, mlp: Recommender, alpha, *, regularize_weights: bool) -> Recommender:
+    """The NeuMF of a GMF and an MLP of the same users and items, which share no array with it.
+
+    One model from two: `jax.vmap` joins the members of a grid. `alpha` may be traced, hence is trusted here, see
+    `check_alpha`; `regularize_weights` is NeuMF's own, whatever the two were trained with.
+    """
+    _expect_pair(gmf, mlp)
+    user = jnp.concatenate([gmf.user[...], mlp.user[...]], axis=1)
+    item = jnp.concatenate([gmf.item[...], mlp.item[...]], axis=1)
+    first, second = gmf.similarity.output, mlp.similarity.output
+    weight = jnp.concatenate([alpha * first.weight[...], (1.0 - alpha) * second.weight[...]])
+    bias = alpha * first.bias[...] + (1.0 - alpha) * second.bias[...]
+
+    build = partial(NeuMF, user.shape[1], layers=mlp.similarity.layers, regularize_weights=regularize_weights)
+    similarity = jax.eval_shape(build, key=jax.random.key(0))  # shapes alone: what would be drawn is replaced
+    similarity.tower = jax.tree.map(jnp.copy, mlp.similarity.tower)
+    similarity.output.weight, similarity.output.bias = nnx.Param(weight), nnx.Param(bias)
+    return Recommender.from_tables(user, item, similarity)
+
+
+def _expect_pair(gmf: Recommender, mlp: Recommender) -> None:
+    if not (isinstance(gmf.similarity, GMF) and isinstance(mlp.similarity, MLP)):
+        got = f"{type(gmf.similarity).__name__} and {type(mlp.similarity).__name__}"
+        raise ValueError(f"pretraining: expected GMF and MLP, got {got}")
+    for side in ("user", "item"):
+        expected, got = len(getattr(gmf, side)), len(getattr(mlp, side))
+        if expected != got:
+            raise ValueError(f"pretraining: expected an MLP of {expected} {side}s, as GMF, got {got}")

@@ -1,0 +1,111 @@
+"""Adam over touched rows against optax's dense Adam, and what the lazy one does instead."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import GMF
+from ncfjax.training.objectives import Gradient
+from ncfjax.training.optimizers import AdamState, catch_up, descend, init_optimizer, settle
+
+USERS, ITEMS, DIM, STEPS = 40, 25, 3, 400
+RATE = jnp.float32(0.01)
+
+
+@pytest.fixture
+def model(key) -> Recommender:
+    return Recommender(USERS, ITEMS, DIM, GMF(DIM, regularize_weights=True, key=key), stddev=0.1, key=key)
+
+
+def toy_gradient(model: Recommender, users, items, noise) -> Gradient:
+    """Pulls the touched rows towards noise, so that the next gradient depends on what the last step left."""
+    similarity = jax.tree.map(lambda x: x - 0.3, model.similarity)
+    user = model.user.at[users].get(mode="clip") - noise[: len(users)]
+    item = model.item[...] - 0.1 if items is None else model.item.at[items].get(mode="clip") - noise[len(users) :]
+    return Gradient(users, user, items, item, similarity)
+
+
+def draw_steps(num_rows: int = 8):
+    """Row 0 of the users is touched in the first steps and then never again; ids repeat, and some are padding."""
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(1, USERS, (STEPS, 3)), rng.integers(0, ITEMS, (STEPS, num_rows - 3))
+    users[:5, 0], items[:, 1], users[7::9, 2], items[7::9, 2] = 0, items[:, 0], USERS, ITEMS
+    return jnp.asarray(users), jnp.asarray(items), jnp.asarray(rng.normal(size=(STEPS, num_rows, DIM)), jnp.float32)
+
+
+def trained(name: str, model: Recommender, steps, whole_items: bool = False):
+    def step(learner, batch):
+        users, items, noise = batch
+        items = None if whole_items else items
+        model = catch_up(name, RATE, *learner, users, items)
+        return descend(name, RATE, model, learner[1], toy_gradient(model, users, items, noise)), None
+
+    return jax.lax.scan(step, (model, init_optimizer(name, model)), steps)[0]
+
+
+def dense_adam(model: Recommender, steps, whole_items: bool = False) -> Recommender:
+    optimizer = optax.adam(RATE)
+
+    def step(carry, batch):
+        model, state = carry
+        users, items, noise = batch
+        gradient = toy_gradient(model, users, None if whole_items else items, noise)
+        dense = jax.tree.map(jnp.zeros_like, model)
+        dense.user[...] = dense.user.at[users].add(gradient.user, mode="drop")
+        dense.item[...] = gradient.item if whole_items else dense.item.at[items].add(gradient.item, mode="drop")
+        dense.similarity = gradient.similarity
+        updates, state = optimizer.update(dense, state)
+        return (optax.apply_updates(model, updates), state), None
+
+    return jax.lax.scan(step, (model, optimizer.init(model)), steps)[0][0]
+
+
+def assert_same(ours: Recommender, theirs: Recommender) -> None:
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, atol=3e-6)
+
+
+@pytest.mark.parametrize("whole_items", [False, True])
+def test_adam_over_touched_rows_is_dense_adam(model, whole_items):
+    steps = draw_steps()
+    learner = trained("adam", model, steps, whole_items)
+    assert_same(settle("adam", RATE, *learner)[0], dense_adam(model, steps, whole_items))
+    waiting = np.max(np.abs(learner[0].user[0] - dense_adam(model, steps, whole_items).user[0]))
+    assert waiting > 1e-3, "a row that is never touched again still has to be settled"
+
+
+def test_settling_twice_or_between_steps_changes_nothing(model):
+    steps = draw_steps()
+    half = jax.tree.map(lambda x: x[: STEPS // 2], steps)
+    once = settle("adam", RATE, *trained("adam", model, half))
+    assert_same(settle("adam", RATE, *once)[0], once[0])
+    assert_same(once[0], dense_adam(model, half))
+
+
+def test_adam_in_its_first_steps_is_dense_adam(model):
+    steps = jax.tree.map(lambda x: x[:3], draw_steps())
+    assert_same(settle("adam", RATE, *trained("adam", model, steps))[0], dense_adam(model, steps))
+
+
+def test_lazy_adam_leaves_untouched_rows_and_their_moments_alone(model):
+    users, items, noise = draw_steps()
+    steps = jnp.maximum(users, 2), items, noise  # users 0 and 1 are never touched
+    moved, state = trained("lazy_adam", model, steps)
+    np.testing.assert_array_equal(moved.user[:2], model.user[:2])
+    assert isinstance(state, AdamState) and not np.any(state.user.mean[:2])
+    assert settle("lazy_adam", RATE, moved, state)[0] is moved
+
+
+def test_lazy_adam_is_dense_adam_where_every_step_touches_every_row(model):
+    noise = jnp.asarray(np.random.default_rng(1).normal(size=(50, USERS + ITEMS, DIM)), jnp.float32)
+    rows = jnp.broadcast_to(jnp.arange(USERS), (50, USERS)), jnp.broadcast_to(jnp.arange(ITEMS), (50, ITEMS))
+    assert_same(trained("lazy_adam", model, (*rows, noise))[0], dense_adam(model, (*rows, noise)))
+
+
+def test_lazy_adam_is_another_algorithm(model):
+    steps = draw_steps()
+    lazy, dense = trained("lazy_adam", model, steps)[0], dense_adam(model, steps)
+    assert np.max(np.abs(lazy.user[...] - dense.user[...])) > 0.01
