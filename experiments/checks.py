@@ -122,9 +122,8 @@ def _check_pretraining(config: SweepConfig) -> None:
     _expect("pretraining.alpha", is_share, "a number from 0 to 1", pretraining.alpha)
     if pretraining.name == "keras":
         is_clean = config.split == "test" and not config.tune
-        _expect(
-            "pretraining", is_clean, "none or trained on the holdout, whose items files of weights have seen", "keras"
-        )
+        expected = "none or trained on the holdout, whose items the weights of a file have seen"
+        _expect("pretraining", is_clean, expected, "keras")
     else:
         epochs, rate = pretraining.num_epochs, pretraining.learning_rate
         _expect("pretraining.num_epochs", epochs >= 1, "an integer >= 1", epochs)

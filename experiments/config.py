@@ -160,8 +160,8 @@ def scaled(embedding_dim: int, *factors: str | float) -> list[int]:
     if any(width.denominator > 1 for width in widths):
         multiple = math.lcm(*(Fraction(str(factor)).denominator for factor in factors))
         raise ConfigError(
-            f"model.embedding_dim: expected a multiple of {multiple}, as model.layers are {', '.join(map(str, factors))}"
-            f" times it, got {embedding_dim}"
+            f"model.embedding_dim: expected a multiple of {multiple}, as model.layers are "
+            f"{', '.join(map(str, factors))} times it, got {embedding_dim}"
         )
     return [int(width) for width in widths]
 
@@ -213,7 +213,7 @@ def points(config: SweepConfig) -> list[Point]:
 
 
 def _set(config: Any) -> dict[str, Any]:
-    """The keys that are set. One that is null or false is left out, so that one added later does not rename old runs."""
+    """The keys that are set. One that is null or false is left out, so that a later one does not rename old runs."""
     return {key: value for key, value in asdict(config).items() if value is not None and value is not False}
 
 

@@ -75,13 +75,13 @@ def joined_files(config: SweepConfig, data: LeaveOneOut) -> Recommender:
         model = _read_joined(*files, data.train.num_users, data.train.num_items, config.pretraining.alpha,
                              config.model.regularize_weights)  # fmt: skip
     except (ValueError, OSError, ImportError) as error:
-        raise ConfigError(f"pretraining: {error}") from error
+        raise ConfigError(str(error)) from error
     got = model.similarity.num_factors, model.similarity.layers
     expected = config.model.embedding_dim - layers[0] // 2, layers
     if got != expected:
         raise ConfigError(
-            f"pretraining: expected {expected[0]} factors of GMF and layers {list(expected[1])}, as model.embedding_dim "
-            f"and model.layers say, got {got[0]} and {list(got[1])} in {files[0]} and {files[1]}"
+            f"pretraining: expected {expected[0]} factors of GMF and layers {list(expected[1])}, as "
+            f"model.embedding_dim and model.layers say, got {got[0]} and {list(got[1])} in {files[0]} and {files[1]}"
         )
     return model
 

@@ -96,9 +96,9 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
         try:
             data = load_data(job.config)
             blocks_of(job.config, data, done)
-            check_files(job.config, data)
         except (ValueError, OSError) as error:
             raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
+        check_files(job.config, data)
 
 
 def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:

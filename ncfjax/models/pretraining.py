@@ -7,8 +7,6 @@ authors' code has 0.5.
 """
 
 from functools import partial
-from numbers import Real
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -17,17 +15,11 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF, MLP, NeuMF
 
 
-def check_alpha(alpha) -> None:
-    """Raises ValueError for a trade-off that is no number from 0 (the MLP alone) to 1 (GMF alone)."""
-    if isinstance(alpha, bool) or not (isinstance(alpha, Real) and 0 <= alpha <= 1):
-        raise ValueError(f"pretraining.alpha: expected a number from 0 to 1, got {alpha!r}")
-
-
 def join(gmf: Recommender, mlp: Recommender, alpha, *, regularize_weights: bool) -> Recommender:
     """The NeuMF of a GMF and an MLP of the same users and items, which share no array with it.
 
-    One model from two: `jax.vmap` joins the members of a grid. `alpha` may be traced, hence is trusted here, see
-    `check_alpha`; `regularize_weights` is NeuMF's own, whatever the two were trained with.
+    One model from two: `jax.vmap` joins the members of a grid. `alpha`, from 0 (the MLP
+    alone) to 1 (GMF alone), may be traced, hence is trusted here; `regularize_weights` is NeuMF's own, whatever the two were trained with.
     """
     _expect_pair(gmf, mlp)
     user = jnp.concatenate([gmf.user[...], mlp.user[...]], axis=1)

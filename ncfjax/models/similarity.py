@@ -94,11 +94,11 @@ class GMF(nnx.Module):
 
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
-        return jnp.sum(p * self.output.weight[...] * q, axis=-1) + self.output.bias[...]
+        return self.output(p * q)
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item as one matrix product."""
-        return _inner(p * self.output.weight[...], q) + self.output.bias[...]
+        return _inner(p * self.output.weight[None, :], q) + self.output.bias[...]
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """The vectors: they hold no biases."""
@@ -151,15 +151,14 @@ class NeuMF(nnx.Module):
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
         (p_gmf, p_mlp), (q_gmf, q_mlp) = self._branches(p), self._branches(q)
-        gmf = jnp.sum(p_gmf * self._weight_gmf * q_gmf, axis=-1)
-        return gmf + self._score_mlp(*self.tower.halves(p_mlp, q_mlp))
+        return _product(p_gmf * q_gmf, self._weight_gmf) + self._score_mlp(*self.tower.halves(p_mlp, q_mlp))
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, the tower's part a few users at a time."""
         (p_gmf, p_mlp), (q_gmf, q_mlp) = self._branches(p), self._branches(q)
         users, items = self.tower.halves(p_mlp, q_mlp)
         mlp = _in_chunks(lambda user: self._score_mlp(user[..., None, :], items), users, len(q))
-        return _inner(p_gmf * self._weight_gmf, q_gmf) + mlp
+        return _inner(p_gmf * self._weight_gmf[None, :], q_gmf) + mlp
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """The vectors: they hold no biases."""
@@ -191,13 +190,13 @@ class Tower(nnx.Module):
     ) -> tuple[Float[Array, "*#users width"], Float[Array, "*#items width"]]:
         """What the first layer adds up, before its ReLU: the user's part, and the item's part with the bias."""
         kernel, dim = self.kernels[0], p.shape[-1]
-        return _product(p, kernel[:dim]), _product(q, kernel[dim:]) + self.biases[0][...]
+        return _product(p, kernel[:dim]), _plus(_product(q, kernel[dim:]), self.biases[0][...])
 
     def __call__(self, user: Float[Array, "..."], item: Float[Array, "..."]) -> Float[Array, "..."]:
         """The last layer's units, from `halves`, which broadcast."""
         units = jax.nn.relu(user + item)
         for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
-            units = jax.nn.relu(_product(units, kernel[...]) + bias[...])
+            units = jax.nn.relu(_plus(_product(units, kernel[...]), bias[...]))
         return units
 
 
@@ -228,6 +227,10 @@ def _inner(p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[
 def _product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """A matrix product in full float32."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def _plus(units: Float[Array, "*batch width"], bias: Float[Array, " width"]) -> Float[Array, "*batch width"]:
+    return units + jnp.broadcast_to(bias, units.shape)
 
 
 def _with_one(p: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:

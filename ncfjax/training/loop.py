@@ -1,8 +1,8 @@
 """One run: a model is drawn from its seed and trained epoch by epoch, all of it inside `jax.lax` loops.
 
 Nothing here knows grids, files or clocks. Every random choice descends from the seed alone: key(seed) ->
-initialisation of the tables, and of the similarity, and -> epoch -> order, negatives. So an epoch is the same whether it is reached in one call or in
-many.
+initialisation of the tables, -> of the similarity, and -> epoch -> order, negatives. So an epoch is the same whether
+it is reached in one call or in many.
 """
 
 from typing import Any, NamedTuple

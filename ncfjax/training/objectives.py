@@ -80,7 +80,8 @@ def expected_gradient(
 ) -> Gradient:
     """Gradient of the expected objective on a block of users with all their `positives`.
 
-    `count` is n_u, their number; `negatives_per_positive` is w * m. A user id past the table is padding: it has no positives, so it counts nothing.
+    `count` is n_u, their number; `negatives_per_positive` is w * m. A user id past the table is padding: it has no
+    positives, so it counts nothing.
     """
     p, q = model.user.at[users].get(mode="fill", fill_value=0.0), model.item[...]
     num_items = positives.shape[1]

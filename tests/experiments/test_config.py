@@ -68,11 +68,30 @@ def test_what_is_not_the_run_does_not_change_its_id(change: str):
         "dataset=ml-1m", "dataset.seed=1", "dataset.num_negatives=98", "dataset.synthetic.rank=9", "split=holdout",
         "phase=tune", "model.embedding_dim=9", "model.biases=false", "objective=sampled", "objective.batch_size=9",
         "objective.num_negatives=9", "optimizer=adam", "grid.learning_rate=0.2", "grid.regularization=0.2",
-        "grid.stddev=0.2", "grid.negative_weight=0.5", "grid.seed=1", "num_epochs=65",
+        "grid.stddev=0.2", "grid.negative_weight=0.5", "grid.seed=1", "num_epochs=65", "optimizer=lazy_adam",
+        "objective.reject_positives=true", "model=gmf", "select_epoch=test",
     ],
 )  # fmt: skip
 def test_whatever_the_run_is_changes_its_id(change: str):
     assert id_of(change) != id_of()
+
+
+def test_where_the_test_split_chooses_the_epoch_looking_more_often_is_another_run():
+    assert id_of("select_epoch=test", "eval_every=1") != id_of("select_epoch=test", "eval_every=2")
+
+
+@pytest.mark.parametrize("other", ["model.layers=[16,4]", "model.regularize_weights=false", "pretraining=trained",
+                                   "pretraining=trained pretraining.alpha=0.4"])  # fmt: skip
+def test_another_tower_penalty_or_start_is_another_run(other: str):
+    neumf = ("model=neumf", "model.embedding_dim=12")
+    assert id_of(*neumf, *other.split()) != id_of(*neumf) and id_of(*neumf, "pretraining=trained") != id_of(*neumf)
+
+
+def test_layers_scale_with_the_embedding():
+    assert configured("model=mlp", "model.embedding_dim=64").model.layers == [128, 64, 32]
+    assert configured("model=neumf", "model.embedding_dim=48").model.layers == [64, 32, 16]
+    with pytest.raises(Exception, match="model.embedding_dim: expected a multiple of 3, as model.layers"):
+        configured("model=neumf", "model.embedding_dim=16")
 
 
 def test_a_key_that_is_not_set_is_no_part_of_a_run():
@@ -118,6 +137,30 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["dataset=ncf"], "dataset.prefix: expected FOLDER/NAME"),
         (["dataset=csv"], "dataset.path"),
         (["dataset.path=here.csv"], "as only dataset=csv has one"),
+        (["model=mlp", "model.layers=[30,16,8]"], "model.layers: expected [32, ...], 2 * model.embedding_dim first"),
+        (["model=mlp", "model.layers=[32]"], "then the width of each ReLU layer, at least one, got [32]"),
+        (["model=mlp", "model.layers=[32,0]"], "model.layers"),
+        (["model=mlp", "model.layers=[32,8.5]"], "model.layers: expected a list of integers"),
+        (["model=mlp", "model.layers=32"], "model.layers: expected a list of integers, such as [64,32,16,8], got 32"),
+        (["model=mlp", "model.layers=null"], "model.layers: expected a value, as model=mlp"),
+        (
+            ["model=neumf", "model.layers=[48,16]"],
+            "model.layers: expected an even number below 2 * model.embedding_dim",
+        ),
+        (["model=neumf", "model.layers=[31,16]"], "an even number below 2 * model.embedding_dim = 48"),
+        (["model=gmf", "model.layers=[32,16]"], "nothing, as only model=mlp or neumf has one"),
+        (["model=gmf", "model.biases=true"], "nothing, as only model=dot has one"),
+        (["model.regularize_weights=false"], "nothing, as only model=gmf or mlp or neumf has one"),
+        (["pretraining=trained"], "pretraining: expected none unless model=neumf, got 'trained'"),
+        (["pretraining.alpha=0.5"], "pretraining.alpha: expected nothing"),
+        (["model=neumf", "pretraining=trained", "pretraining.alpha=-0.1"], "pretraining.alpha: expected a number from"),
+        (["model=neumf", "pretraining=trained", "pretraining.alpha=nan"], "pretraining.alpha: expected a number from"),
+        (["model=neumf", "pretraining=trained", "pretraining.num_epochs=0"], "pretraining.num_epochs: expected an int"),
+        (["model=neumf", "pretraining=trained", "pretraining.learning_rate=0"], "pretraining.learning_rate"),
+        (["model=neumf", "pretraining=keras"], "pretraining.gmf: expected a value, as pretraining=keras"),
+        (["select_epoch=best"], "select_epoch=best: no such name"),
+        (["select_epoch=holdout"], "as only tune=true looks at a holdout"),
+        (["select_epoch=test", "tune=true"], "select_epoch: expected last or holdout, as tune=true"),
         (["dataset.name=ml-1m"], "dataset.synthetic: expected sizes if, and only if"),
     ],
 )

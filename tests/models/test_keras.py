@@ -166,7 +166,11 @@ def break_the_root(content):
     return content[:start] + b"EERT" + content[start + 4 :]
 
 
-@pytest.mark.parametrize("change", [keep_nothing, write_text, cut_the_end, break_the_root])
+def wipe_a_header(content):
+    return content[:64] + bytes(16) + content[80:]
+
+
+@pytest.mark.parametrize("change", [keep_nothing, write_text, cut_the_end, break_the_root, wipe_a_header])
 def test_what_is_no_sound_hdf5_file_is_refused(tmp_path, change):
     path = write(tmp_path, draw(GMF_SHAPES))
     path.write_bytes(change(path.read_bytes()))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncfjax.models.pretraining import check_alpha, join
+from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF, MLP, NeuMF
 
@@ -111,14 +111,3 @@ def test_models_in_the_wrong_order_are_refused(key):
     gmf, mlp = make_pair(key)
     with pytest.raises(ValueError, match="pretraining: expected GMF and MLP, got MLP and GMF"):
         join(mlp, gmf, 0.5, regularize_weights=True)
-
-
-@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan"), float("inf"), "0.5", None, True])
-def test_an_alpha_outside_zero_to_one_is_refused(alpha):
-    with pytest.raises(ValueError, match=rf"pretraining\.alpha: expected a number from 0 to 1, got {alpha!r}"):
-        check_alpha(alpha)
-
-
-@pytest.mark.parametrize("alpha", [0, 0.5, 1.0])
-def test_an_alpha_from_zero_to_one_is_accepted(alpha):
-    check_alpha(alpha)

@@ -32,6 +32,15 @@ SPECS = {
     "expected, adam": Spec(embedding_dim=8, objective="expected", batch_size=4, num_negatives=4, optimizer="adam"),
     "sampled, adam": Spec(embedding_dim=8, objective="sampled", batch_size=32, num_negatives=4, optimizer="adam"),
 }
+TOWER = (("layers", (8, 6)), ("regularize_weights", True))
+SPECS |= {
+    "sampled, gmf": SPECS["sampled"]._replace(model="gmf", options=TOWER[1:], optimizer="lazy_adam"),
+    "sampled, mlp": SPECS["sampled"]._replace(
+        model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", reject_positives=True
+    ),
+    "expected, neumf": SPECS["expected"]._replace(model="neumf", embedding_dim=6, options=TOWER, optimizer="adam"),
+    "expected, mlp": SPECS["expected"]._replace(model="mlp", embedding_dim=4, options=TOWER, reject_positives=True),
+}
 GRID = [
     Member(learning_rate, regularization, 0.1, weight, seed)
     for seed in (0, 1)

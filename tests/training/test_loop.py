@@ -13,6 +13,7 @@ from ncfjax.training.loop import (
     init_learner,
     make_training_data,
     sample_negatives,
+    sample_unobserved,
     shuffled,
 )
 from ncfjax.training.objectives import expected_gradient
@@ -57,6 +58,24 @@ def test_negatives_are_uniform_over_all_items(key):
     assert len(counts) == 20
     chi_squared = np.sum((counts - 5000.0) ** 2 / 5000.0)
     assert chi_squared < 43.8  # 0.1 % quantile of 19 degrees of freedom
+
+
+def test_unobserved_negatives_are_uniform_over_what_a_user_has_not(key):
+    """By counting: every other item about equally often, a positive never; users of none, some and all but one item."""
+    history = np.zeros((4, 20), bool)
+    history[1, [0, 3, 4, 5, 19]], history[2, :10], history[3, :19] = True, True, True
+    data = make_training_data(Interactions(*np.nonzero(history), 4, 20))
+    drawn = np.asarray(sample_unobserved(key, jnp.repeat(jnp.arange(4), 1000), 30, data, 20)).reshape(4, -1)
+    for user in range(4):
+        counts, others = np.bincount(drawn[user], minlength=20), ~history[user]
+        assert not counts[history[user]].any()
+        mean = drawn.shape[1] / others.sum()
+        assert np.sum((counts[others] - mean) ** 2 / mean) < 43.8  # 0.1 % quantile of 19 degrees of freedom
+
+
+def test_a_user_who_has_every_item_still_gets_a_valid_id(key):
+    data = make_training_data(Interactions(*np.nonzero(np.ones((2, 6), bool)), 2, 6))
+    assert np.all(np.asarray(sample_unobserved(key, jnp.array([0, 1]), 50, data, 6)) < 6)
 
 
 def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
