@@ -68,7 +68,7 @@ def cut_into_groups(members: list[Member], spec: Spec, data: LeaveOneOut, memory
     """
     widest, num_devices = _members_per_device(spec, data, memory_bytes)
     if jax.default_backend() == "cpu":
-        widest = min(widest, max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim))
+        widest = min(widest, _cpu_width(spec))
     by_seed: dict[int, list[Member]] = {}
     for member in members:
         by_seed.setdefault(member.seed, []).append(member)
@@ -79,6 +79,11 @@ def cut_into_groups(members: list[Member], spec: Spec, data: LeaveOneOut, memory
         count = min(len(of_seed), max(shares, -(-len(of_seed) // widest)))
         groups += [list(part) for part in _nearly_equal(of_seed, count)]
     return groups
+
+
+def _cpu_width(spec: Spec) -> int:
+    """Widest group on a CPU. Towers go alone: products of several members at once are slower than one by one."""
+    return 1 if "layers" in dict(spec.options) else max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim)
 
 
 def cut_into_blocks(groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[Block]:
@@ -114,11 +119,15 @@ def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
     fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
     copies = {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]  # the tables, their update, and the moments of both
+    layers = dict(spec.options).get("layers", ())
     if spec.objective == "expected":
-        step = 6 * 4 * spec.batch_size * num_items  # scores, labels and their gradient
+        # Scores, labels and their gradient; the units of a tower and theirs.
+        step = (6 + 3 * sum(layers[1:])) * 4 * spec.batch_size * num_items
     else:
         # Random keys and order, sorted and padded; then vectors of a batch, their gradient and its scatter.
-        step = 24 * len(train) + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * spec.embedding_dim
+        width = spec.embedding_dim + sum(layers)
+        step = 24 * len(train) + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
+        step += 5 * 4 * len(train) * spec.num_negatives * spec.reject_positives  # drawn for a whole epoch
     ranking = 12 * min(USERS_PER_BLOCK, len(data.held_out)) * num_items  # scores, histories and comparisons
     return fixed, copies * tables + max(step, ranking)
 

@@ -137,21 +137,29 @@ def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner
     batches = shuffled(order_key, len(data.users), spec.batch_size)
     num_items = learner.model.item.shape[0]
 
-    def step(learner, batch_and_index):
-        batch, index = batch_and_index
-        valid = batch < len(data.users)
-        users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
+    def draw(batch, index):
         key = jax.random.fold_in(negatives_key, index)
         if spec.reject_positives:
-            negatives = sample_unobserved(key, users, spec.num_negatives, data, num_items)
-        else:
-            negatives = sample_negatives(key, (spec.batch_size, spec.num_negatives), num_items)
+            users = data.users.at[batch].get(mode="clip")
+            return sample_unobserved(key, users, spec.num_negatives, data, num_items)
+        return sample_negatives(key, (spec.batch_size, spec.num_negatives), num_items)
+
+    indices = jnp.arange(len(batches))
+    # Rejecting takes many small operations: cheaper for a whole epoch at once than in each of its small steps.
+    drawn = jax.vmap(draw)(batches, indices) if spec.reject_positives else None
+
+    def step(learner, batch_and_index):
+        batch, index, negatives = batch_and_index
+        if negatives is None:
+            negatives = draw(batch, index)
+        valid = batch < len(data.users)
+        users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
         touched = users, jnp.concatenate([items, negatives.reshape(-1)])
         model = catch_up(spec.optimizer, rates.learning_rate, *learner, *touched)
         gradient = sampled_gradient(model, users, items, negatives, valid, rates.negative_weight, rates.regularization)
         return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient)), None
 
-    return jax.lax.scan(step, learner, (batches, jnp.arange(len(batches))))[0]
+    return jax.lax.scan(step, learner, (batches, indices, drawn))[0]
 
 
 def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:

@@ -181,6 +181,13 @@ def test_a_grid_that_no_memory_holds_is_refused():
         cut_into_groups(GRID, SPECS["expected"], DATA, fixed)
 
 
+def test_towers_go_alone_on_a_cpu_and_together_on_an_accelerator(pretend):
+    members = [Member(0.1 * i, 0.0, 0.1, 1.0, 0) for i in range(1, 5)]
+    for backend, widths in (("cpu", [1] * 4), ("gpu", [2, 2])):
+        pretend(2, backend)
+        assert [len(group) for group in cut_into_groups(members, SPECS["sampled, mlp"], DATA, PLENTY)] == widths
+
+
 def test_groups_do_not_depend_on_what_was_trained_before(pretend):
     """Eight seeds on two cores: a group each, two groups in a block, and one shape for all blocks."""
     pretend(2, "cpu")
@@ -201,7 +208,9 @@ def test_one_seed_is_spread_over_the_devices(pretend, devices, backend, widths):
 @pytest.mark.parametrize("name", SPECS)
 def test_the_memory_estimate_holds_what_xla_reserves(name):
     data = make_synthetic(SyntheticOptions(num_users=2000, num_items=700, interactions_per_user=30))
-    spec = SPECS[name]._replace(embedding_dim=32)
+    scale = 32 // SPECS[name].embedding_dim
+    options = tuple((k, tuple(scale * width for width in v) if k == "layers" else v) for k, v in SPECS[name].options)
+    spec = SPECS[name]._replace(embedding_dim=scale * SPECS[name].embedding_dim, options=options)
     program = program_of(spec, [GRID[0]], data)
     state = program.init()
     arguments = state.learners, program._rates, program._seeds, program._training_data, np.int32(0), np.int32(1)
