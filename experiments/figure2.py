@@ -1,56 +1,29 @@
 """Figure 2 of Rendle et al. (2020): HR@10 and NDCG@10 against embedding_dim, sampled protocol and full catalogue.
 
 Drawn are the completed runs on the test split, tuning runs left out; `lines.py` says which settings, and how mean and
-interval are taken. The paper's points stand beside them on the sampled panels. What is not drawn is said below them.
+interval are taken. The paper's points stand beside them on the sampled panels; they have no GMF. What is not drawn is
+said below them.
 """
 
 import itertools
 import math
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.lines import Line, completed, estimate, lines, span
+from experiments.panels import COLOURS, DATASETS, MARKERS, PANELS, add_legend, add_note, finish, save, shifts, slide
 from experiments.paper import FIGURE2
 
-PANELS = {
-    "hit_ratio@10": "HR@10, sampled protocol",
-    "ndcg@10": "NDCG@10, sampled protocol",
-    "full_hit_ratio@10": "HR@10, full catalogue",
-    "full_ndcg@10": "NDCG@10, full catalogue",
-}
-DATASETS = {
-    "ml-1m": "MovieLens-1M",
-    "ml-100k": "MovieLens-100K",
-    "pinterest": "Pinterest",
-    "synthetic": "Synthetic data",
-}
 REFERENCES = {"oracle": ("oracle (true scores)", "--"), "popularity": ("popularity", ":")}
-MAX_LINES, MAX_ROWS = 6, 18  # of our part of the legend
-
-# Okabe and Ito (2008), without black (the paper's) and yellow (too light): colour-blind readers can tell them apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "v", "P", "X")
+MAX_LINES, MAX_ROWS = 8, 18  # of our part of the legend
 PAPER = {
     "MF": {"label": "paper: MF (n = 8)", "color": "black", "marker": "D", "ms": 9, "ls": "--", "lw": 2, "zorder": 4},
     "NeuMF, pretrained": {"label": "He et al.: NeuMF, pretrained", "color": "#7a7a7a", "marker": "*", "ls": "-"},
-    "NeuMF, from scratch": {"label": "He et al.: NeuMF", "color": "#949494", "marker": "<", "ls": "-."},
+    "NeuMF": {"label": "He et al.: NeuMF", "color": "#949494", "marker": "<", "ls": "-."},
     "MLP": {"label": "He et al.: MLP", "color": "#a8a8a8", "marker": "x", "ls": ":"},
-}
-STYLE = {
-    "font.size": 14,
-    "axes.titlesize": 15,
-    "figure.titlesize": 18,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "lines.linewidth": 2,
-    "lines.markersize": 7,
-    "svg.hashsalt": "ncfjax",  # the same table gives the same bytes
 }
 
 
@@ -89,38 +62,16 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, column: str, is_curve: bool
         axes.text(x, y, "\n".join(f"{arrow} {text}" for text in texts), ha=ha, va=va, transform=axes.transAxes)
 
 
-def _ticks(dims: list[int]) -> list[int]:
-    """The dimensions that can be labelled without touching each other on a logarithmic axis."""
-    gap, kept = math.log2(dims[-1] / dims[0]) / 11, dims[:1]
-    for dim in dims[1:]:
-        if math.log2(dim / kept[-1]) >= gap:
-            kept.append(dim)
-    return kept
-
-
-def _finish(axes: Axes, title: str, dims: list[int]) -> None:
-    axes.set_title(title, loc="left")
-    axes.set_xscale("log", base=2)
-    if dims:
-        axes.set_xlim(dims[0] / 1.15, dims[-1] * 1.15)
-    ticks = _ticks(dims) if dims else []
-    axes.set_xticks(ticks, [str(dim) for dim in ticks])
-    axes.set_xticks([], minor=True)
-    if not axes.lines:
-        axes.set_yticks([])
-        axes.text(0.5, 0.5, "no run yet", ha="center", transform=axes.transAxes)
-
-
 def _panels(drawn: list[Line], references: pd.DataFrame, dataset: str) -> Figure:
     dims = {int(dim) for line in drawn for dim in line.rows["embedding_dim"]}
     dims |= {dim for curves in FIGURE2.get(dataset, {}).values() for dim in curves["ndcg@10"]}
-    figure = Figure(figsize=(13.33, 7.5), layout="constrained")  # inches of a 16:9 slide: a point is a point there
+    figure = slide()
     for axes, (column, title) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         _draw_paper(axes, dataset, column)
-        for number, line in enumerate(drawn):  # side by side, so that no interval hides another
-            _draw_line(axes, line, column, number, 2 ** (0.05 * (number - (len(drawn) - 1) / 2)))
+        for number, (line, shift) in enumerate(zip(drawn, shifts(len(drawn)), strict=True)):
+            _draw_line(axes, line, column, number, shift)
         _draw_references(axes, references, column, is_curve=len(dims) > 1)
-        _finish(axes, title, sorted(dims))
+        finish(axes, title, sorted(dims))
     for axes in figure.axes[2:]:
         axes.set_xlabel("embedding_dim")
     return figure
@@ -132,17 +83,6 @@ def _title(dataset: str, drawn: list[Line]) -> str:
     if max(num_seeds, default=0) < 2:
         return f"{name}: one seed, no interval" if num_seeds else name
     return f"{name}: mean and 95 % t-interval over {span(num_seeds)} seeds"
-
-
-def _add_legend(figure: Figure, drawn: list[Line]) -> None:
-    """One entry per label, ours first."""
-    entries: dict = {}
-    for axes in figure.axes:
-        entries |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    ours = {line.label: number for number, line in enumerate(drawn)}
-    labels = sorted(entries, key=lambda label: ours.get(label, len(ours)))
-    handles = [entries[label] for label in labels]
-    figure.legend(handles, labels, loc="outside right center", frameon=False, labelspacing=0.8)
 
 
 def _not_drawn(tested: pd.DataFrame, candidates: pd.DataFrame, found: list[Line], drawn: list[Line]) -> str:
@@ -168,9 +108,8 @@ def draw_dataset(tested: pd.DataFrame, dataset: str) -> Figure:
     drawn = _that_fit(found)
     figure = _panels(drawn, rows[is_reference], dataset)
     figure.suptitle(_title(dataset, drawn), x=0.01, ha="left")
-    _add_legend(figure, drawn)
-    if note := _not_drawn(tested, rows[~is_reference], found, drawn):
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=14, color="#404040")
+    add_legend(figure, [line.label for line in drawn])
+    add_note(figure, _not_drawn(tested, rows[~is_reference], found, drawn))
     return figure
 
 
@@ -187,14 +126,9 @@ def draw_figure2(runs: pd.DataFrame, folder: Path) -> list[Path]:
     datasets = sorted(completed(tested)["dataset"].unique())
     if not datasets:
         found = ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby(["status", "split"]).size().items())
-        raise ValueError(f"figure2: expected completed runs on the test split, got {found or 'none'}")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise ValueError(f"expected completed runs on the test split, got {found or 'none'}")
     paths = []
-    with matplotlib.rc_context(STYLE):
-        for dataset in datasets:
-            figure = draw_dataset(tested[tested["dataset"] == dataset], dataset)
-            stem = "figure2" if len(datasets) == 1 else f"figure2-{dataset}"
-            for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-                paths.append(folder / (stem + suffix))
-                figure.savefig(paths[-1], dpi=150, metadata=metadata)
+    for dataset in datasets:
+        stem = "figure2" if len(datasets) == 1 else f"figure2-{dataset}"
+        paths += save(folder / stem, lambda of=dataset: draw_dataset(tested[tested["dataset"] == of], of))
     return paths

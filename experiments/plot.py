@@ -1,18 +1,20 @@
-"""python -m experiments.plot FIGURE study=NAME: draws a figure from the tables of a study, finished or half-finished.
+"""python -m experiments.plot FIGURE [study=NAME]: the numbers and the figure of a study, finished or half-finished.
 
-    python -m experiments.plot figure2 study=figure2-ml-1m      results/figure2-ml-1m/figures/figure2.png and .svg
+    python -m experiments.plot figure2          HR@10 and NDCG@10 against embedding_dim, beside the paper's points
+    python -m experiments.plot equal_budget     learned similarities against the dot product of their size, tests too
+    python -m experiments.plot ncf_reference    NCF's recipe, and what choosing the epoch on test adds to it
 
-FIGURE is figure2: HR@10 and NDCG@10 against embedding_dim, beside the paper's points (experiments/figure2.py).
-It also prints the table of paper, ours, difference and interval (experiments/comparison.py).
+Each prints its table in Markdown and writes results_dir/study/figures/FIGURE.png and .svg (experiments/FIGURE.py). A
+study that is not named is figure2-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m.
 What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import hydra
-import pandas as pd
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -21,11 +23,29 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.comparison import comparison
 from experiments.config import CONF, ConfigError, nearest
+from experiments.equal_budget import equal_budget
 from experiments.figure2 import draw_figure2
+from experiments.ncf_reference import ncf_reference
 from ncfjax.store import Store
 from ncfjax.table import StoreError
 
-FIGURES: dict[str, Callable[[pd.DataFrame, Path], list[Path]]] = {"figure2": draw_figure2}
+
+class Figure(NamedTuple):
+    study: str  # where none is named
+    make: Callable[[Store, Path], tuple[str, list[Path]]]  # of the study and a folder: its numbers, the files written
+
+
+def figure2(store: Store, folder: Path) -> tuple[str, list[Path]]:
+    """Also the numbers beside the paper's, where there are any."""
+    runs = store.runs()
+    return comparison(runs), draw_figure2(runs, folder)
+
+
+FIGURES = {
+    "figure2": Figure("figure2-ml-1m", figure2),
+    "equal_budget": Figure("equal-budget-ml-1m", equal_budget),
+    "ncf_reference": Figure("ncf-reference-ml-1m", ncf_reference),
+}
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
@@ -39,23 +59,23 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         return hydra.compose("plot", overrides=list(overrides))
 
 
-def _read_runs(config: DictConfig) -> tuple[pd.DataFrame, Path]:
-    """The rows of the study, and its folder."""
+def _open(config: DictConfig, default: str) -> Store:
+    """The tables of the study, which hold a run."""
     results = Path(str(config.results_dir))
     studies = sorted(path.parent.name for path in results.glob("*/runs.csv"))
     if not studies:
         raise ConfigError(f"results_dir={results}: expected a folder with STUDY/runs.csv, got none")
-    study = "" if OmegaConf.is_missing(config, "study") else str(config.study)
+    study = default if config.study is None else str(config.study)
     if study not in studies:
         raise ConfigError(f"study={study}: no such table in {results}, {nearest(study, studies)}")
-    runs = Store(results / study).runs()
-    if runs.empty:
+    store = Store(results / study)
+    if not store.completed():
         raise ConfigError(f"{results / study / 'runs.csv'}: expected runs, got none yet")
-    return runs, results / study
+    return store
 
 
 def draw(arguments: Sequence[str]) -> tuple[str, list[Path]]:
-    """Draws what the command line asks for; also the numbers of the figure beside the paper's, where there are any.
+    """Draws what the command line asks for; returns its numbers in Markdown and the files written.
 
     Raises:
         ValueError, StoreError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with it.
@@ -63,8 +83,12 @@ def draw(arguments: Sequence[str]) -> tuple[str, list[Path]]:
     name = next(iter(arguments), "")
     if name not in FIGURES:
         raise ConfigError(f"figure {name!r}: no such figure, {nearest(name, FIGURES)}")
-    runs, folder = _read_runs(_compose(arguments[1:]))
-    return comparison(runs), FIGURES[name](runs, folder / "figures")
+    figure = FIGURES[name]
+    store = _open(_compose(arguments[1:]), figure.study)
+    try:
+        return figure.make(store, store.folder / "figures")
+    except ValueError as error:
+        raise ValueError(f"{name} of {store.folder / 'runs.csv'}: {error}") from error
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,7 +103,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if numbers:
         print(numbers)
-    print(" ".join(map(str, paths)))
+    if paths:
+        print(" ".join(map(str, paths)))
     return 0
 
 

@@ -8,11 +8,14 @@ _METRICS = {
     "full_hit_ratio@10": "full HR@10",
     "full_ndcg@10": "full NDCG@10",
 }
-# What tells configurations apart; a column is shown if trained runs differ in it.
+# What tells configurations apart; a column is shown if trained runs differ in it,
 _CONFIGURATION = [
-    "phase", "dataset", "note", "split", "negatives", "objective", "batch_size", "num_negatives", "optimizer",
-    "num_epochs", "learning_rate", "regularization", "stddev", "negative_weight",
+    "phase", "dataset", "note", "split", "negatives", "objective", "batch_size", "num_negatives", "reject_positives",
+    "shuffle_examples", "optimizer", "pretraining", "num_epochs", "select_epoch", "learning_rate", "regularization",
+    "stddev", "negative_weight",
 ]  # fmt: skip
+# and one of these if runs of one model and dimension do: models differ in them by nature.
+_OF_MODEL = ["layers", "regularize_weights"]
 
 
 def averaged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -21,7 +24,9 @@ def averaged(runs: pd.DataFrame) -> pd.DataFrame:
     A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
     """
     trained = runs[runs["embedding_dim"].notna()]  # the oracle and popularity have no configuration
-    by = ["model", "embedding_dim", *(column for column in _CONFIGURATION if trained[column].nunique() > 1)]
+    models = trained.groupby(["model", "embedding_dim"])[_OF_MODEL].nunique().max()
+    own = [column for column in _OF_MODEL if models[column] > 1]
+    by = ["model", "embedding_dim", *own, *(column for column in _CONFIGURATION if trained[column].nunique() > 1)]
     # Scores on the holdout and on test do not compare: what was tuned comes below.
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
     rows = groups[list(_METRICS)].mean()

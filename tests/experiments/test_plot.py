@@ -15,10 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy import stats
 
-from experiments.figure2 import PANELS, STYLE, draw_dataset
-from experiments.lines import completed, estimate, lines
-from experiments.paper import FIGURE2
-from experiments.plot import draw_figure2, main
+from experiments import config, summary
+from experiments.figure2 import draw_dataset, draw_figure2
+from experiments.lines import MODELS, SETTINGS, completed, estimate, lines
+from experiments.panels import PANELS, STYLE
+from experiments.paper import DIGITS, FIGURE2
+from experiments.plot import main
 from ncfjax.store import RUN_COLUMNS, Store
 
 IDS = itertools.count()
@@ -117,8 +119,89 @@ def test_settings_that_tie_are_lines_named_by_what_differs(tmp_path):
 def test_models_and_objectives_are_lines_of_their_own(tmp_path):
     runs = [a_run(), a_run(objective="sampled", batch_size=512), a_run(model="mlp")]
     assert [line.label for line in lines_of(tmp_path, *runs)] == [
-        "MF, expected (n = 1)", "MF, sampled (n = 1)", "mlp, expected (n = 1)",
+        "MF, expected (n = 1)", "MF, sampled (n = 1)", "MLP, expected (n = 1)",
     ]  # fmt: skip
+
+
+def test_every_model_of_the_sweep_has_the_papers_name():
+    assert list(MODELS) == list(config.MODELS)
+
+
+def test_no_column_of_a_runs_configuration_is_overlooked():
+    """One that is neither a setting nor what a line is known by would let unlike runs share a mean."""
+    outcome = ["epoch", *PANELS, "mrr", "full_mrr", "parameters", "train_seconds", "compile_seconds"]
+    origin = ["run_id", "study", "device", "version", "commit", "started_at", "command"]
+    known = ["status", "phase", "dataset", "split", "model", "embedding_dim", "objective", "seed"]
+    assert set(RUN_COLUMNS) == {*SETTINGS, *known, *origin, *outcome}
+    assert set(SETTINGS) < {*summary._CONFIGURATION, *summary._OF_MODEL}
+
+
+def test_what_is_tuned_per_dimension_is_one_line_of_final_runs(tmp_path):
+    tuned = {16: (0.001, 20), 32: (0.002, 12)}
+    runs = [
+        a_run(
+            model="gmf", phase="final", select_epoch="holdout", embedding_dim=d, learning_rate=r, num_epochs=n, seed=s
+        )
+        for d, (r, n) in tuned.items()
+        for s in (0, 1)
+    ]
+    (line,) = lines_of(tmp_path, *runs)
+    assert line.label == "GMF, expected (n = 2)" and [dim for dim, _ in line.points("ndcg@10")] == [16, 32]
+
+
+def an_mlp(layers: str, **changed) -> dict:
+    return a_run(model="mlp", layers=layers, embedding_dim=int(layers.split("-")[0]) // 2, **changed)
+
+
+def test_a_tower_that_grows_with_the_dimension_does_not_split_a_line(tmp_path):
+    runs = [an_mlp(layers, learning_rate=rate) for layers in ("32-16-8", "64-32-16") for rate in (0.1, 0.2)]
+    found = lines_of(tmp_path, *runs)
+    assert [line.details for line in found] == [["learning_rate 0.1"], ["learning_rate 0.2"]]
+    assert [[dim for dim, _ in line.points("ndcg@10")] for line in found] == [[16, 32], [16, 32]]
+
+
+def test_two_towers_at_a_dimension_are_two_lines_whatever_their_seeds(tmp_path):
+    """[2d, d, d/2] at 16 and 32, two seeds each; [2d, d, d/2, d/4] at 32 alone, one seed."""
+    runs = [an_mlp(layers, seed=seed) for layers in ("32-16-8", "64-32-16") for seed in (0, 1)]
+    found = lines_of(tmp_path, *runs, an_mlp("64-32-16-8"))
+    assert [(line.details, [dim for dim, _ in line.points("ndcg@10")]) for line in found] == [
+        (["layers 2d-d-d/2"], [16, 32]),
+        (["layers 64-32-16-8"], [32]),
+    ]
+
+
+def test_a_neumf_joins_its_towers_by_their_shape_too(tmp_path):
+    sizes = [(24, "32-16-8"), (48, "64-32-16"), (48, "64-32-16-8")]
+    found = lines_of(tmp_path, *(a_run(model="neumf", embedding_dim=dim, layers=layers) for dim, layers in sizes))
+    assert [line.details for line in found] == [["layers 4d/3-2d/3-d/3"], ["layers 64-32-16-8"]]
+
+
+def test_pretraining_is_a_line_of_its_own(tmp_path):
+    how = "trained, 20 epochs, learning_rate=0.001, alpha=0.5"
+    found = lines_of(tmp_path, a_run(model="neumf", pretraining=how), *(a_run(model="neumf", seed=s) for s in (0, 1)))
+    assert [line.label for line in found] == ["NeuMF, expected (n = 2)", "NeuMF, pretrained, expected (n = 1)"]
+
+
+def test_an_epoch_chosen_on_test_is_a_line_of_its_own_after_all_others(tmp_path):
+    flattered = [a_run(model="gmf", seed=s, select_epoch="test", **{"ndcg@10": 0.9}) for s in range(3)]
+    found = lines_of(tmp_path, *flattered, a_run(model="gmf", **{"ndcg@10": 0.4}), a_run(model="neumf"))
+    assert [line.label for line in found] == [
+        "GMF, expected (n = 1)", "NeuMF, expected (n = 1)", "GMF, expected (n = 3)\nepoch chosen on test",
+    ]  # fmt: skip
+    assert [line.points("ndcg@10")[0][1].mean for line in found] == pytest.approx([0.4, 0.7, 0.9])
+
+
+def test_more_lines_than_can_be_told_apart_are_counted_below(tmp_path):
+    figure, labels = drawn(
+        tmp_path, *(a_run(learning_rate=0.001 * n, dataset="pinterest-u37501") for n in range(1, 11))
+    )
+    assert len(labels) == 8
+    assert "Runs not drawn: 2 on 2 more lines." in [text.get_text() for text in texts_of(figure)]
+
+
+def test_a_number_of_epochs_that_the_holdout_chose_may_repeat_one_that_was_set(tmp_path):
+    (line,) = lines_of(tmp_path, a_run(), a_run(phase="final", select_epoch="holdout"))
+    assert line.points("ndcg@10")[0][1].n == 1
 
 
 def test_a_seed_that_a_tuning_repeats_counts_once(tmp_path):
@@ -209,21 +292,45 @@ def texts_of(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
 
 
-def test_every_text_can_be_read_on_a_slide_and_none_leaves_it(tmp_path):
-    dims = FIGURE2["ml-1m"]["MF"]["ndcg@10"]
-    runs = [a_run(seed=s, embedding_dim=d, objective=o) for s in (0, 1) for d in dims for o in ("expected", "sampled")]
+def a_whole_table() -> list[dict]:
+    """All four models at the paper's dimensions, both objectives of MF, NeuMF pretrained too, some chosen on test."""
+    learned = {"gmf": (16, 32, 64, 128), "mlp": (16, 32, 64, 128), "neumf": (24, 48, 96, 192)}
+    kinds = [("dot", d, {"objective": o}) for d in FIGURE2["ml-1m"]["MF"]["ndcg@10"] for o in ("expected", "sampled")]
+    kinds += [(model, d, {}) for model, dims in learned.items() for d in dims]
+    kinds += [("neumf", d, {"pretraining": "keras, alpha=0.5"}) for d in learned["neumf"]]
+    kinds += [(model, 32, {"select_epoch": "test"}) for model in ("mlp", "neumf")]
+    runs = [
+        a_run(model=m, embedding_dim=d, seed=s, **{"objective": "sampled"} | k) for m, d, k in kinds for s in (0, 1)
+    ]
+    return [*runs, a_run(status="diverged", seed=9)]
+
+
+def test_every_text_of_a_whole_table_can_be_read_on_a_slide_and_none_leaves_it(tmp_path):
     with matplotlib.rc_context(STYLE):
-        figure, _ = drawn(tmp_path, *runs, a_run(status="diverged", seed=9))
+        figure, labels = drawn(tmp_path, *a_whole_table())
+        assert len(labels) == 8 + len(FIGURE2["ml-1m"])
         figure.draw_without_rendering()
-        assert min(text.get_fontsize() for text in texts_of(figure)) >= 14
-        legend = figure.legends[0].get_window_extent()
-        boxes = [axes.get_tightbbox() for axes in figure.axes]
-        for box in [*boxes, legend, figure._suptitle.get_window_extent(), figure._supxlabel.get_window_extent()]:
-            assert -1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1 and -1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1
+        assert_legible(figure)
         ticks = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(ticks))
-        assert max(box.x1 for box in boxes) <= legend.x0
-        assert figure._suptitle.get_window_extent().y0 > legend.y1
+
+
+def assert_legible(figure: Figure) -> None:
+    assert min(text.get_fontsize() for text in texts_of(figure)) >= 14
+    legend = figure.legends[0].get_window_extent()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    for box in [*boxes, legend, figure._suptitle.get_window_extent(), figure._supxlabel.get_window_extent()]:
+        assert -1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1 and -1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1
+    assert max(box.x1 for box in boxes) <= legend.x0
+    assert figure._suptitle.get_window_extent().y0 > legend.y1
+
+
+def test_no_marker_is_cut_off_by_the_edge_of_its_panel(tmp_path):
+    figure, _ = drawn(tmp_path, *a_whole_table())
+    for axes in figure.axes:
+        xs = np.concatenate([line.get_xdata() for line in axes.lines if line.get_linestyle() != "None"])
+        low, high = axes.get_xlim()
+        assert low * 1.02 < xs.min() and xs.max() < high / 1.02
 
 
 # ---- files
@@ -256,13 +363,24 @@ def test_the_last_line_is_the_paths_written(tmp_path, capsys, monkeypatch):
     assert sorted(path.name for path in Path().iterdir()) == ["results"]  # no folder of Hydra's
 
 
+def test_a_study_that_is_not_named_is_the_figures_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store_runs(Path("results/figure2-ml-1m"), a_run())
+    assert main(["figure2"]) == 0
+    assert "| MF | expected | 16 | 1 |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["figure3", "study=whole"], r"figure 'figure3': .*did you mean figure2\?"),
         ([], "figure '': .*figure2"),
         (["figure2", "study=hole"], r"study=hole: .*did you mean whole\?"),
-        (["figure2"], "study=: .*whole"),
+        (["figure2"], "study=figure2-ml-1m: no such table in results, .*whole"),
+        (["equal_budget"], "study=equal-budget-ml-1m: no such table"),
+        (["ncf_reference"], "study=ncf-reference-ml-1m: no such table"),
+        (["equal_budget", "study=whole"], "whole/runs.csv: expected final runs of a tuning .* got 1 run test"),
+        (["ncf_reference", "study=whole"], "whole/runs.csv: expected test runs of gmf, mlp, neumf"),
         (["figure2", "studdy=whole"], r"studdy: no such key, did you mean study\?"),
         (["figure2", "study=[whole"], "input"),
         (["figure2", "study=empty"], "empty/runs.csv: expected runs, got none"),
@@ -286,7 +404,8 @@ def test_what_cannot_be_drawn_is_one_line_and_exit_code_2(tmp_path, capsys, monk
 
 def test_help_says_what_can_be_drawn(capsys):
     assert main(["--help"]) == 0
-    assert "figure2 study=" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert all(f"experiments.plot {name} " in shown for name in ("figure2", "equal_budget", "ncf_reference"))
 
 
 # ---- the paper's numbers
@@ -296,3 +415,10 @@ def test_the_figures_matrix_factorization_rises_with_its_dimension():
     for methods in FIGURE2.values():
         for curve in methods["MF"].values():
             assert list(curve.values()) == sorted(curve.values())
+
+
+def test_every_published_number_has_no_more_digits_than_it_is_shown_with():
+    for methods in FIGURE2.values():
+        for name, curves in methods.items():
+            for value in (value for curve in curves.values() for value in curve.values()):
+                assert round(value, DIGITS[name]) == value

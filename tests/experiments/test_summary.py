@@ -43,6 +43,18 @@ def test_only_columns_that_tell_configurations_apart_are_shown():
     assert "stddev" in table(rows) and "learning_rate" not in table(rows)
 
 
+def test_layers_are_shown_where_one_model_has_several_at_a_dimension():
+    whole = runs({"model": "dot", "layers": ""}, {"model": "mlp", "layers": "16-8-4", "regularize_weights": "true"})
+    assert "layers" not in table(whole) and "regularize_weights" not in table(whole)
+    towers = averaged(runs({"layers": "16-8-4", "ndcg@10": 0.1}, {"layers": "16-8-4-2", "ndcg@10": 0.2}))
+    assert list(towers["layers"]) == ["16-8-4-2", "16-8-4"]
+
+
+def test_an_epoch_chosen_on_test_is_not_averaged_with_others():
+    rows = averaged(runs({"select_epoch": "test", "ndcg@10": 0.4}, {"select_epoch": "", "ndcg@10": 0.3}))
+    assert list(rows["select_epoch"]) == ["test", ""] and list(rows["ndcg@10"]) == [0.4, 0.3]
+
+
 def test_what_was_tuned_on_the_holdout_stands_below_what_was_scored_on_test():
     rows = runs({"phase": "tune", "seed": 0, "ndcg@10": 0.9}, {"phase": "final", "seed": 0, "ndcg@10": 0.5})
     assert list(averaged(rows)["phase"]) == ["final", "tune"]
