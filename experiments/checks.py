@@ -17,6 +17,7 @@ from experiments.config import (
     PRETRAININGS,
     SELECT_EPOCHS,
     SPLITS,
+    TUNE_BY,
     ConfigError,
     DatasetConfig,
     ModelConfig,
@@ -67,6 +68,8 @@ def _check_numbers(config: SweepConfig) -> None:
     for key in ("num_epochs", "eval_every", "objective.batch_size", "objective.num_negatives", "dataset.num_negatives"):
         value = OmegaConf.select(OmegaConf.structured(config), key)
         _expect(key, value >= 1, "an integer >= 1", value)
+    flat = not config.objective.shuffle_examples or config.objective.name == "sampled"
+    _expect("objective.shuffle_examples", flat, "false unless objective=sampled", True)
     _expect("dataset.seed", _is_seed(config.dataset.seed), "an integer from 0 to 2147483647", config.dataset.seed)
     limit = config.memory_gb
     _expect("memory_gb", limit is None or (math.isfinite(limit) and limit > 0), "a number > 0, or null", limit)
@@ -152,6 +155,7 @@ def check(config: SweepConfig) -> None:
     _expect_name("split", config.split, SPLITS)
     _expect_name("phase", config.phase, PHASES)
     _expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
+    _expect_name("tune_by", config.tune_by, TUNE_BY)
     _check_dataset(config.dataset)
     _check_options("model", config.model, MODELS)
     _check_numbers(config)

@@ -32,6 +32,7 @@ OBJECTIVES = ("expected", "sampled")
 OPTIMIZERS = ("sgd", "adam", "lazy_adam")
 # name -> its keys in conf/pretraining/
 PRETRAININGS = {"none": (), "trained": ("alpha", "num_epochs", "learning_rate"), "keras": ("alpha", "gmf", "mlp")}
+TUNE_BY = ("ndcg@10", "hit_ratio@10")
 SELECT_EPOCHS = ("last", "holdout", "test")
 SPLITS = ("test", "holdout")
 PHASES = ("run", "tune", "final")
@@ -91,6 +92,7 @@ class ObjectiveConfig:
     name: str = MISSING
     batch_size: int = MISSING  # expected: users, sampled: positives
     num_negatives: int = MISSING
+    shuffle_examples: bool = False  # sampled: a batch mixes positives and negatives of many users, as in NCF's code
     reject_positives: bool = False  # true: negatives are items that the user has not in training, as in NCF's code
 
 
@@ -127,6 +129,7 @@ class SweepConfig:
     num_epochs: int = MISSING
     eval_every: int = MISSING
     select_epoch: str = "last"
+    tune_by: str = "ndcg@10"
     split: str = MISSING
     phase: str = "run"  # set by tune=true, not by hand
     tune: bool = False

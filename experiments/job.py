@@ -66,6 +66,7 @@ def spec_of(config: SweepConfig) -> Spec:
         batch_size=config.objective.batch_size,
         num_negatives=config.objective.num_negatives,
         reject_positives=config.objective.reject_positives,
+        shuffle_examples=config.objective.shuffle_examples,
     )
 
 

@@ -72,6 +72,7 @@ def run_cells(config: SweepConfig, point: Point) -> dict[str, Any]:
         "batch_size": config.objective.batch_size,
         "num_negatives": config.objective.num_negatives,
         "reject_positives": "true" if config.objective.reject_positives else "",
+        "shuffle_examples": "true" if config.objective.shuffle_examples else "",
         "optimizer": config.optimizer.name,
         "pretraining": _pretraining(config),
         "num_epochs": config.num_epochs,

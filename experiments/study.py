@@ -62,7 +62,8 @@ def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[lis
     groups: dict[str, list[tuning.Candidate]] = {}
     for number, job in enumerate(jobs):
         groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
-    scores = tuning.scores(store.runs(), store.curves(), jobs[0].config.select_epoch)
+    how = jobs[0].config
+    scores = tuning.scores(store.runs(), store.curves(), how.select_epoch, how.tune_by)
     final, without = [], []
     for competing in groups.values():
         config = jobs[competing[0].job].config
@@ -76,7 +77,7 @@ def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[lis
         rates = ", ".join(f"{axis}={value:g}" for axis, value in point._asdict().items() if axis != "seed")
         say(f"{name}: best of {len(competing)} on the holdout is {rates}, "
             f"num_negatives={job.config.objective.num_negatives}, {winner.num_epochs} epochs "
-            f"(validation NDCG@10 {winner.score:.4f})")  # fmt: skip
+            f"(validation {how.tune_by} {winner.score:.4f})")  # fmt: skip
         final.append(job)
     return final, without
 

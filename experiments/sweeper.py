@@ -27,7 +27,7 @@ from experiments.config import AXES, ConfigError, SweepConfig
 LIST_KEYS = frozenset({*(f"grid.{axis}" for axis in AXES), "final_seeds"})
 # One sweep writes one study; and what the whole sweep does cannot differ between its jobs.
 ONE_PER_SWEEP = frozenset(
-    {"study", "study.name", "results_dir", "tune", "select_epoch", "dry_run", "eval_every", "memory_gb"}
+    {"study", "study.name", "results_dir", "tune", "tune_by", "select_epoch", "dry_run", "eval_every", "memory_gb"}
 )
 
 

@@ -1,7 +1,7 @@
 """Tuning: a grid on the holdout, one winner per (data set, model, embedding_dim), its seeds on the test split.
 
-    score of a candidate = mean over its seeds of NDCG@10 on the holdout's candidates, after its last epoch or, with
-                           select_epoch=holdout, after the best of those that it was looked at (every eval_every)
+    score of a candidate = mean over its seeds of `tune_by` (NDCG@10) on the holdout's candidates, after its last epoch
+                           or, with select_epoch=holdout, after the best of those that were looked at (eval_every)
 
 A candidate is everything about a run but its seed, so static choices that were swept (num_negatives, say) compete as
 well. Test rows are never read here. A candidate with a diverged or missing seed has no score and cannot win; of equal
@@ -15,8 +15,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.config import Point, SweepConfig, data_config
-
-SCORE = "ndcg@10"
 
 
 class TuningError(Exception):
@@ -48,10 +46,10 @@ def candidates(job: int, runs: dict[str, Point]) -> list[Candidate]:
     return [Candidate(job, runs[ids[0]], tuple(ids)) for ids in seeds.values()]
 
 
-def scores(runs: pd.DataFrame, curves: pd.DataFrame, select_epoch: str) -> pd.DataFrame:
+def scores(runs: pd.DataFrame, curves: pd.DataFrame, select_epoch: str, tune_by: str) -> pd.DataFrame:
     """The holdout's scores of completed tuning runs, run_ids x epochs: of the last epoch alone, or of all."""
     tried = runs[(runs["phase"] == "tune") & (runs["split"] == "holdout") & (runs["status"] == "completed")]
-    points = curves[(curves["metric"] == SCORE) & curves["run_id"].isin(list(tried["run_id"]))]
+    points = curves[(curves["metric"] == tune_by) & curves["run_id"].isin(list(tried["run_id"]))]
     if select_epoch == "last":
         points = points[points["epoch"] == points.groupby("run_id")["epoch"].transform("max")]
     return points.pivot(index="run_id", columns="epoch", values="value").astype(float)

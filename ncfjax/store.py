@@ -48,6 +48,7 @@ _RUN_TYPES: dict[str, type] = {
     "objective": str,
     "num_negatives": int,
     "reject_positives": str,  # true | empty: a sampled negative may be a positive
+    "shuffle_examples": str,  # true | empty: a batch holds a positive with all its negatives
     "negative_weight": float,
     "optimizer": str,
     "pretraining": str,  # empty | how its parts were trained before, and alpha

@@ -300,7 +300,7 @@ def fill_first_version(folder: Path, seeds) -> bytes:
 def test_the_new_columns_stand_beside_what_they_belong_to():
     for before, *new in (
         ("embedding_dim", "layers", "regularize_weights", "objective"),
-        ("num_negatives", "reject_positives", "negative_weight"),
+        ("num_negatives", "reject_positives", "shuffle_examples", "negative_weight"),
         ("optimizer", "pretraining", "learning_rate"),
         ("num_epochs", "select_epoch", "epoch", "batch_size"),
     ):

@@ -7,6 +7,7 @@ authors' code has 0.5.
 """
 
 from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -18,8 +19,8 @@ from ncfjax.models.similarity import GMF, MLP, NeuMF
 def join(gmf: Recommender, mlp: Recommender, alpha, *, regularize_weights: bool) -> Recommender:
     """The NeuMF of a GMF and an MLP of the same users and items, which share no array with it.
 
-    One model from two: `jax.vmap` joins the members of a grid. `alpha`, from 0 (the MLP
-    alone) to 1 (GMF alone), may be traced, hence is trusted here; `regularize_weights` is NeuMF's own, whatever the two were trained with.
+    One model from two: `jax.vmap` joins the members of a grid. `alpha`, from 0 (the MLP alone) to 1 (GMF alone), may be
+    traced, hence is trusted here; `regularize_weights` is NeuMF's own, whatever the two were trained with.
     """
     _expect_pair(gmf, mlp)
     user = jnp.concatenate([gmf.user[...], mlp.user[...]], axis=1)

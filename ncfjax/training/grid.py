@@ -126,8 +126,10 @@ def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
     else:
         # Random keys and order, sorted and padded; then vectors of a batch, their gradient and its scatter.
         width = spec.embedding_dim + sum(layers)
-        step = 24 * len(train) + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
-        step += 5 * 4 * len(train) * spec.num_negatives * spec.reject_positives  # drawn for a whole epoch
+        num_ordered = len(train) * (1 + spec.num_negatives * spec.shuffle_examples)
+        step = 24 * num_ordered + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
+        drawn_at_once = spec.reject_positives or spec.shuffle_examples
+        step += 5 * 4 * len(train) * spec.num_negatives * drawn_at_once
     ranking = 12 * min(USERS_PER_BLOCK, len(data.held_out)) * num_items  # scores, histories and comparisons
     return fixed, copies * tables + max(step, ranking)
 

@@ -33,6 +33,7 @@ class Spec(NamedTuple):
     options: tuple[tuple[str, Any], ...] = (("biases", True),)  # of the model's similarity
     optimizer: str = "sgd"
     reject_positives: bool = False
+    shuffle_examples: bool = False  # sampled: `batch_size` then counts examples
 
 
 class Rates(NamedTuple):
@@ -131,35 +132,74 @@ def sample_unobserved(
     return jnp.minimum(r + k, num_items - 1)
 
 
+def draw_unobserved(
+    key: Array, batches: Int[Array, "batches batch"], num_negatives: int, data: TrainingData, num_items: int
+) -> Int[Array, "batches batch negatives"]:
+    """`sample_unobserved` for all batches of an epoch, each by its own key."""
+
+    def draw(batch, index):
+        users = data.users.at[batch].get(mode="clip")
+        return sample_unobserved(jax.random.fold_in(key, index), users, num_negatives, data, num_items)
+
+    return jax.vmap(draw)(batches, jnp.arange(len(batches)))
+
+
 def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
     """Every positive once, in random order, with negatives drawn anew."""
     order_key, negatives_key = jax.random.split(key)
     batches = shuffled(order_key, len(data.users), spec.batch_size)
-    num_items = learner.model.item.shape[0]
-
-    def draw(batch, index):
-        key = jax.random.fold_in(negatives_key, index)
-        if spec.reject_positives:
-            users = data.users.at[batch].get(mode="clip")
-            return sample_unobserved(key, users, spec.num_negatives, data, num_items)
-        return sample_negatives(key, (spec.batch_size, spec.num_negatives), num_items)
-
-    indices = jnp.arange(len(batches))
-    # Rejecting takes many small operations: cheaper for a whole epoch at once than in each of its small steps.
-    drawn = jax.vmap(draw)(batches, indices) if spec.reject_positives else None
+    indices, num_items = jnp.arange(len(batches)), learner.model.item.shape[0]
+    drawn = None
+    if spec.reject_positives:
+        # Many small operations: cheaper for a whole epoch at once than in each of its small steps.
+        drawn = draw_unobserved(negatives_key, batches, spec.num_negatives, data, num_items)
 
     def step(learner, batch_and_index):
         batch, index, negatives = batch_and_index
         if negatives is None:
-            negatives = draw(batch, index)
+            key, shape = jax.random.fold_in(negatives_key, index), (spec.batch_size, spec.num_negatives)
+            negatives = sample_negatives(key, shape, num_items)
         valid = batch < len(data.users)
         users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
-        touched = users, jnp.concatenate([items, negatives.reshape(-1)])
-        model = catch_up(spec.optimizer, rates.learning_rate, *learner, *touched)
-        gradient = sampled_gradient(model, users, items, negatives, valid, rates.negative_weight, rates.regularization)
-        return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient)), None
+        examples = jnp.concatenate([items[:, None], negatives], axis=1)
+        label = jnp.arange(1 + spec.num_negatives)[None, :] == 0
+        return _examples_step(spec, rates, learner, users, examples, label, valid), None
 
     return jax.lax.scan(step, learner, (batches, indices, drawn))[0]
+
+
+def shuffled_examples_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
+    """Every positive once with negatives drawn anew, all of them shuffled: a batch mixes examples of many users.
+
+    As NCF's code trains. A positive and its negatives then move their user in as many steps, which matters to Adam.
+    """
+    order_key, negatives_key = jax.random.split(key)
+    num_positives, per_positive = len(data.users), 1 + spec.num_negatives
+    num_items = learner.model.item.shape[0]
+    if spec.reject_positives:
+        negatives = sample_unobserved(negatives_key, data.users, spec.num_negatives, data, num_items)
+    else:
+        negatives = sample_negatives(negatives_key, (num_positives, spec.num_negatives), num_items)
+    items = jnp.concatenate([data.items[:, None], negatives], axis=1).reshape(-1)
+
+    def step(learner, batch):
+        valid = batch < num_positives * per_positive
+        users = data.users.at[batch // per_positive].get(mode="clip")
+        examples, label = items.at[batch].get(mode="clip")[:, None], (batch % per_positive == 0)[:, None]
+        return _examples_step(spec, rates, learner, users, examples, label, valid), None
+
+    batches = shuffled(order_key, num_positives * per_positive, spec.batch_size)
+    return jax.lax.scan(step, learner, batches)[0]
+
+
+def _examples_step(spec: Spec, rates: Rates, learner: Learner, users, items, label, valid) -> Learner:
+    """One step on examples [batch, examples] of a batch of users."""
+    # Padding must not catch up: `descend` leaves it out, and what it has made up for would be made up for again.
+    num_users, num_items = len(learner.model.user), len(learner.model.item)
+    touched = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
+    model = catch_up(spec.optimizer, rates.learning_rate, *learner, *touched)
+    gradient = sampled_gradient(model, users, items, label, valid, rates.negative_weight, rates.regularization)
+    return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient))
 
 
 def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
@@ -180,12 +220,12 @@ def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learne
     return jax.lax.scan(step, learner, shuffled(key, num_users, spec.batch_size))[0]
 
 
-EPOCHS = {"expected": expected_epoch, "sampled": sampled_epoch}
+EPOCHS = {"expected": expected_epoch, "sampled": sampled_epoch}  # shuffle_examples: shuffled_examples_epoch
 
 
 def train(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, seed, first_epoch, num_epochs) -> Learner:
     """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on."""
-    run_epoch = EPOCHS[spec.objective]
+    run_epoch = shuffled_examples_epoch if spec.shuffle_examples else EPOCHS[spec.objective]
 
     def body(epoch, learner):
         learner = run_epoch(spec, data, rates, learner, epoch_key(seed, epoch))

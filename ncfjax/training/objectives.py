@@ -45,28 +45,26 @@ class Gradient(NamedTuple):
 def sampled_gradient(
     model: Recommender,
     users: Int[Array, " batch"],
-    items: Int[Array, " batch"],
-    negatives: Int[Array, "batch negatives"],
+    items: Int[Array, "batch examples"],
+    label: Bool[Array, "#batch examples"],
     valid: Bool[Array, " batch"],
     negative_weight: Float[Array, ""],
     regularization: Float[Array, ""],
 ) -> Gradient:
-    """Gradient of the sampled objective on a batch of positives, each with its own negatives.
+    """Gradient of the sampled objective on some examples of each user of a batch; `label` says which are positives.
 
-    Examples that are not `valid` count nothing.
+    The examples of a user that is not `valid` count nothing.
     """
-    examples = jnp.concatenate([items[:, None], negatives], axis=1)
-    label = jnp.arange(examples.shape[1])[None, :] == 0
     weight = jnp.where(label, 1.0, negative_weight) * valid[:, None]
     p = model.user.at[users].get(mode="promise_in_bounds")
-    q = model.item.at[examples].get(mode="promise_in_bounds")
+    q = model.item.at[items].get(mode="promise_in_bounds")
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), model.similarity, p, q)
     similarity, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
     item += regularization * weight[..., None] * q
     similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(weight))
-    users, examples = jnp.where(valid, users, len(model.user)), jnp.where(valid[:, None], examples, len(model.item))
-    return Gradient(users, user, examples.reshape(-1), item.reshape(-1, item.shape[-1]), similarity)
+    users, items = jnp.where(valid, users, len(model.user)), jnp.where(valid[:, None], items, len(model.item))
+    return Gradient(users, user, items.reshape(-1), item.reshape(-1, item.shape[-1]), similarity)
 
 
 def expected_gradient(

@@ -54,7 +54,7 @@ def id_of(*overrides: str) -> str:
     "change",
     [
         "results_dir=elsewhere", "study.name=other", "memory_gb=1", "data_dir=elsewhere", "dry_run=true", "tune=true",
-        "eval_every=1", "final_seeds=[9]", "grid.seed=[0,1]", "grid.learning_rate=[0.1,0.2]",
+        "eval_every=1", "final_seeds=[9]", "tune_by=hit_ratio@10", "grid.seed=[0,1]", "grid.learning_rate=[0.1,0.2]",
         "grid.learning_rate=1.0e-1", "grid.negative_weight=1",
     ],
 )  # fmt: skip
@@ -69,11 +69,12 @@ def test_what_is_not_the_run_does_not_change_its_id(change: str):
         "phase=tune", "model.embedding_dim=9", "model.biases=false", "objective=sampled", "objective.batch_size=9",
         "objective.num_negatives=9", "optimizer=adam", "grid.learning_rate=0.2", "grid.regularization=0.2",
         "grid.stddev=0.2", "grid.negative_weight=0.5", "grid.seed=1", "num_epochs=65", "optimizer=lazy_adam",
-        "objective.reject_positives=true", "model=gmf", "select_epoch=test",
+        "objective.reject_positives=true", "objective=sampled objective.shuffle_examples=true", "model=gmf",
+        "select_epoch=test",
     ],
 )  # fmt: skip
 def test_whatever_the_run_is_changes_its_id(change: str):
-    assert id_of(change) != id_of()
+    assert id_of(*change.split()) != id_of()
 
 
 def test_where_the_test_split_chooses_the_epoch_looking_more_often_is_another_run():
@@ -158,6 +159,8 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["model=neumf", "pretraining=trained", "pretraining.num_epochs=0"], "pretraining.num_epochs: expected an int"),
         (["model=neumf", "pretraining=trained", "pretraining.learning_rate=0"], "pretraining.learning_rate"),
         (["model=neumf", "pretraining=keras"], "pretraining.gmf: expected a value, as pretraining=keras"),
+        (["tune_by=hr@10"], "tune_by=hr@10: no such name"),
+        (["objective.shuffle_examples=true"], "objective.shuffle_examples: expected false unless objective=sampled"),
         (["select_epoch=best"], "select_epoch=best: no such name"),
         (["select_epoch=holdout"], "as only tune=true looks at a holdout"),
         (["select_epoch=test", "tune=true"], "select_epoch: expected last or holdout, as tune=true"),
@@ -223,7 +226,7 @@ STUDIES = {
     "figure2_ml-1m": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_large": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_sampled": ("figure2-ml-1m", 3, 6),
-    "ncf_reference_ml-1m": ("ncf-reference-ml-1m", 3, 6),
+    "ncf_reference_ml-1m": ("ncf-reference-ml-1m", 3, 12),
     "ncf_reference_ml-1m_on_test": ("ncf-reference-ml-1m", 3, 12),
     "ncf_reference_ml-1m_pretrained": ("ncf-reference-ml-1m", 1, 3),
     "synthetic": ("sweep", 3, 36),

@@ -41,7 +41,7 @@ def curves(rows: pd.DataFrame, epoch: int = 9) -> pd.DataFrame:
 
 def choose(rows: pd.DataFrame) -> Winner | None:
     points = curves(rows).drop_duplicates(["run_id", "epoch"], keep="last")
-    return tuning.choose(COMPETING, tuning.scores(rows, points, "last"))
+    return tuning.choose(COMPETING, tuning.scores(rows, points, "last", "ndcg@10"))
 
 
 def test_a_candidate_is_everything_but_the_seed():
@@ -68,10 +68,18 @@ def test_the_holdout_may_choose_the_epoch_too():
                                                                                          strict=True)],
         columns=CURVE_COLUMNS,
     )  # fmt: skip
-    last = tuning.choose(COMPETING, tuning.scores(rows, points, "last"))
-    best = tuning.choose(COMPETING, tuning.scores(rows, points, "holdout"))
+    last = tuning.choose(COMPETING, tuning.scores(rows, points, "last", "ndcg@10"))
+    best = tuning.choose(COMPETING, tuning.scores(rows, points, "holdout", "ndcg@10"))
     assert (last.candidate.run_ids[0], last.num_epochs, last.score) == ("b7", 6, 0.8)
     assert (best.candidate.run_ids[0], best.num_epochs, best.score) == ("a7", 4, 0.9)
+
+
+def test_another_metric_may_choose():
+    rows = table({f"{name}{seed}": 0.5 for name in "abc" for seed in (7, 8)})
+    ndcg, hit_ratio = curves(rows), curves(rows).assign(metric="hit_ratio@10")
+    hit_ratio["value"] = [{"a": 0.1, "b": 0.2, "c": 0.3}[key[0]] for key in hit_ratio["run_id"]]
+    scores = tuning.scores(rows, pd.concat([ndcg, hit_ratio]), "last", "hit_ratio@10")
+    assert tuning.choose(COMPETING, scores).candidate.run_ids[0] == "c7"
 
 
 def test_of_equal_scores_the_first_wins():

@@ -5,8 +5,10 @@ import optax
 import pytest
 
 from ncfjax.data.interactions import Interactions
+from ncfjax.training import loop
 from ncfjax.training.loop import (
     EPOCHS,
+    Learner,
     Rates,
     Spec,
     epoch_key,
@@ -15,8 +17,9 @@ from ncfjax.training.loop import (
     sample_negatives,
     sample_unobserved,
     shuffled,
+    train,
 )
-from ncfjax.training.objectives import expected_gradient
+from ncfjax.training.objectives import expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import descend, init_optimizer
 
 USERS, ITEMS = 7, 12
@@ -105,6 +108,56 @@ def test_the_last_incomplete_batch_is_trained_too(data, objective):
     assert moved.tolist() == (np.asarray(data.count) > 0).tolist()
     touched = np.isin(np.arange(ITEMS), np.asarray(data.items)) if objective == "sampled" else np.ones(ITEMS, bool)
     assert np.any(np.asarray(trained.item[...]) != item, axis=1).tolist() == touched.tolist()
+
+
+def dense_descend(name, learning_rate, model, state, gradient):
+    """optax's Adam on the whole tables, from a gradient over rows."""
+    dense = jax.tree.map(jnp.zeros_like, model)
+    dense.user[...] = dense.user.at[gradient.users].add(gradient.user, mode="drop")
+    dense.item[...] = dense.item.at[gradient.items].add(gradient.item, mode="drop")
+    dense.similarity = gradient.similarity
+    updates, state = optax.adam(learning_rate).update(dense, state)
+    return optax.apply_updates(model, updates), state
+
+
+@pytest.mark.parametrize("shuffle_examples", [False, True])
+@pytest.mark.parametrize("reject_positives", [False, True])
+def test_epochs_of_adam_are_epochs_of_dense_adam_padding_included(
+    data, monkeypatch, shuffle_examples, reject_positives
+):
+    """Batches of 4 do not divide the positives: what only fills up must neither move nor wait."""
+    options = {"shuffle_examples": shuffle_examples, "reject_positives": reject_positives, "optimizer": "adam"}
+    spec = Spec(4, "sampled", 4, num_negatives=2, **options)
+    assert len(data.users) % 4 and len(data.users) * 3 % 4
+    seed, epochs = jnp.uint32(0), (jnp.int32(0), jnp.int32(5))
+    sparse = train(spec, data, RATES, learner_of(spec), seed, *epochs).model
+    model = learner_of(spec).model
+    monkeypatch.setattr(loop, "descend", dense_descend)
+    monkeypatch.setattr(loop, "catch_up", lambda name, rate, model, state, users, items: model)
+    monkeypatch.setattr(loop, "settle", lambda name, rate, model, state: (model, state))
+    dense = train(spec, data, RATES, Learner(model, optax.adam(0.0).init(model)), seed, *epochs).model
+    for ours, theirs in zip(jax.tree.leaves(sparse), jax.tree.leaves(dense), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
+    """By one step of SGD over the whole epoch, which has the gradient of all examples at once, and in batches of one
+    example it moves a user as often as the user has examples."""
+    spec = Spec(4, "sampled", 3 * len(data.users), num_negatives=2, shuffle_examples=True)
+    learner, key = learner_of(spec), jax.random.key(5)
+    negatives = sample_negatives(jax.random.split(key)[1], (len(data.users), 2), ITEMS)
+    examples = jnp.concatenate([data.items[:, None], negatives], axis=1)
+    label, valid = jnp.arange(3)[None, :] == 0, jnp.ones(len(data.users), bool)
+    rates = RATES.negative_weight, RATES.regularization
+    gradient = sampled_gradient(learner.model, data.users, examples, label, valid, *rates)
+    want, _ = descend("sgd", RATES.learning_rate, learner.model, (), gradient)
+    got = loop.shuffled_examples_epoch(spec, data, RATES, learner, key).model
+    for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    adam = loop.shuffled_examples_epoch(
+        spec._replace(batch_size=1, optimizer="adam"), data, RATES, learner_of(spec._replace(optimizer="adam")), key
+    )
+    assert adam.optimizer.step == 3 * len(data.users)
 
 
 def test_adam_is_optax_on_the_dense_gradient(data):

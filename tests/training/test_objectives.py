@@ -8,8 +8,9 @@ import pytest
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF, MLP, Dot, NeuMF
+from ncfjax.training import objectives
 from ncfjax.training.loop import make_training_data, sample_negatives, sample_unobserved
-from ncfjax.training.objectives import expected_gradient, sampled_gradient
+from ncfjax.training.objectives import expected_gradient
 from ncfjax.training.optimizers import descend
 
 USERS, ITEMS, DIM = 5, 9, 4
@@ -51,6 +52,13 @@ def example_loss(model, user, item, sign, weight):
     return weight * jax.nn.softplus(-sign * model.score(*map(jnp.asarray, (user, item)))) + penalty(
         model, user, item, weight
     )
+
+
+def sampled_gradient(model, users, items, negatives, valid, *rates):
+    """On positives, each with its own negatives."""
+    examples = jnp.concatenate([items[:, None], negatives], axis=1)
+    label = jnp.arange(examples.shape[1])[None, :] == 0
+    return objectives.sampled_gradient(model, users, examples, label, valid, *rates)
 
 
 def dense(gradient):
