@@ -37,9 +37,9 @@ from ncfjax.training.loop import (
     init_learner,
     make_training_data,
     sample_unobserved,
-    shuffled,
+    scrambled,
 )
-from ncfjax.training.objectives import Gradient, sampled_gradient
+from ncfjax.training.objectives import sampled_gradient
 
 # As conf/study/ncf_reference_ml-1m.yaml has NeuMF, and as peers.py has it.
 EXAMPLES_PER_POSITIVE = 1 + 4
@@ -135,15 +135,6 @@ def against_torch(data: LeaveOneOut, processes: list[TorchProcess], batch_size: 
     return Line(what, measured, f">= {bar:g} times", ratio >= bar)
 
 
-def dense_gradient(gradient: Gradient, model: Recommender) -> Recommender:
-    """The gradient of whole tables."""
-    whole = jax.tree.map(jnp.zeros_like, model)
-    whole.user[...] = whole.user.at[gradient.users].add(gradient.user, mode="drop")
-    whole.item[...] = whole.item.at[gradient.items].add(gradient.item, mode="drop")
-    whole.similarity = gradient.similarity
-    return whole
-
-
 def dense_epoch(spec: Spec, data: TrainingData, rates: Rates, learner, key):
     """`shuffled_examples_epoch` with the same draws and gradient, but optax's Adam over whole tables."""
     order_key, negatives_key = jax.random.split(key)
@@ -154,13 +145,20 @@ def dense_epoch(spec: Spec, data: TrainingData, rates: Rates, learner, key):
     def step(learner, batch):
         model, state = learner
         users = data.users.at[batch // EXAMPLES_PER_POSITIVE].get(mode="clip")
-        examples, label = items.at[batch].get(mode="clip")[:, None], (batch % EXAMPLES_PER_POSITIVE == 0)[:, None]
-        valid = batch < len(items)
-        gradient = sampled_gradient(model, users, examples, label, valid, rates.negative_weight, rates.regularization)
-        updates, state = adam.update(dense_gradient(gradient, model), state)
+        examples, label = items.at[batch].get(mode="clip"), batch % EXAMPLES_PER_POSITIVE == 0
+        p, q = model.user[users], model.item[examples]
+        arguments = label[:, None], batch < len(items), rates.negative_weight, rates.regularization
+        gradient = sampled_gradient(model.similarity, p, q[:, None], *arguments)
+        whole = jax.tree.map(jnp.zeros_like, model)
+        whole.user[...], whole.item[...] = (
+            whole.user.at[users].add(gradient.user),
+            whole.item.at[examples].add(gradient.item),
+        )
+        whole.similarity = gradient.similarity
+        updates, state = adam.update(whole, state)
         return (optax.apply_updates(model, updates), state), None
 
-    return jax.lax.scan(step, learner, shuffled(order_key, len(items), spec.batch_size))[0]
+    return jax.lax.scan(step, learner, scrambled(order_key, len(items), spec.batch_size))[0]
 
 
 class DenseEpoch:

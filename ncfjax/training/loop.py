@@ -5,6 +5,7 @@ initialisation of the tables, -> of the similarity, and -> epoch -> order, negat
 it is reached in one call or in many.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -17,9 +18,10 @@ from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import SIMILARITIES
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
-from ncfjax.training.optimizers import OptimizerState, catch_up, descend, init_optimizer, settle
+from ncfjax.training.optimizers import OptimizerState, descend, init_optimizer, read, settle
 
 INIT, EPOCH, SIMILARITY = range(3)  # what a key is for
+_FEISTEL_ROUNDS = 8  # with 6, an id still follows its predecessor 5 % too often
 
 
 class Spec(NamedTuple):
@@ -98,6 +100,29 @@ def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches bat
     num_batches = -(-count // batch_size)
     padding = jnp.full(num_batches * batch_size - count, count, jnp.int32)
     return jnp.concatenate([order, padding]).reshape(num_batches, batch_size)
+
+
+def scrambled(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:
+    """0..count-1 in pseudorandom order in batches, among them a few ids past the end, which are padding.
+
+    A Feistel network (Luby and Rackoff, SIAM J. Computing 1988) over the smallest square that holds `count`: for the
+    five million examples of MovieLens-1M 0.03 s, where sorting by random keys takes 1.7 s.
+    """
+    side = math.isqrt(count - 1) + 1
+    places = jnp.arange(side * side, dtype=jnp.uint32)
+    left, right = places // side, places % side
+    for round_key in jax.random.bits(key, (_FEISTEL_ROUNDS,)):
+        left, right = right, (left + _hash(right + round_key) % side) % side
+    padding = jnp.full(-(side * side) % batch_size, count, jnp.int32)
+    order = jnp.concatenate([(left * side + right).astype(jnp.int32), padding])
+    return order.reshape(-1, batch_size)
+
+
+def _hash(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
+    """Mixes all bits (the finaliser of MurmurHash3)."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ (x >> shift)) * jnp.uint32(factor)
+    return x ^ (x >> 16)
 
 
 def sample_negatives(key: Array, shape: tuple[int, ...], num_items: int) -> Int[Array, "..."]:
@@ -183,23 +208,23 @@ def shuffled_examples_epoch(spec: Spec, data: TrainingData, rates: Rates, learne
     items = jnp.concatenate([data.items[:, None], negatives], axis=1).reshape(-1)
 
     def step(learner, batch):
-        valid = batch < num_positives * per_positive
+        valid = batch < len(items)
         users = data.users.at[batch // per_positive].get(mode="clip")
         examples, label = items.at[batch].get(mode="clip")[:, None], (batch % per_positive == 0)[:, None]
         return _examples_step(spec, rates, learner, users, examples, label, valid), None
 
-    batches = shuffled(order_key, num_positives * per_positive, spec.batch_size)
-    return jax.lax.scan(step, learner, batches)[0]
+    return jax.lax.scan(step, learner, scrambled(order_key, len(items), spec.batch_size))[0]
 
 
 def _examples_step(spec: Spec, rates: Rates, learner: Learner, users, items, label, valid) -> Learner:
     """One step on examples [batch, examples] of a batch of users."""
-    # Padding must not catch up: `descend` leaves it out, and what it has made up for would be made up for again.
     num_users, num_items = len(learner.model.user), len(learner.model.item)
-    touched = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
-    model = catch_up(spec.optimizer, rates.learning_rate, *learner, *touched)
-    gradient = sampled_gradient(model, users, items, label, valid, rates.negative_weight, rates.regularization)
-    return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient))
+    ids = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
+    user, item = read(spec.optimizer, rates.learning_rate, *learner, *ids)
+    q = item.values.reshape(*items.shape, -1)
+    arguments = label, valid, rates.negative_weight, rates.regularization
+    gradient = sampled_gradient(learner.model.similarity, user.values, q, *arguments)
+    return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, user, item, gradient))
 
 
 def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
@@ -211,11 +236,10 @@ def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learne
     def step(learner, users):
         positives = unpack_history(data.history, users, num_items)
         count = data.count.at[users].get(mode="fill", fill_value=0)
-        model = catch_up(spec.optimizer, rates.learning_rate, *learner, users, None)
-        gradient = expected_gradient(
-            model, users, positives, count, negatives_per_positive, rates.regularization, spec.reject_positives
-        )
-        return Learner(*descend(spec.optimizer, rates.learning_rate, model, learner.optimizer, gradient)), None
+        user, item = read(spec.optimizer, rates.learning_rate, *learner, users, None)
+        arguments = positives, count, negatives_per_positive, rates.regularization, spec.reject_positives
+        gradient = expected_gradient(learner.model.similarity, user.values, item.values, *arguments)
+        return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, user, item, gradient)), None
 
     return jax.lax.scan(step, learner, shuffled(key, num_users, spec.batch_size))[0]
 

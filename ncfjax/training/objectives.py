@@ -25,27 +25,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
 
 
 class Gradient(NamedTuple):
-    """Gradient with respect to the rows that a batch touches.
+    """Gradient with respect to the vectors of a batch and to the similarity's own parameters."""
 
-    Ids past the table are padding, and ids may repeat (their values add).
-    """
-
-    users: Int[Array, " batch"]
     user: Float[Array, "batch dim"]
-    items: Int[Array, " rows"] | None  # None: `item` is the gradient of the whole table
     item: Float[Array, "rows dim"]
     similarity: Similarity
 
 
 def sampled_gradient(
-    model: Recommender,
-    users: Int[Array, " batch"],
-    items: Int[Array, "batch examples"],
+    similarity: Similarity,
+    p: Float[Array, "batch dim"],
+    q: Float[Array, "batch examples dim"],
     label: Bool[Array, "#batch examples"],
     valid: Bool[Array, " batch"],
     negative_weight: Float[Array, ""],
@@ -53,50 +47,45 @@ def sampled_gradient(
 ) -> Gradient:
     """Gradient of the sampled objective on some examples of each user of a batch; `label` says which are positives.
 
-    The examples of a user that is not `valid` count nothing.
+    The examples of a user that is not `valid` count nothing. The items' part is flat: batch * examples rows.
     """
     weight = jnp.where(label, 1.0, negative_weight) * valid[:, None]
-    p = model.user.at[users].get(mode="promise_in_bounds")
-    q = model.item.at[items].get(mode="promise_in_bounds")
-    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), model.similarity, p, q)
-    similarity, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
+    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), similarity, p, q)
+    own, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
     item += regularization * weight[..., None] * q
-    similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(weight))
-    users, items = jnp.where(valid, users, len(model.user)), jnp.where(valid[:, None], items, len(model.item))
-    return Gradient(users, user, items.reshape(-1), item.reshape(-1, item.shape[-1]), similarity)
+    own = _penalized(own, similarity, regularization * jnp.sum(weight))
+    return Gradient(user, item.reshape(-1, item.shape[-1]), own)
 
 
 def expected_gradient(
-    model: Recommender,
-    users: Int[Array, " batch"],
+    similarity: Similarity,
+    p: Float[Array, "batch dim"],
+    q: Float[Array, "items dim"],
     positives: Bool[Array, "batch items"],
     count: Int[Array, " batch"],
     negatives_per_positive: Float[Array, ""],
     regularization: Float[Array, ""],
     reject_positives: bool = False,
 ) -> Gradient:
-    """Gradient of the expected objective on a block of users with all their `positives`.
+    """Gradient of the expected objective on a block of users with all their `positives`, and on every item.
 
-    `count` is n_u, their number; `negatives_per_positive` is w * m. A user id past the table is padding: it has no
-    positives, so it counts nothing.
+    `count` is n_u, their number; `negatives_per_positive` is w * m. A user without positives counts nothing.
     """
-    p, q = model.user.at[users].get(mode="fill", fill_value=0.0), model.item[...]
     num_items = positives.shape[1]
     candidates = jnp.maximum(num_items - count, 1) if reject_positives else num_items
     weight = negatives_per_positive * count / candidates  # of every candidate item as a negative of u
-    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), model.similarity, p, q)
+    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), similarity, p, q)
     as_negative = weight[:, None] * jax.nn.sigmoid(scores)
     as_positive = jax.nn.sigmoid(scores) - 1.0
-    similarity, user, item = pull_back(
+    own, user, item = pull_back(
         jnp.where(positives, as_positive if reject_positives else as_negative + as_positive, as_negative)
     )
     examples = (1.0 + negatives_per_positive) * count
     item_examples = jnp.sum(positives, axis=0) + (weight @ ~positives if reject_positives else jnp.sum(weight))
     user += regularization * examples[:, None] * p
     item += regularization * item_examples[:, None] * q
-    similarity = _penalized(similarity, model.similarity, regularization * jnp.sum(examples))
-    return Gradient(users, user, None, item, similarity)
+    return Gradient(user, item, _penalized(own, similarity, regularization * jnp.sum(examples)))
 
 
 def _penalized(gradient: Similarity, similarity: Similarity, strength: Float[Array, ""]) -> Similarity:

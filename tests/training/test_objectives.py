@@ -1,17 +1,18 @@
 """Gradients against explicit losses, and the sampled objective against the study's own loop."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP, Dot, NeuMF
+from ncfjax.models.similarity import GMF, MLP, Dot, NeuMF, Similarity
 from ncfjax.training import objectives
 from ncfjax.training.loop import make_training_data, sample_negatives, sample_unobserved
-from ncfjax.training.objectives import expected_gradient
-from ncfjax.training.optimizers import descend
 
 USERS, ITEMS, DIM = 5, 9, 4
 REGULARIZATION, WEIGHT = 0.03, 0.7
@@ -54,18 +55,39 @@ def example_loss(model, user, item, sign, weight):
     )
 
 
-def sampled_gradient(model, users, items, negatives, valid, *rates):
-    """On positives, each with its own negatives."""
+class Dense(NamedTuple):
+    """A gradient over whole tables."""
+
+    user: Float[Array, "users dim"]
+    item: Float[Array, "items dim"]
+    similarity: Similarity
+
+
+def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
+    """Of positives, each with its own negatives."""
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
     label = jnp.arange(examples.shape[1])[None, :] == 0
-    return objectives.sampled_gradient(model, users, examples, label, valid, *rates)
+    p, q = model.user[users], model.item[examples]
+    user, item, similarity = objectives.sampled_gradient(model.similarity, p, q, label, valid, *rates)
+    item = jnp.zeros((ITEMS, DIM)).at[examples.reshape(-1)].add(item)
+    return Dense(jnp.zeros((USERS, DIM)).at[users].add(user), item, similarity)
 
 
-def dense(gradient):
-    """The gradient over rows as one over whole tables."""
-    user = jnp.zeros((USERS, DIM)).at[gradient.users].add(gradient.user, mode="drop")
-    item = gradient.item if gradient.items is None else jnp.zeros((ITEMS, DIM)).at[gradient.items].add(gradient.item)
-    return user, item, *jax.tree.leaves(gradient.similarity)
+def expected_gradient(model, users, *arguments) -> Dense:
+    """Of a block of users; an id past the table is padding."""
+    p = model.user.at[users].get(mode="clip")
+    user, item, similarity = objectives.expected_gradient(model.similarity, p, model.item[...], *arguments)
+    return Dense(jnp.zeros((USERS, DIM)).at[users].add(user, mode="drop"), item, similarity)
+
+
+def dense(gradient: Dense):
+    return gradient.user, gradient.item, *jax.tree.leaves(gradient.similarity)
+
+
+def step(model, learning_rate, gradient: Dense):
+    return jax.tree.map(
+        lambda x, g: x - learning_rate * g, (model.user[...], model.item[...], model.similarity), tuple(gradient)
+    )
 
 
 def assert_same(gradient, of_loss, tolerance=1e-5):
@@ -213,13 +235,17 @@ def test_batches_of_one_positive_are_the_studys_sgd(model, num_negatives):
         ):
             np.testing.assert_allclose(one, other, atol=1e-12)
 
-    def step(model, batch):
+    def train_step(model, batch):
         pair, drawn = batch
         arguments = pair[:1], pair[1:], drawn[None], jnp.ones(1, bool), jnp.float32(1), jnp.float32(regularization)
-        return descend("sgd", jnp.float32(learning_rate), model, (), sampled_gradient(model, *arguments))[0], None
+        moved = jax.tree.map(lambda x: x, model)
+        moved.user[...], moved.item[...], moved.similarity = step(
+            model, learning_rate, sampled_gradient(model, *arguments)
+        )
+        return moved, None
 
     batches = jnp.asarray(pairs, jnp.int32), jnp.asarray(negatives, jnp.int32)
-    trained = jax.lax.scan(step, model, batches)[0]
+    trained = jax.lax.scan(train_step, model, batches)[0]
     got = trained.user[...], trained.item[...], trained.similarity.bias[...]
     for ours, theirs in zip(got, want, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -238,8 +264,8 @@ def test_one_positive_with_its_negatives_is_the_studys_step_to_second_order(mode
         want = study_loop(*tables, examples, learning_rate, 0.01, simultaneous=True)
         one = jnp.ones(1, bool)
         arguments = jnp.array([2]), jnp.array([3]), jnp.array([negatives]), one, jnp.float32(1), jnp.float32(0.01)
-        moved, _ = descend("sgd", jnp.float32(learning_rate), model, (), sampled_gradient(model, *arguments))
-        got = moved.user[...], moved.item[...], moved.similarity.bias[...]
+        user, item, similarity = step(model, learning_rate, sampled_gradient(model, *arguments))
+        got = user, item, similarity.bias[...]
         return max(np.max(np.abs(ours - theirs)) for ours, theirs in zip(got, want, strict=True))
 
     assert difference(0.1) < 0.05

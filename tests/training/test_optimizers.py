@@ -8,10 +8,11 @@ import pytest
 
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF
+from ncfjax.training import optimizers
 from ncfjax.training.objectives import Gradient
-from ncfjax.training.optimizers import AdamState, catch_up, descend, init_optimizer, settle
+from ncfjax.training.optimizers import AdamState, descend, init_optimizer, read, settle
 
-USERS, ITEMS, DIM, STEPS = 40, 25, 3, 400
+USERS, ITEMS, DIM, STEPS = 40, 25, 3, 400  # batches of 3 users and 5 items are few enough to go by rows
 RATE = jnp.float32(0.01)
 
 
@@ -20,12 +21,10 @@ def model(key) -> Recommender:
     return Recommender(USERS, ITEMS, DIM, GMF(DIM, regularize_weights=True, key=key), stddev=0.1, key=key)
 
 
-def toy_gradient(model: Recommender, users, items, noise) -> Gradient:
-    """Pulls the touched rows towards noise, so that the next gradient depends on what the last step left."""
+def toy_gradient(model: Recommender, user, item, noise) -> Gradient:
+    """Pulls what was read towards noise, so that the next gradient depends on what the last step left."""
     similarity = jax.tree.map(lambda x: x - 0.3, model.similarity)
-    user = model.user.at[users].get(mode="clip") - noise[: len(users)]
-    item = model.item[...] - 0.1 if items is None else model.item.at[items].get(mode="clip") - noise[len(users) :]
-    return Gradient(users, user, items, item, similarity)
+    return Gradient(user - noise[: len(user)], item - noise[-len(item) :], similarity)
 
 
 def draw_steps(num_rows: int = 8):
@@ -33,15 +32,15 @@ def draw_steps(num_rows: int = 8):
     rng = np.random.default_rng(0)
     users, items = rng.integers(1, USERS, (STEPS, 3)), rng.integers(0, ITEMS, (STEPS, num_rows - 3))
     users[:5, 0], items[:, 1], users[7::9, 2], items[7::9, 2] = 0, items[:, 0], USERS, ITEMS
-    return jnp.asarray(users), jnp.asarray(items), jnp.asarray(rng.normal(size=(STEPS, num_rows, DIM)), jnp.float32)
+    return jnp.asarray(users), jnp.asarray(items), jnp.asarray(rng.normal(size=(STEPS, 3 + ITEMS, DIM)), jnp.float32)
 
 
 def trained(name: str, model: Recommender, steps, whole_items: bool = False):
     def step(learner, batch):
         users, items, noise = batch
-        items = None if whole_items else items
-        model = catch_up(name, RATE, *learner, users, items)
-        return descend(name, RATE, model, learner[1], toy_gradient(model, users, items, noise)), None
+        user, item = read(name, RATE, *learner, users, None if whole_items else items)
+        gradient = toy_gradient(learner[0], user.values, item.values, noise)
+        return descend(name, RATE, *learner, user, item, gradient), None
 
     return jax.lax.scan(step, (model, init_optimizer(name, model)), steps)[0]
 
@@ -50,12 +49,13 @@ def dense_adam(model: Recommender, steps, whole_items: bool = False) -> Recommen
     optimizer = optax.adam(RATE)
 
     def step(carry, batch):
-        model, state = carry
-        users, items, noise = batch
-        gradient = toy_gradient(model, users, None if whole_items else items, noise)
+        (model, state), (users, items, noise) = carry, batch
+        items = jnp.arange(ITEMS) if whole_items else items
+        user, item = model.user.at[users].get(mode="clip"), model.item.at[items].get(mode="clip")
+        gradient = toy_gradient(model, user, item, noise)
         dense = jax.tree.map(jnp.zeros_like, model)
         dense.user[...] = dense.user.at[users].add(gradient.user, mode="drop")
-        dense.item[...] = gradient.item if whole_items else dense.item.at[items].add(gradient.item, mode="drop")
+        dense.item[...] = dense.item.at[items].add(gradient.item, mode="drop")
         dense.similarity = gradient.similarity
         updates, state = optimizer.update(dense, state)
         return (optax.apply_updates(model, updates), state), None
@@ -75,6 +75,17 @@ def test_adam_over_touched_rows_is_dense_adam(model, whole_items):
     assert_same(settle("adam", RATE, *learner)[0], dense_adam(model, steps, whole_items))
     waiting = np.max(np.abs(learner[0].user[0] - dense_adam(model, steps, whole_items).user[0]))
     assert waiting > 1e-3, "a row that is never touched again still has to be settled"
+
+
+@pytest.mark.parametrize("num_rows", [8, 16])
+def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, num_rows, monkeypatch):
+    steps = draw_steps(num_rows)
+    both = []
+    for share in (0, 10**6):
+        monkeypatch.setattr(optimizers, "_MOVE_ALL", share)
+        both.append(settle("adam", RATE, *trained("adam", model, steps))[0])
+    assert_same(*both)
+    assert_same(both[0], dense_adam(model, steps))
 
 
 def test_settling_twice_or_between_steps_changes_nothing(model):
