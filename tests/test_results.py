@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments.comparison import comparison
+from experiments.ncf_reference import recipes
+from experiments.ncf_reference import table as ncf_table
 from experiments.paper import FIGURE2
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.store import Store
@@ -58,10 +60,12 @@ def test_every_dimension_is_within_the_bar_of_the_study_or_better(figure2, objec
             assert ours.loc[dim, column] >= study[column][dim] - bar, (dim, column)
 
 
-def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(figure2):
-    runs = figure2.runs()
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(study):
+    store = Store(ROOT / "results" / study)
+    runs = store.runs()
     for row in runs[runs["status"] == "completed"].to_dict("records"):
-        ranks = figure2.ranks(row["run_id"])
+        ranks = store.ranks(row["run_id"])
         for prefix, name in (("", "sampled"), ("full_", "full")):
             assert row[f"{prefix}hit_ratio@10"] == pytest.approx(hit_ratio(ranks[name], 10), abs=1e-12)
             assert row[f"{prefix}ndcg@10"] == pytest.approx(ndcg(ranks[name], 10), abs=1e-12)
@@ -78,8 +82,30 @@ def test_tuning_chose_by_the_holdout_and_only_then_looked_at_the_test_split():
     assert set(final[SETTINGS].itertuples(index=False, name=None)) == {winner}
 
 
+@pytest.fixture(scope="module")
+def ncf() -> Store:
+    return Store(ROOT / "results" / "ncf-reference-ml-1m")
+
+
+NCF_BARS = {"gmf": 0.630, "mlp": 0.665, "neumf": 0.675}
+
+
+def test_ncfs_recipe_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
+    runs = ncf.runs()
+    tuned, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
+    assert set(final["split"]) == {"test"} and set(final["select_epoch"]) == {"holdout"}
+    assert set(final["optimizer"]) == {"adam"} and set(final["shuffle_examples"]) == {"true"}
+    curves = ncf.curves()
+    on_holdout = curves[curves["metric"] == "hit_ratio@10"].merge(tuned[["run_id", "model"]])
+    for model, of_model in final.groupby("model"):
+        assert len(of_model) >= 3 and of_model["hit_ratio@10"].mean() >= NCF_BARS[model]
+        means = on_holdout[on_holdout["model"] == model].groupby("epoch")["value"].mean()
+        assert set(of_model["epoch"]) == {means.idxmax()}
+    assert set(final["model"]) == set(NCF_BARS)
+
+
 def test_there_are_the_studies_that_the_readme_tells_of():
-    assert STUDIES == ["block-size-ml-1m", "figure2-ml-1m", "tuning-ml-1m"]
+    assert STUDIES == ["block-size-ml-1m", "figure2-ml-1m", "ncf-reference-ml-1m", "tuning-ml-1m"]
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -97,10 +123,12 @@ def is_ancestor(commit: str) -> bool:
     return done.returncode == 0
 
 
-def test_the_readme_quotes_the_tables(figure2):
+def test_the_readme_quotes_the_tables(figure2, ncf):
     readme = (ROOT / "README.md").read_text()
     table = comparison(figure2.runs())
     assert table.count("\n") == 1 + len(DIMS) + len(SAMPLED_DIMS)
     for line in table.splitlines():
+        assert line in readme
+    for line in ncf_table(recipes(ncf.runs())).splitlines():
         assert line in readme
     assert not re.search("MINUTES|FINDINGS|SPEED_DEVICE|<!--", readme)
