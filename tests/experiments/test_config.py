@@ -223,6 +223,7 @@ STUDIES = {
     "block_size_ml-1m": ("block-size-ml-1m", 4, 16),
     "equal_budget_ml-1m": ("equal-budget-ml-1m", 6, 54),
     "equal_budget_ml-1m_neumf": ("equal-budget-ml-1m", 4, 36),
+    "equal_budget_pinterest-u37501": ("equal-budget-pinterest-u37501", 4, 36),
     "figure2_ml-1m": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_large": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_sampled": ("figure2-ml-1m", 3, 6),
