@@ -105,7 +105,7 @@ def _check_layers(model: ModelConfig) -> None:
     if layers is None:
         return
     is_list = isinstance(layers, list) and all(type(layer) is int for layer in layers)
-    _expect("model.layers", is_list, "a list of integers, such as [64,32,16,8]", layers)
+    _expect("model.layers", is_list, "a list of integers in brackets, such as [64,32,16,8]", layers)
     if model.name == "mlp":
         fits, first = layers[:1] == [width], f"[{width}, ...], 2 * model.embedding_dim first"
     else:
@@ -140,6 +140,8 @@ def _check_select_epoch(config: SweepConfig) -> None:
     else:
         is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
     _expect("select_epoch", is_right, why, config.select_epoch)
+    is_test = config.select_epoch != "test" or config.split == "test"
+    _expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
 
 
 def check(config: SweepConfig) -> None:

@@ -10,6 +10,7 @@ in the order of `Point`, is the list of its runs:
 """
 
 import difflib
+import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping
@@ -90,7 +91,7 @@ class PretrainingConfig:
 @dataclass
 class ObjectiveConfig:
     name: str = MISSING
-    batch_size: int = MISSING  # expected: users, sampled: positives
+    batch_size: int = MISSING  # expected: users; sampled: positives, or examples if they are shuffled
     num_negatives: int = MISSING
     shuffle_examples: bool = False  # sampled: a batch mixes positives and negatives of many users, as in NCF's code
     reject_positives: bool = False  # true: negatives are items that the user has not in training, as in NCF's code
@@ -176,7 +177,7 @@ def pick(name: str, of: Mapping[str, Any]) -> Any:
         ConfigError: it sets nothing for this one.
     """
     if name not in of:
-        raise ConfigError(f"{name}: expected one of {', '.join(of)}, for which this study is made")
+        raise ConfigError(f"model={name}: expected one of {', '.join(of)}, for which this study is made")
     return of[name]
 
 
@@ -237,10 +238,22 @@ def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
         **point._asdict(),
     }
     if config.pretraining.name != "none":
-        run["pretraining"] = _set(config.pretraining)
+        run["pretraining"] = _set(config.pretraining) | weight_files(config.pretraining)
     if config.select_epoch == "test":  # then a look more often may find a better epoch
         run |= {"select_epoch": "test", "eval_every": config.eval_every}
     return run
+
+
+def weight_files(pretraining: PretrainingConfig) -> dict[str, str]:
+    """What pretraining=keras starts from, by content: other weights at the same path are another run."""
+    if pretraining.name != "keras":
+        return {}
+    return {branch: _content(Path(str(getattr(pretraining, branch)))) for branch in ("gmf", "mlp")}
+
+
+def _content(path: Path) -> str:
+    """The start of the file's SHA-256; the path where there is no file, which is refused before anything is trained."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else str(path)
 
 
 def reference_config(config: SweepConfig, name: str) -> dict[str, Any]:

@@ -121,18 +121,19 @@ def run_block(
     program.compile()
     compile_seconds = time.perf_counter() - started
     bar.resume()
-    state, pretraining_seconds = start(config, data, program, block, bar)
+    started_from = start(config, data, program, block, bar)
+    bar.resume()
     seen: list[Glance] = []
-    for glance in glances(program, state, config, bar):
+    for glance in glances(program, started_from.state, config, bar):
         if seen and config.select_epoch != "test":
             seen[-1] = seen[-1]._replace(ranks=None)  # those of the last epoch are stored
         seen.append(glance)
-    seconds = pretraining_seconds + seen[-1].seconds
+    seconds = started_from.seconds + seen[-1].seconds
     for i, member in enumerate(program.members):
         row = shared | run_cells(config, Point(*member)) | {
             "run_id": id_of(config, member),
             "parameters": program.num_parameters,
-            "compile_seconds": compile_seconds,
+            "compile_seconds": compile_seconds + started_from.compile_seconds,
             "train_seconds": seconds / len(program.members),
             "started_at": started_at,
         }  # fmt: skip

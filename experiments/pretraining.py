@@ -6,41 +6,51 @@ own seed, regularization and negatives.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments.config import ConfigError, SweepConfig
 from experiments.progress import Progress
-from experiments.training import Clock
+from experiments.training import Clock, timed_advance
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.training.grid import Block, Program, State
+from ncfjax.training.grid import Block, Member, Program, State
 from ncfjax.training.loop import Spec
 
-# Added to a member's seed for the GMF and MLP that come before its NeuMF: no member has such a seed.
-PRETRAINING_SEED = 2**31
 
-
-def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> tuple[State, float]:
+class Start(NamedTuple):
     """The state before the first epoch, and the seconds that pretraining took."""
+
+    state: State
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+
+
+def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> Start:
+    """Fresh models, or joined ones, which are trained first unless they come from files."""
     pretraining = config.pretraining
     if pretraining.name == "none":
-        return program.init(), 0.0
+        return Start(program.init())
     if pretraining.name == "keras":
-        return program.begin(joined_files(config, data)), 0.0
-    members = [[_pretrained(member, pretraining.learning_rate) for member in group] for group in block.groups]
-    states, seconds = [], 0.0
+        return Start(program.begin(joined_files(config, data)))
+    states, seconds, compile_seconds = [], 0.0, 0.0
     for spec in branches(program.spec):
+        # Seeds that no member has, and two of them: NCF draws and trains the two independently.
+        rate = pretraining.learning_rate
+        members = [[_pretrained(member, spec.model, rate) for member in group] for group in block.groups]
         branch, clock = Program(data, spec, Block(members, block.width)), Clock()
-        branch.compile()
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
-        states.append(clock.advance(branch, branch.init(), pretraining.num_epochs, bar, name))
-        seconds += clock.seconds
-    return program.begin_joined(*states, pretraining.alpha), seconds
+        state, compiling = timed_advance(branch, branch.init(), 0)
+        bar.resume()
+        states.append(clock.advance(branch, state, pretraining.num_epochs, bar, name))
+        seconds, compile_seconds = seconds + clock.seconds, compile_seconds + compiling
+    return Start(program.begin_joined(*states, pretraining.alpha), seconds, compile_seconds)
 
 
-def _pretrained(member, learning_rate: float):
-    return member._replace(learning_rate=learning_rate, seed=member.seed + PRETRAINING_SEED)
+def _pretrained(member: Member, model: str, learning_rate: float) -> Member:
+    seed = 2**32 - 1 - member.seed if model == "gmf" else 2**31 + member.seed
+    return member._replace(learning_rate=learning_rate, seed=seed)
 
 
 def branches(spec: Spec) -> tuple[Spec, Spec]:
@@ -71,17 +81,18 @@ def joined_files(config: SweepConfig, data: LeaveOneOut) -> Recommender:
         ConfigError: a file is missing, damaged, of another data set, or of other layers than model.layers.
     """
     files, layers = (Path(config.pretraining.gmf), Path(config.pretraining.mlp)), tuple(config.model.layers)
+    where = f"pretraining.gmf={files[0]}, pretraining.mlp={files[1]}"
     try:
         model = _read_joined(*files, data.train.num_users, data.train.num_items, config.pretraining.alpha,
                              config.model.regularize_weights)  # fmt: skip
     except (ValueError, OSError, ImportError) as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{where}: {error}") from error
     got = model.similarity.num_factors, model.similarity.layers
     expected = config.model.embedding_dim - layers[0] // 2, layers
     if got != expected:
         raise ConfigError(
             f"pretraining: expected {expected[0]} factors of GMF and layers {list(expected[1])}, as "
-            f"model.embedding_dim and model.layers say, got {got[0]} and {list(got[1])} in {files[0]} and {files[1]}"
+            f"model.embedding_dim and model.layers say, got {got[0]} and {list(got[1])} of {where}"
         )
     return model
 

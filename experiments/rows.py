@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments import device
-from experiments.config import Point, SweepConfig
+from experiments.config import Point, SweepConfig, weight_files
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.ranking import Ranks
@@ -56,7 +56,7 @@ def _pretraining(config: SweepConfig) -> str:
     if pretraining.name == "trained":
         how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
     else:
-        how = ""
+        how = "".join(f"{branch}={content[:8]}, " for branch, content in weight_files(pretraining).items())
     return "" if pretraining.name == "none" else f"{pretraining.name}, {how}alpha={pretraining.alpha:g}"
 
 

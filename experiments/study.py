@@ -63,7 +63,7 @@ def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[lis
     for number, job in enumerate(jobs):
         groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
     how = jobs[0].config
-    scores = tuning.scores(store.runs(), store.curves(), how.select_epoch, how.tune_by)
+    scores = tuning.scores(store.runs(), store.curves(), how.select_epoch, how.tune_by, how.eval_every)
     final, without = [], []
     for competing in groups.values():
         config = jobs[competing[0].job].config

@@ -103,7 +103,9 @@ def _explain(error: BaseException) -> str:
     texts = [str(error), *([str(cause)] if isinstance(cause, OmegaConfBaseException) else [])]
     lines = [line for text in texts for line in text.splitlines()]
     return "\n".join(
-        line for line in lines if not line.strip().startswith(("object_type=", "reference_type=", "full_key:"))
+        line.removeprefix("ConfigError raised while resolving interpolation: ")
+        for line in lines
+        if not line.strip().startswith(("object_type=", "reference_type=", "full_key:"))
     )
 
 

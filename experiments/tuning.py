@@ -1,4 +1,4 @@
-"""Tuning: a grid on the holdout, one winner per (data set, model, embedding_dim), its seeds on the test split.
+"""Tuning: a grid on the holdout; the winner per (data set, model, embedding_dim, pretraining) is scored on test.
 
     score of a candidate = mean over its seeds of `tune_by` (NDCG@10) on the holdout's candidates, after its last epoch
                            or, with select_epoch=holdout, after the best of those that were looked at (eval_every)
@@ -35,7 +35,8 @@ class Winner(NamedTuple):
 
 def group_of(config: SweepConfig) -> str:
     """What a winner is the winner of."""
-    return json.dumps([data_config(config), config.model.name, config.model.embedding_dim], sort_keys=True)
+    model = config.model.name, config.model.embedding_dim, config.pretraining.name
+    return json.dumps([data_config(config), *model], sort_keys=True)
 
 
 def candidates(job: int, runs: dict[str, Point]) -> list[Candidate]:
@@ -46,12 +47,27 @@ def candidates(job: int, runs: dict[str, Point]) -> list[Candidate]:
     return [Candidate(job, runs[ids[0]], tuple(ids)) for ids in seeds.values()]
 
 
-def scores(runs: pd.DataFrame, curves: pd.DataFrame, select_epoch: str, tune_by: str) -> pd.DataFrame:
-    """The holdout's scores of completed tuning runs, run_ids x epochs: of the last epoch alone, or of all."""
+def scores(
+    runs: pd.DataFrame, curves: pd.DataFrame, select_epoch: str, tune_by: str, eval_every: int = 1
+) -> pd.DataFrame:
+    """The holdout's scores of completed tuning runs, run_ids x epochs: of the last epoch alone, or of all.
+
+    All are those after every `eval_every` epochs and the last, even if a stored run was looked at more often.
+
+    Raises:
+        TuningError: a stored run was looked at less often.
+    """
     tried = runs[(runs["phase"] == "tune") & (runs["split"] == "holdout") & (runs["status"] == "completed")]
     points = curves[(curves["metric"] == tune_by) & curves["run_id"].isin(list(tried["run_id"]))]
-    if select_epoch == "last":
-        points = points[points["epoch"] == points.groupby("run_id")["epoch"].transform("max")]
+    is_last = points["epoch"] == points.groupby("run_id")["epoch"].transform("max")
+    points = points[is_last | ((select_epoch != "last") & (points["epoch"] % eval_every == 0))]
+    for run_id, of_run in points.groupby("run_id"):
+        expected = 1 if select_epoch == "last" else -(-of_run["epoch"].max() // eval_every)
+        if len(of_run) < expected:
+            raise TuningError(
+                f"run {run_id}: expected {expected} looks at it, one every {eval_every} epochs, got {len(of_run)}: it "
+                "was stored by a sweep with another eval_every; give that one or another study.name"
+            )
     return points.pivot(index="run_id", columns="epoch", values="value").astype(float)
 
 

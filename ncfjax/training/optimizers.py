@@ -4,7 +4,8 @@
     adam        Kingma and Ba (arXiv:1412.6980): the moments of every row decay at every step, touched or not
     lazy_adam   the moments of touched rows alone decay and move: another algorithm, not an approximation of adam
 
-A step costs O(batch * dim) in all three. Plain Adam would cost O(tables); here a row that no batch touches waits until
+A step moves O(batch * dim) numbers in all three, and fills one integer per row to find repeated ids. Plain Adam would
+move the tables; here a row that no batch touches waits until
 it is read, and then makes up for its k missed steps at once. Since its last gradient, at step t, its moments m, v have
 only decayed, so what it missed is a geometric sum:
 
@@ -39,7 +40,7 @@ from jaxtyping import Array, Float, Int
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.objectives import Gradient
 
-B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba, and of Keras, optax and PyTorch
+B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba; Keras and PyTorch too, for the mean over a batch, not its sum
 _RATIO = B1 / math.sqrt(B2)
 _TAIL_TERMS = 160  # r^160 < 1e-7
 _MOVE_ALL = 3  # a row by itself costs as much as three of a sweep: 0.12 against 0.04 us at 40 entries, two cores
@@ -51,13 +52,13 @@ class Moments(NamedTuple):
 
     mean: Float[Array, "rows dim"]
     square: Float[Array, "rows dim"]
-    step: Float[Array, " rows"]
+    step: Int[Array, " rows"]
 
 
 class AdamState(NamedTuple):
     """State of adam and lazy_adam after `step` steps."""
 
-    step: Float[Array, ""]
+    step: Int[Array, ""]
     user: Moments
     item: Moments
     similarity: optax.OptState
@@ -79,11 +80,11 @@ def init_optimizer(name: str, model: Recommender) -> OptimizerState:
     if name == "sgd":
         return ()
     moments = (_fresh(table[...]) for table in (model.user, model.item))
-    return AdamState(jnp.zeros(()), *moments, optax.flatten(optax.adam(0.0)).init(model.similarity))
+    return AdamState(jnp.int32(0), *moments, optax.flatten(optax.adam(0.0)).init(model.similarity))
 
 
 def _fresh(table: Float[Array, "rows dim"]) -> Moments:
-    return Moments(jnp.zeros_like(table), jnp.zeros_like(table), jnp.zeros(len(table)))
+    return Moments(jnp.zeros_like(table), jnp.zeros_like(table), jnp.zeros(len(table), jnp.int32))
 
 
 def read(
@@ -137,7 +138,7 @@ def descend(
     return moved, AdamState(step, user_moments, item_moments, own_moments)
 
 
-def _correction(step: Float[Array, "..."]) -> Float[Array, "..."]:
+def _correction(step: Int[Array, ""]) -> Float[Array, "..."]:
     """a(step): what the biases of both moments amount to."""
     return jnp.sqrt(-jnp.expm1(step * math.log(B2))) / -jnp.expm1(step * math.log(B1))
 
@@ -151,8 +152,8 @@ def _tails() -> Float[np.ndarray, " steps"]:
     return np.convolve(corrections, weights[::-1], mode="valid").astype(np.float32)
 
 
-def _tail(step: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.asarray(_tails()).at[step.astype(jnp.int32)].get(mode="clip")
+def _tail(step: Int[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.asarray(_tails()).at[step].get(mode="clip")
 
 
 def _direction(mean, square, step):
@@ -180,7 +181,7 @@ def _caught_up(learning_rate, values, moments: Moments, step) -> tuple[Array, Mo
     return values, Moments(mean, square, jnp.maximum(moments.step, step))
 
 
-def _power(base: float, k: Float[Array, " rows"]) -> Float[Array, " rows"]:
+def _power(base: float, k: Int[Array, " rows"]) -> Float[Array, " rows"]:
     return jnp.exp(k * math.log(base))
 
 

@@ -163,6 +163,7 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["objective.shuffle_examples=true"], "objective.shuffle_examples: expected false unless objective=sampled"),
         (["select_epoch=best"], "select_epoch=best: no such name"),
         (["select_epoch=holdout"], "as only tune=true looks at a holdout"),
+        (["select_epoch=test", "split=holdout"], "select_epoch: expected last, as split=holdout, got 'test'"),
         (["select_epoch=test", "tune=true"], "select_epoch: expected last or holdout, as tune=true"),
         (["dataset.name=ml-1m"], "dataset.synthetic: expected sizes if, and only if"),
     ],

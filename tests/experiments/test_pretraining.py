@@ -1,5 +1,6 @@
 """NeuMF that starts from a GMF and an MLP: trained in the same run, or read from files."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.job import load_data, spec_of
-from experiments.pretraining import PRETRAINING_SEED, branches
+from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
 from ncfjax.training.grid import Block, Member, Program, count_compiles
@@ -39,7 +40,8 @@ def test_a_pretrained_run_starts_from_models_trained_by_adam_on_the_same_data(
     config = jobs_of(*tiny, *NEUMF, NO_STEP)[0].config
     data, spec = load_data(config), branches(spec_of(config))[branch]
     assert (spec.model, spec.optimizer) == (("gmf", "mlp")[branch], "adam")
-    program = Program(data, spec, Block([[Member(0.02, 0.01, 0.1, 1.0, PRETRAINING_SEED)]], 1))
+    seed = (2**32 - 1, 2**31)[branch]  # of GMF and MLP before a NeuMF of seed 0
+    program = Program(data, spec, Block([[Member(0.02, 0.01, 0.1, 1.0, seed)]], 1))
     alone = program.ranks(program.advance(program.init(), 4)).full[0]
     assert np.mean(last_ranks(results) == alone) > 0.9  # a tie may fall the other way
     fresh = program.ranks(program.init()).full[0]
@@ -79,7 +81,19 @@ def test_every_member_starts_from_the_weights_of_the_files(run_tiny: Run, result
     runs = store.runs()
     ranks = [store.ranks(key)["full"] for key in runs[runs["model"] == "neumf"]["run_id"]]
     assert len(ranks) == 3 and all(np.mean(one == ranks[0]) > 0.9 for one in ranks)
-    assert set(runs[runs["model"] == "neumf"]["pretraining"]) == {"keras, alpha=0.5"}
+    (how,) = set(runs[runs["model"] == "neumf"]["pretraining"])
+    assert re.fullmatch("keras, gmf=[0-9a-f]{8}, mlp=[0-9a-f]{8}, alpha=0.5", how)
+
+
+def test_other_weights_at_the_same_path_are_another_run(run_tiny: Run, results: Path, tmp_path: Path):
+    arguments = (*NEUMF, NO_STEP, *keras(tmp_path))
+    run_tiny(results, *arguments)
+    run_tiny(results, *arguments)
+    with h5py.File(tmp_path / "gmf.h5", "r+") as file:
+        file["prediction/prediction_b"][...] = 7.0
+    run_tiny(results, *arguments)
+    runs = Store(results / "sweep").runs()
+    assert runs[runs["model"] == "neumf"]["pretraining"].nunique() == len(runs[runs["model"] == "neumf"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -88,7 +102,7 @@ def test_every_member_starts_from_the_weights_of_the_files(run_tiny: Run, result
         ({"num_users": 31}, [], "expected weights of 30 users and 60 items, got 31 and 60"),
         ({"layers": (8, 5, 2)}, [], "layers [8, 4, 2], as model.embedding_dim and model.layers say"),
         ({"factors": 3}, [], "expected 2 factors of GMF"),
-        ({}, ["pretraining.gmf=nowhere.h5"], "nowhere.h5: expected weights that Keras 1 saved"),
+        ({}, ["pretraining.gmf=nowhere.h5"], "pretraining.gmf=nowhere.h5"),
         ({}, ["pretraining.alpha=1.5"], "pretraining.alpha: expected a number from 0 to 1, got 1.5"),
         ({}, ["tune=true"], "whose items the weights of a file have seen"),
         ({}, ["split=holdout"], "whose items the weights of a file have seen"),

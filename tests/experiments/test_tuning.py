@@ -69,7 +69,7 @@ def test_the_holdout_may_choose_the_epoch_too():
         columns=CURVE_COLUMNS,
     )  # fmt: skip
     last = tuning.choose(COMPETING, tuning.scores(rows, points, "last", "ndcg@10"))
-    best = tuning.choose(COMPETING, tuning.scores(rows, points, "holdout", "ndcg@10"))
+    best = tuning.choose(COMPETING, tuning.scores(rows, points, "holdout", "ndcg@10", 2))
     assert (last.candidate.run_ids[0], last.num_epochs, last.score) == ("b7", 6, 0.8)
     assert (best.candidate.run_ids[0], best.num_epochs, best.score) == ("a7", 4, 0.9)
 
@@ -80,6 +80,17 @@ def test_another_metric_may_choose():
     hit_ratio["value"] = [{"a": 0.1, "b": 0.2, "c": 0.3}[key[0]] for key in hit_ratio["run_id"]]
     scores = tuning.scores(rows, pd.concat([ndcg, hit_ratio]), "last", "hit_ratio@10")
     assert tuning.choose(COMPETING, scores).candidate.run_ids[0] == "c7"
+
+
+def test_looks_that_a_stored_run_did_not_get_are_asked_for():
+    """A run stored by eval_every=3 cannot stand beside others that are looked at every epoch; looks too many can."""
+    rows = table({"a7": 0.5})
+    points = pd.DataFrame([("a7", epoch, "ndcg@10", epoch / 10) for epoch in (3, 6, 7)], columns=CURVE_COLUMNS)
+    assert list(tuning.scores(rows, points, "holdout", "ndcg@10", 3)) == [3, 6, 7]
+    assert list(tuning.scores(rows, points, "holdout", "ndcg@10", 6)) == [6, 7]
+    assert list(tuning.scores(rows, points, "last", "ndcg@10", 1)) == [7]
+    with pytest.raises(tuning.TuningError, match="a7: expected 7 looks at it, one every 1 epochs, got 3"):
+        tuning.scores(rows, points, "holdout", "ndcg@10", 1)
 
 
 def test_of_equal_scores_the_first_wins():

@@ -38,6 +38,9 @@ SPECS |= {
     "sampled, mlp": SPECS["sampled"]._replace(
         model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", reject_positives=True
     ),
+    "sampled, shuffled mlp": SPECS["sampled"]._replace(
+        model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", batch_size=4, shuffle_examples=True
+    ),
     "expected, neumf": SPECS["expected"]._replace(model="neumf", embedding_dim=6, options=TOWER, optimizer="adam"),
     "expected, mlp": SPECS["expected"]._replace(model="mlp", embedding_dim=4, options=TOWER, reject_positives=True),
 }
@@ -86,7 +89,7 @@ def test_the_same_seed_gives_the_same_bits(name):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["expected", "sampled"])
+@pytest.mark.parametrize("name", ["expected", "sampled", "sampled, shuffled mlp"])
 def test_epochs_in_many_calls_equal_epochs_in_one(name):
     one, many = (tables(*run(SPECS[name], GRID, calls=calls)) for calls in (1, 3))
     np.testing.assert_array_equal(one, many)

@@ -167,8 +167,7 @@ def test_epochs_of_adam_are_epochs_of_dense_adam_padding_included(
 
 
 def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
-    """By one step of SGD over the whole epoch, which has the gradient of all examples at once, and in batches of one
-    example it moves a user as often as the user has examples."""
+    """By one step of SGD over the whole epoch, which has the gradient of all examples at once."""
     spec = Spec(4, "sampled", 2 * 3 * len(data.users), num_negatives=2, shuffle_examples=True)
     learner, key = learner_of(spec), jax.random.key(5)
     negatives = sample_negatives(jax.random.split(key)[1], (len(data.users), 2), ITEMS)
@@ -182,7 +181,3 @@ def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
     got = loop.shuffled_examples_epoch(spec, data, RATES, learner, key).model
     for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    adam = loop.shuffled_examples_epoch(
-        spec._replace(batch_size=1, optimizer="adam"), data, RATES, learner_of(spec._replace(optimizer="adam")), key
-    )
-    assert adam.optimizer.step == scrambled(key, 3 * len(data.users), 1).size

@@ -35,14 +35,14 @@ def draw_steps(num_rows: int = 8):
     return jnp.asarray(users), jnp.asarray(items), jnp.asarray(rng.normal(size=(STEPS, 3 + ITEMS, DIM)), jnp.float32)
 
 
-def trained(name: str, model: Recommender, steps, whole_items: bool = False):
+def trained(name: str, model: Recommender, state=None, *, steps, whole_items: bool = False):
     def step(learner, batch):
         users, items, noise = batch
         user, item = read(name, RATE, *learner, users, None if whole_items else items)
         gradient = toy_gradient(learner[0], user.values, item.values, noise)
         return descend(name, RATE, *learner, user, item, gradient), None
 
-    return jax.lax.scan(step, (model, init_optimizer(name, model)), steps)[0]
+    return jax.lax.scan(step, (model, init_optimizer(name, model) if state is None else state), steps)[0]
 
 
 def dense_adam(model: Recommender, steps, whole_items: bool = False) -> Recommender:
@@ -71,7 +71,7 @@ def assert_same(ours: Recommender, theirs: Recommender) -> None:
 @pytest.mark.parametrize("whole_items", [False, True])
 def test_adam_over_touched_rows_is_dense_adam(model, whole_items):
     steps = draw_steps()
-    learner = trained("adam", model, steps, whole_items)
+    learner = trained("adam", model, steps=steps, whole_items=whole_items)
     assert_same(settle("adam", RATE, *learner)[0], dense_adam(model, steps, whole_items))
     waiting = np.max(np.abs(learner[0].user[0] - dense_adam(model, steps, whole_items).user[0]))
     assert waiting > 1e-3, "a row that is never touched again still has to be settled"
@@ -83,7 +83,7 @@ def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, 
     both = []
     for share in (0, 10**6):
         monkeypatch.setattr(optimizers, "_MOVE_ALL", share)
-        both.append(settle("adam", RATE, *trained("adam", model, steps))[0])
+        both.append(settle("adam", RATE, *trained("adam", model, steps=steps))[0])
     assert_same(*both)
     assert_same(both[0], dense_adam(model, steps))
 
@@ -91,20 +91,22 @@ def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, 
 def test_settling_twice_or_between_steps_changes_nothing(model):
     steps = draw_steps()
     half = jax.tree.map(lambda x: x[: STEPS // 2], steps)
-    once = settle("adam", RATE, *trained("adam", model, half))
+    once = settle("adam", RATE, *trained("adam", model, steps=half))
     assert_same(settle("adam", RATE, *once)[0], once[0])
     assert_same(once[0], dense_adam(model, half))
+    rest = jax.tree.map(lambda x: x[STEPS // 2 :], steps)
+    assert_same(settle("adam", RATE, *trained("adam", *once, steps=rest))[0], dense_adam(model, steps))
 
 
 def test_adam_in_its_first_steps_is_dense_adam(model):
     steps = jax.tree.map(lambda x: x[:3], draw_steps())
-    assert_same(settle("adam", RATE, *trained("adam", model, steps))[0], dense_adam(model, steps))
+    assert_same(settle("adam", RATE, *trained("adam", model, steps=steps))[0], dense_adam(model, steps))
 
 
 def test_lazy_adam_leaves_untouched_rows_and_their_moments_alone(model):
     users, items, noise = draw_steps()
     steps = jnp.maximum(users, 2), items, noise  # users 0 and 1 are never touched
-    moved, state = trained("lazy_adam", model, steps)
+    moved, state = trained("lazy_adam", model, steps=steps)
     np.testing.assert_array_equal(moved.user[:2], model.user[:2])
     assert isinstance(state, AdamState) and not np.any(state.user.mean[:2])
     assert settle("lazy_adam", RATE, moved, state)[0] is moved
@@ -113,10 +115,10 @@ def test_lazy_adam_leaves_untouched_rows_and_their_moments_alone(model):
 def test_lazy_adam_is_dense_adam_where_every_step_touches_every_row(model):
     noise = jnp.asarray(np.random.default_rng(1).normal(size=(50, USERS + ITEMS, DIM)), jnp.float32)
     rows = jnp.broadcast_to(jnp.arange(USERS), (50, USERS)), jnp.broadcast_to(jnp.arange(ITEMS), (50, ITEMS))
-    assert_same(trained("lazy_adam", model, (*rows, noise))[0], dense_adam(model, (*rows, noise)))
+    assert_same(trained("lazy_adam", model, steps=(*rows, noise))[0], dense_adam(model, (*rows, noise)))
 
 
 def test_lazy_adam_is_another_algorithm(model):
     steps = draw_steps()
-    lazy, dense = trained("lazy_adam", model, steps)[0], dense_adam(model, steps)
+    lazy, dense = trained("lazy_adam", model, steps=steps)[0], dense_adam(model, steps)
     assert np.max(np.abs(lazy.user[...] - dense.user[...])) > 0.01
