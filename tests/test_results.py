@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments.comparison import comparison
+from experiments.duels import tuned
+from experiments.equal_budget import quality_table
 from experiments.ncf_reference import recipes
 from experiments.ncf_reference import table as ncf_table
 from experiments.paper import FIGURE2
@@ -105,8 +107,20 @@ def test_ncfs_recipe_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
     assert set(final["model"]) == set(NCF_BARS)
 
 
+def test_the_equal_budget_was_equal_and_chosen_on_the_holdout():
+    runs = Store(ROOT / "results" / "equal-budget-ml-1m").runs()
+    tried, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
+    assert set(tried["split"]) == {"holdout"} and set(final["split"]) == {"test"}
+    sizes = tried.groupby(["model", "embedding_dim"]).size()
+    assert set(sizes) == {9} and set(tried["num_epochs"]) == {24}
+    assert set(final.groupby(["model", "embedding_dim"])["seed"].nunique()) == {4}
+    assert set(sizes.index) == set(final.groupby(["model", "embedding_dim"]).size().index)
+
+
 def test_there_are_the_studies_that_the_readme_tells_of():
-    assert STUDIES == ["block-size-ml-1m", "figure2-ml-1m", "ncf-reference-ml-1m", "tuning-ml-1m"]
+    assert STUDIES == [
+        "block-size-ml-1m", "equal-budget-ml-1m", "figure2-ml-1m", "ncf-reference-ml-1m", "tuning-ml-1m"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -129,6 +143,8 @@ def test_the_readme_quotes_the_tables(figure2, ncf):
     table = comparison(figure2.runs())
     assert table.count("\n") == 1 + len(DIMS) + len(SAMPLED_DIMS)
     for line in table.splitlines():
+        assert line in readme
+    for line in quality_table(tuned(Store(ROOT / "results" / "equal-budget-ml-1m").runs())).splitlines():
         assert line in readme
     for line in ncf_table(recipes(ncf.runs())).splitlines():
         assert line in readme

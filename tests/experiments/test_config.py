@@ -142,7 +142,7 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["model=mlp", "model.layers=[32]"], "then the width of each ReLU layer, at least one, got [32]"),
         (["model=mlp", "model.layers=[32,0]"], "model.layers"),
         (["model=mlp", "model.layers=[32,8.5]"], "model.layers: expected a list of integers"),
-        (["model=mlp", "model.layers=32"], "model.layers: expected a list of integers, such as [64,32,16,8], got 32"),
+        (["model=mlp", "model.layers=32"], "expected a list of integers in brackets, such as [64,32,16,8], got 32"),
         (["model=mlp", "model.layers=null"], "model.layers: expected a value, as model=mlp"),
         (
             ["model=neumf", "model.layers=[48,16]"],
