@@ -29,17 +29,9 @@ from ncfjax.data.interactions import Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.grid import CPU_COMPILER_OPTIONS, Block, Member, Program, cut_into_groups
-from ncfjax.training.loop import (
-    Rates,
-    Spec,
-    TrainingData,
-    epoch_key,
-    init_learner,
-    make_training_data,
-    sample_unobserved,
-    scrambled,
-)
+from ncfjax.training.loop import Rates, Spec, epoch_key, init_learner
 from ncfjax.training.objectives import sampled_gradient
+from ncfjax.training.sampling import TrainingData, make_training_data, sample_unobserved, scrambled
 
 # As conf/study/ncf_reference_ml-1m.yaml has NeuMF, and as peers.py has it.
 EXAMPLES_PER_POSITIVE = 1 + 4

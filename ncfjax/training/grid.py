@@ -27,8 +27,9 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Questions, Ranks, make_questions, rank_held_out
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.training.loop import Learner, Rates, Spec, init_learner, make_training_data, train
+from ncfjax.training.loop import Learner, Rates, Spec, init_learner, train
 from ncfjax.training.optimizers import init_optimizer
+from ncfjax.training.sampling import make_training_data
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
 CPU_GROUP_FLOATS = {"expected": 64, "sampled": 256}

@@ -12,7 +12,7 @@ from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF, MLP, Dot, NeuMF, Similarity
 from ncfjax.training import objectives
-from ncfjax.training.loop import make_training_data, sample_negatives, sample_unobserved
+from ncfjax.training.sampling import make_training_data, sample_negatives, sample_unobserved
 
 USERS, ITEMS, DIM = 5, 9, 4
 REGULARIZATION, WEIGHT = 0.03, 0.7
