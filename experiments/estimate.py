@@ -15,6 +15,7 @@ from typing import NamedTuple
 from experiments import device
 from experiments.config import SweepConfig, data_config
 from experiments.job import blocks_of, count_runs, load_data, spec_of
+from experiments.pretraining import is_pretrained
 from experiments.progress import duration, job_work
 from experiments.study import Job, say
 from experiments.training import timed_advance
@@ -83,7 +84,8 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         seconds.append(job_seconds(config, sizes, rates[_kind(config)]))
         shapes |= {(str(data_config(config)), spec_of(config), size) for size in sizes}
         of = f"job {number}, {data.name} {config.model.name} d={config.model.embedding_dim} {config.objective.name}"
-        block = f"{len(blocks)} block(s) of up to {max(sizes)} runs and {program.memory_bytes / 1e9:.2f} GB"
+        gigabytes = program.memory_bytes(pretrained=is_pretrained(config)) / 1e9
+        block = f"{len(blocks)} block(s) of up to {max(sizes)} runs and {gigabytes:.2f} GB"
         say(f"{of}: {sum(sizes)} runs to train in {block}, about {duration(seconds[-1])}")
     rest = "; the winners' final runs are not counted" if jobs[0].config.tune else ""
     say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other{rest}")

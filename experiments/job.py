@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments import device
 from experiments.config import Point, SweepConfig, points, run_config
-from experiments.pretraining import start
+from experiments.pretraining import is_pretrained, start
 from experiments.progress import Progress, job_work, progress
 from experiments.references import store_references
 from experiments.rows import curve_rows, data_cells, run_cells
@@ -76,10 +76,11 @@ def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[Bl
     The whole grid is cut into groups, not what is missing of it: so a run is trained beside the same runs whenever it
     is trained.
     """
-    members, limit = [Member(*point) for point in points(config)], device.memory_limit(config.memory_gb)
-    groups = cut_into_groups(members, spec_of(config), data, limit)
+    members, pretrained = [Member(*point) for point in points(config)], is_pretrained(config)
+    held = spec_of(config), data, device.memory_limit(config.memory_gb)
+    groups = cut_into_groups(members, *held, pretrained=pretrained)
     pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
-    return cut_into_blocks(pending, max(map(len, groups)), spec_of(config), data, limit)
+    return cut_into_blocks(pending, max(map(len, groups)), *held, pretrained=pretrained)
 
 
 def count_runs(blocks: list[Block]) -> int:

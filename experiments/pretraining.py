@@ -27,6 +27,11 @@ class Start(NamedTuple):
     compile_seconds: float = 0.0
 
 
+def is_pretrained(config: SweepConfig) -> bool:
+    """Whether every member trains a GMF and an MLP first."""
+    return config.pretraining.name == "trained"
+
+
 def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> Start:
     """Fresh models, or joined ones, which are trained first unless they come from files."""
     pretraining = config.pretraining
@@ -34,7 +39,7 @@ def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block
         return Start(program.init())
     if pretraining.name == "keras":
         return Start(program.begin(joined_files(config, data)))
-    states, seconds, compile_seconds = [], 0.0, 0.0
+    models, seconds, compile_seconds = [], 0.0, 0.0
     for spec in branches(program.spec):
         # Seeds that no member has, and two of them: NCF draws and trains the two independently.
         rate = pretraining.learning_rate
@@ -43,9 +48,9 @@ def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
         state, compiling = timed_advance(branch, branch.init(), 0)
         bar.resume()
-        states.append(clock.advance(branch, state, pretraining.num_epochs, bar, name))
+        models.append(clock.advance(branch, state, pretraining.num_epochs, bar, name).learners.model)  # no moments
         seconds, compile_seconds = seconds + clock.seconds, compile_seconds + compiling
-    return Start(program.begin_joined(*states, pretraining.alpha), seconds, compile_seconds)
+    return Start(program.begin_joined(*models, pretraining.alpha), seconds, compile_seconds)
 
 
 def _pretrained(member: Member, model: str, learning_rate: float) -> Member:

@@ -62,12 +62,14 @@ class State(NamedTuple):
     epoch: int
 
 
-def cut_into_groups(members: list[Member], spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[Group]:
-    """Groups of nearly equal width, each of one seed, that fit `memory_bytes`.
+def cut_into_groups(
+    members: list[Member], spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
+) -> list[Group]:
+    """Groups of nearly equal width, each of one seed, that fit `memory_bytes`; see `memory_estimate` on `pretrained`.
 
     Raises ValueError where not even one member fits.
     """
-    widest, num_devices = _members_per_device(spec, data, memory_bytes)
+    widest, num_devices = _members_per_device(memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
     if jax.default_backend() == "cpu":
         widest = min(widest, _cpu_width(spec))
     by_seed: dict[int, list[Member]] = {}
@@ -87,20 +89,22 @@ def _cpu_width(spec: Spec) -> int:
     return 1 if "layers" in dict(spec.options) else max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim)
 
 
-def cut_into_blocks(groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int) -> list[Block]:
+def cut_into_blocks(
+    groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
+) -> list[Block]:
     """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
 
     `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
     for each other, and results are stored when a block ends.
     """
-    per_device, num_devices = _members_per_device(spec, data, memory_bytes)
+    per_device, num_devices = _members_per_device(memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
     most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
     return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
 
 
-def _members_per_device(spec: Spec, data: LeaveOneOut, memory_bytes: int) -> tuple[int, int]:
+def _members_per_device(estimate: tuple[int, int], memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each = memory_estimate(spec, data)
+    fixed, each = estimate
     num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
     if num_devices < 1:
         needed = (fixed + each) / 1e9
@@ -113,13 +117,18 @@ def _nearly_equal(items: list, count: int) -> list[list]:
     return [items[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def memory_estimate(spec: Spec, data: LeaveOneOut) -> tuple[int, int]:
-    """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's."""
+def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> tuple[int, int]:
+    """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's.
+
+    A member that is `pretrained` holds two more models, trained by Adam, whose tables side by side are as wide as its
+    own: the first while the second one trains, and both while it is joined from them.
+    """
     train, num_items, candidates = data.train, data.train.num_items, data.held_out.negatives.shape[1]
     packed = train.num_users * -(-num_items // 8)
     fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
-    copies = {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]  # the tables, their update, and the moments of both
+    # The tables, their update, and the moments of both.
+    copies = 1 + 6 if pretrained else {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]
     layers = dict(spec.options).get("layers", ())
     if spec.objective == "expected":
         # Scores, labels and their gradient; the units of a tower and theirs.
@@ -147,10 +156,9 @@ class Program:
         self._rates, self._seeds = _lay_out(filled, self.mesh)
         self._training_data, self._questions = _on_devices(data, self.mesh)
 
-    @property
-    def memory_bytes(self) -> int:
+    def memory_bytes(self, *, pretrained: bool = False) -> int:
         """Estimate of the memory that the block needs, over all devices."""
-        fixed, each = memory_estimate(self.spec, self.data)
+        fixed, each = memory_estimate(self.spec, self.data, pretrained=pretrained)
         return self.mesh.size * fixed + each * self._rates.stddev.size
 
     @property
@@ -174,10 +182,10 @@ class Program:
         models = jax.device_put(models, NamedSharding(self.mesh, PartitionSpec("groups")))
         return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
 
-    def begin_joined(self, gmf: State, mlp: State, alpha: float) -> State:
-        """Every member as the NeuMF of its own GMF and MLP, trained by programs of the same block."""
+    def begin_joined(self, gmf: Recommender, mlp: Recommender, alpha: float) -> State:
+        """Every member as the NeuMF of its own GMF and MLP: `learners.model` of programs of the same block."""
         weights = dict(self.spec.options)["regularize_weights"]
-        models = _join(gmf.learners.model, mlp.learners.model, jnp.float32(alpha), weights=weights, mesh=self.mesh)
+        models = _join(gmf, mlp, jnp.float32(alpha), weights=weights, mesh=self.mesh)
         return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
 
     def advance(self, state: State, num_epochs: int) -> State:

@@ -12,7 +12,7 @@ from experiments.job import load_data, spec_of
 from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
-from ncfjax.training.grid import Block, Member, Program, count_compiles
+from ncfjax.training.grid import Block, Member, Program, _trainer, count_compiles, memory_estimate
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
@@ -53,6 +53,22 @@ def test_the_row_of_a_pretrained_run_says_how(run_tiny: Run, results: Path):
     runs = Store(results / "sweep").runs().set_index("model")
     assert runs.loc["neumf", "pretraining"] == "trained, 2 epochs, learning_rate=0.001, alpha=0.5"
     assert runs.loc["neumf", "layers"] == "8-4-2" and runs.loc["neumf", "regularize_weights"] == "true"
+
+
+def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(jobs_of: Callable[..., list[Job]], tiny):
+    """GMF's tables and what XLA reserves for the MLP beside them; without, SGD's two copies of the tables are short."""
+    config = jobs_of(
+        *tiny, *NEUMF, "pretraining=trained", "model.embedding_dim=96", "dataset.synthetic.num_users=3000"
+    )[0].config
+    data, spec, member = load_data(config), spec_of(config), Member(0.01, 0.01, 0.1, 1.0, 0)
+    gmf, mlp = branches(spec)
+    program = Program(data, mlp, Block([[member]], 1))
+    state = program.init()
+    arguments = state.learners, program._rates, program._seeds, program._training_data, np.int32(0), np.int32(1)
+    trains = _trainer("sampled").lower(*arguments, spec=mlp, mesh=program.mesh).compile().memory_analysis()
+    tables = 4 * gmf.embedding_dim * (data.train.num_users + data.train.num_items)
+    needed = tables + trains.argument_size_in_bytes + trains.temp_size_in_bytes
+    assert sum(memory_estimate(spec, data)) < needed < sum(memory_estimate(spec, data, pretrained=True)) < 3 * needed
 
 
 def write_weights(path: Path, num_users: int, dim: int, layers: tuple[int, ...] = ()) -> Path:
