@@ -19,20 +19,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Integer
 
+from experiments.columns import COLUMNS, K
 from experiments.lines import MODELS, SETTINGS, completed, is_pretrained, settings
-from ncfjax.evaluation.metrics import hit_ratio, ndcg
-from ncfjax.evaluation.significance import Comparison, Metric, compare, holm
+from ncfjax.evaluation.significance import Comparison, compare, holm
 from ncfjax.store import Store
 
-K, LEVEL = 10, 0.05
+LEVEL = 0.05
 BASE, NO_DIFFERENCE = "dot", "no difference"
-# column of runs.csv -> protocol of the stored ranks, metric
-METRICS: dict[str, tuple[str, Metric]] = {
-    "hit_ratio@10": ("sampled", hit_ratio),
-    "ndcg@10": ("sampled", ndcg),
-    "full_hit_ratio@10": ("full", hit_ratio),
-    "full_ndcg@10": ("full", ndcg),
-}
 
 
 class Tuned(NamedTuple):
@@ -118,7 +111,7 @@ def duels(store: Store, models: Sequence[Tuned]) -> list[Duel]:
     bases = {of.embedding_dim: of for of in models if of.model == BASE and len(of.rows)}
     ours = [of for of in models if of.model != BASE and len(of.rows) and of.embedding_dim in bases]
     found = []
-    for column, (protocol, metric) in METRICS.items():
+    for column, (_, protocol, metric) in COLUMNS.items():
         comparisons = [
             compare(_ranks(store, of, protocol), _ranks(store, bases[of.embedding_dim], protocol), metric, K)
             for of in ours

@@ -13,13 +13,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.columns import COLUMNS
 from experiments.comparison import markdown, signed, text
-from experiments.duels import BASE, LEVEL, METRICS, NO_DIFFERENCE, Duel, Tuned, duels, tuned, unpaired, winner
+from experiments.duels import BASE, LEVEL, NO_DIFFERENCE, Duel, Tuned, duels, tuned, unpaired, winner
 from experiments.lines import estimate, name_of
-from experiments.panels import DATASETS, PANELS, add_legend, add_note, finish, look, save, shifts, slide
+from experiments.panels import DATASETS, add_legend, add_note, finish, look, save, shifts, slide
 from ncfjax.store import Store
 
-NAMES = {"hit_ratio@10": "HR@10", "ndcg@10": "NDCG@10", "full_hit_ratio@10": "HR@10", "full_ndcg@10": "NDCG@10"}
 QUALITY = (
     "| embedding_dim | model | seeds | HR@10 | NDCG@10 | full HR@10 | full NDCG@10 | learning_rate | regularization "
     "| num_epochs | tried on the holdout |"
@@ -54,7 +54,7 @@ def tables(models: Sequence[Tuned], found: Sequence[Duel]) -> str:
 
 
 def _tests(found: Sequence[Duel]) -> str:
-    number = len(found) // len(METRICS)
+    number = len(found) // len(COLUMNS)
     return (
         f"p: Wilcoxon's signed-rank test, corrected by Holm over the comparisons in the same metric and protocol, "
         f"{number} each. No difference: the interval holds 0, or p >= {LEVEL}."
@@ -68,11 +68,11 @@ def quality_table(models: Sequence[Tuned]) -> str:
 
 def _quality(of: Tuned) -> list[str]:
     seeds = str(len(of.rows)) + f" ({of.num_diverged} diverged)" * (of.num_diverged > 0)
-    cells = [""] * (len(METRICS) + 3)
+    cells = [""] * (len(COLUMNS) + 3)
     if len(of.rows):
         row = of.rows.iloc[0]
         chosen = [f"{row['learning_rate']:g}", f"{row['regularization']:g}", str(row["num_epochs"])]
-        cells = [text(estimate(of.rows[column].to_numpy(float))) for column in METRICS] + chosen
+        cells = [text(estimate(of.rows[column].to_numpy(float))) for column in COLUMNS] + chosen
     return [str(of.embedding_dim), of.name, seeds, *cells, _budget(of)]
 
 
@@ -99,8 +99,8 @@ def paired_table(found: Sequence[Duel], alone: Sequence[Tuned]) -> str:
 
 
 def _paired(duel: Duel) -> list[str]:
-    protocol, result = METRICS[duel.column][0], duel.comparison
-    cells = [str(duel.ours.embedding_dim), duel.ours.name, protocol, NAMES[duel.column], signed(result.difference)]
+    column, result = COLUMNS[duel.column], duel.comparison
+    cells = [str(duel.ours.embedding_dim), duel.ours.name, column.protocol, column.name, signed(result.difference)]
     cells += [f"{signed(result.low)} to {signed(result.high)}", signed(result.effect_size, 3)]
     p_value = f"{duel.p_value:.3f}" if duel.p_value >= 0.001 else f"{duel.p_value:.1e}"
     return [*cells, str(result.wins), str(result.losses), p_value, duel.winner]
@@ -112,7 +112,7 @@ def winners_table(found: Sequence[Duel], alone: Sequence[Tuned]) -> str:
     table = []
     for dim in dims:
         for protocol in ("sampled", "full"):
-            columns = [column for column, (of, _) in METRICS.items() if of == protocol]
+            columns = [name for name, column in COLUMNS.items() if column.protocol == protocol]
             sizes = [[duel for duel in found if (duel.ours.embedding_dim, duel.column) == (dim, c)] for c in columns]
             table.append([str(dim), protocol, *(winner(of_size) if of_size else "not tested" for of_size in sizes)])
     return markdown(WINNERS, table)
@@ -126,13 +126,13 @@ def draw(models: Sequence[Tuned], found: Sequence[Duel]) -> Figure:
     dims = sorted({duel.ours.embedding_dim for duel in found})
     kinds = sorted({duel.ours.order[1:] for duel in found})  # model, pretrained
     figure, labels = slide(), []
-    for axes, (column, title) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
+    for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
         of_column = [duel for duel in found if duel.column == column]
         for kind, shift in zip(kinds, shifts(len(kinds)), strict=True):
             labels.append(_draw_model(axes, [duel for duel in of_column if duel.ours.order[1:] == kind], shift))
         if found:
             axes.axhline(0.0, color="black", lw=1.2, label="dot product of the same size", zorder=2)
-        finish(axes, title, dims)
+        finish(axes, shown.title, dims)
     for axes in figure.axes[2:]:
         axes.set_xlabel("embedding_dim")
     name = DATASETS.get(models[0].dataset, models[0].dataset)

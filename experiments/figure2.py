@@ -13,8 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.columns import COLUMNS
 from experiments.lines import Line, completed, estimate, lines, span
-from experiments.panels import COLOURS, DATASETS, MARKERS, PANELS, add_legend, add_note, finish, save, shifts, slide
+from experiments.panels import COLOURS, DATASETS, MARKERS, add_legend, add_note, finish, save, shifts, slide
 from experiments.paper import FIGURE2
 
 REFERENCES = {"oracle": ("oracle (true scores)", "--"), "popularity": ("popularity", ":")}
@@ -66,12 +67,12 @@ def _panels(drawn: list[Line], references: pd.DataFrame, dataset: str) -> Figure
     dims = {int(dim) for line in drawn for dim in line.rows["embedding_dim"]}
     dims |= {dim for curves in FIGURE2.get(dataset, {}).values() for dim in curves["ndcg@10"]}
     figure = slide()
-    for axes, (column, title) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
+    for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
         _draw_paper(axes, dataset, column)
         for number, (line, shift) in enumerate(zip(drawn, shifts(len(drawn)), strict=True)):
             _draw_line(axes, line, column, number, shift)
         _draw_references(axes, references, column, is_curve=len(dims) > 1)
-        finish(axes, title, sorted(dims))
+        finish(axes, shown.title, sorted(dims))
     for axes in figure.axes[2:]:
         axes.set_xlabel("embedding_dim")
     return figure

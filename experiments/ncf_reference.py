@@ -16,13 +16,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.columns import COLUMNS, SAMPLED
 from experiments.comparison import markdown, text
 from experiments.lines import MODELS, SETTINGS, Estimate, estimate, is_pretrained, name_of, span
-from experiments.panels import DATASETS, PANELS, add_legend, add_note, look, save, slide
+from experiments.panels import DATASETS, add_legend, add_note, look, save, slide
 from experiments.paper import DIGITS, DIMS_PER_FACTOR, FIGURE2, SAVED_FACTORS, SAVED_WEIGHTS
 from ncfjax.store import Store
 
-METRICS = {"hit_ratio@10": "HR@10", "ndcg@10": "NDCG@10"}
 LEARNED = [model for model in MODELS if model != "dot"]
 HEAD = (
     "| model | embedding_dim | layers | learning_rate | metric | published | authors' saved weights | seeds "
@@ -114,11 +114,11 @@ def _recipe(rows: pd.DataFrame) -> Recipe:
 
 def table(found: list[Recipe]) -> str:
     """Two rows per recipe, HR@10 and NDCG@10."""
-    return markdown(HEAD, [_cells(recipe, column) for recipe in found for column in METRICS])
+    return markdown(HEAD, [_cells(recipe, column) for recipe in found for column in SAMPLED])
 
 
 def _cells(recipe: Recipe, column: str) -> list[str]:
-    cells = [recipe.name, str(recipe.embedding_dim), recipe.layers, f"{recipe.learning_rate:g}", METRICS[column]]
+    cells = [recipe.name, str(recipe.embedding_dim), recipe.layers, f"{recipe.learning_rate:g}", COLUMNS[column].name]
     published, saved = recipe.published(column), recipe.saved(column)
     cells.append("" if published is None else f"{published:.{DIGITS[recipe.name]}f}")
     cells.append("" if saved is None else f"{saved:.4f}")
@@ -137,11 +137,11 @@ def _cells(recipe: Recipe, column: str) -> list[str]:
 def draw(drawn: list[Recipe], curves: pd.DataFrame) -> Figure:
     """HR@10 and NDCG@10 on test over the epochs, mean over seeds, with the epochs that each choice took."""
     figure = slide()
-    for axes, column in zip(figure.subplots(1, 2), METRICS, strict=True):
+    for axes, column in zip(figure.subplots(1, 2), SAMPLED, strict=True):
         for recipe in drawn:
             _draw_recipe(axes, recipe, curves, column)
         _leave_out_the_rise(axes)
-        axes.set_title(PANELS[column], loc="left")
+        axes.set_title(COLUMNS[column].title, loc="left")
         axes.set_xlabel("epoch")
     name = DATASETS.get(drawn[0].dataset, drawn[0].dataset)
     figure.suptitle(f"{name}, NCF's recipe on the test split, epoch by epoch", x=0.01, ha="left")

@@ -8,12 +8,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PANELS = {
-    "hit_ratio@10": "HR@10, sampled protocol",
-    "ndcg@10": "NDCG@10, sampled protocol",
-    "full_hit_ratio@10": "HR@10, full catalogue",
-    "full_ndcg@10": "NDCG@10, full catalogue",
-}
 DATASETS = {
     "ml-1m": "MovieLens-1M",
     "ml-100k": "MovieLens-100K",

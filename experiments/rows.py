@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments import device
+from experiments.columns import K
 from experiments.config import Point, SweepConfig, weight_files
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import RUN_COLUMNS
 
-K = 10
 _METRICS = {f"hit_ratio@{K}": lambda ranks: hit_ratio(ranks, K), f"ndcg@{K}": lambda ranks: ndcg(ranks, K), "mrr": mrr}
 
 

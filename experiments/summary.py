@@ -2,12 +2,8 @@
 
 import pandas as pd
 
-_METRICS = {
-    "hit_ratio@10": "HR@10",
-    "ndcg@10": "NDCG@10",
-    "full_hit_ratio@10": "full HR@10",
-    "full_ndcg@10": "full NDCG@10",
-}
+from experiments.columns import COLUMNS
+
 # What tells configurations apart; a column is shown if trained runs differ in it,
 _CONFIGURATION = [
     "phase", "dataset", "note", "split", "negatives", "objective", "batch_size", "num_negatives", "reject_positives",
@@ -29,7 +25,7 @@ def averaged(runs: pd.DataFrame) -> pd.DataFrame:
     by = ["model", "embedding_dim", *own, *(column for column in _CONFIGURATION if trained[column].nunique() > 1)]
     # Scores on the holdout and on test do not compare: what was tuned comes below.
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
-    rows = groups[list(_METRICS)].mean()
+    rows = groups[list(COLUMNS)].mean()
     rows["seeds"] = groups["seed"].nunique()
     rows["diverged"] = groups["diverged"].sum()
     rows = rows.sort_values("ndcg@10", ascending=False, kind="stable", na_position="last").reset_index()
@@ -39,7 +35,7 @@ def averaged(runs: pd.DataFrame) -> pd.DataFrame:
 def _text(column: str, value: object) -> str:
     if pd.isna(value) or (column in ("seeds", "diverged") and value == 0):
         return ""
-    return f"{value:.4f}" if column in _METRICS else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if column in COLUMNS else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def table(runs: pd.DataFrame, max_rows: int = 40) -> str:
@@ -48,7 +44,7 @@ def table(runs: pd.DataFrame, max_rows: int = 40) -> str:
     if not rows["diverged"].any():
         rows = rows.drop(columns="diverged")
     texts = [[_text(column, value) for column, value in row.items()] for row in rows.head(max_rows).to_dict("records")]
-    lines = [[_METRICS.get(column, column) for column in rows], *texts]
+    lines = [[COLUMNS[column].label if column in COLUMNS else column for column in rows], *texts]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     shown = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     return "\n".join(shown + [f"... and {len(rows) - max_rows} more in runs.csv"] * (len(rows) > max_rows))

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from experiments.duels import METRICS, Duel, Tuned, duels, tuned, winner
+from experiments.columns import COLUMNS
+from experiments.duels import Duel, Tuned, duels, tuned, winner
 from experiments.equal_budget import PAIRED, QUALITY, WINNERS, draw, equal_budget, tables
 from experiments.panels import STYLE
 from ncfjax.evaluation.metrics import hit_ratio
@@ -28,7 +29,7 @@ def a_run(store: Store, model: str, dim: int, **changed) -> None:
     row |= {"phase": "final", "split": "test", "select_epoch": "holdout", "num_epochs": 18}
     row |= {"learning_rate": 0.002, "regularization": 0.001} | changed
     if len(ranks):
-        row |= {name: float(metric(ranks, 10)) for name, (_, metric) in METRICS.items()}
+        row |= {name: float(metric(ranks, 10)) for name, (_, _, metric) in COLUMNS.items()}
     store.append(row, [], {"sampled": ranks, "full": ranks} if len(ranks) else {})
 
 
@@ -100,7 +101,7 @@ def test_holm_corrects_over_the_models_and_sizes_of_one_metric_and_protocol(tmp_
     )  # fmt: skip
     alone = compare(np.array(many_users(40)), np.array(nothing), hit_ratio, 10).p_value
     found = found_in(store)
-    assert len(found) == 3 * len(METRICS)
+    assert len(found) == 3 * len(COLUMNS)
     p_values = {(of.ours.model, of.ours.embedding_dim): of.p_value for of in found if of.column == "hit_ratio@10"}
     assert p_values == {("gmf", 8): 1.0, ("mlp", 8): pytest.approx(3 * alone), ("mlp", 16): 1.0}
 
@@ -243,7 +244,7 @@ def test_every_panel_shows_the_differences_of_its_column_and_a_line_at_zero(tmp_
     store = a_study(tmp_path, ("dot", 8, many_users(10)), ("gmf", 8, many_users(10)), ("mlp", 8, many_users(40)))
     models, found = tuned(store.runs()), found_in(store)
     figure = draw(models, found)
-    for axes, column in zip(figure.axes, METRICS, strict=True):
+    for axes, column in zip(figure.axes, COLUMNS, strict=True):
         of_column = [of for of in found if of.column == column]
         for duel, container in zip(of_column, axes.containers, strict=True):
             marker, _, (bar,) = container

@@ -16,9 +16,10 @@ from matplotlib.text import Text
 from scipy import stats
 
 from experiments import config, summary
+from experiments.columns import COLUMNS
 from experiments.figure2 import draw_dataset, draw_figure2
 from experiments.lines import MODELS, SETTINGS, completed, estimate, lines
-from experiments.panels import PANELS, STYLE
+from experiments.panels import STYLE
 from experiments.paper import DIGITS, FIGURE2
 from experiments.plot import main
 from ncfjax.store import RUN_COLUMNS, Store
@@ -38,7 +39,7 @@ def a_run(**changed) -> dict:
         "seed": 0,
     }
     row |= {"learning_rate": 0.002, "regularization": 0.005, "num_negatives": 8, "num_epochs": 256}
-    return row | dict.fromkeys(PANELS, 0.7) | changed
+    return row | dict.fromkeys(COLUMNS, 0.7) | changed
 
 
 def store_runs(folder: Path, *runs: dict) -> Store:
@@ -129,7 +130,7 @@ def test_every_model_of_the_sweep_has_the_papers_name():
 
 def test_no_column_of_a_runs_configuration_is_overlooked():
     """One that is neither a setting nor what a line is known by would let unlike runs share a mean."""
-    outcome = ["epoch", *PANELS, "mrr", "full_mrr", "parameters", "train_seconds", "compile_seconds"]
+    outcome = ["epoch", *COLUMNS, "mrr", "full_mrr", "parameters", "train_seconds", "compile_seconds"]
     origin = ["run_id", "study", "device", "version", "commit", "started_at", "command"]
     known = ["status", "phase", "dataset", "split", "model", "embedding_dim", "objective", "seed"]
     assert set(RUN_COLUMNS) == {*SETTINGS, *known, *origin, *outcome}
@@ -239,10 +240,10 @@ def test_another_data_set_has_no_points_of_the_paper(tmp_path):
 
 
 def test_every_panel_shows_its_own_column(tmp_path):
-    values = {column: number / 10 for number, column in enumerate(PANELS, 1)}
+    values = {column: number / 10 for number, column in enumerate(COLUMNS, 1)}
     figure, _ = drawn(tmp_path, a_run(**values), a_run(embedding_dim=64, **values))
-    for axes, (column, title) in zip(figure.axes, PANELS.items(), strict=True):
-        assert axes.get_title(loc="left") == title
+    for axes, (column, shown) in zip(figure.axes, COLUMNS.items(), strict=True):
+        assert axes.get_title(loc="left") == shown.title
         (container,) = axes.containers
         assert list(container[0].get_ydata()) == [values[column]] * 2
         np.testing.assert_array_equal(container[0].get_xdata(), [16, 64])
@@ -259,7 +260,7 @@ def test_error_bars_span_the_interval(tmp_path):
 def test_oracle_and_popularity_are_horizontal_lines(tmp_path):
     scores = {"oracle": 0.8, "popularity": 0.6}
     references = [
-        a_run(model=m, objective=None, embedding_dim=None, **dict.fromkeys(PANELS, v)) for m, v in scores.items()
+        a_run(model=m, objective=None, embedding_dim=None, **dict.fromkeys(COLUMNS, v)) for m, v in scores.items()
     ]
     figure, labels = drawn(
         tmp_path, a_run(dataset="synthetic"), *(run | {"dataset": "synthetic"} for run in references)
@@ -272,7 +273,7 @@ def test_oracle_and_popularity_are_horizontal_lines(tmp_path):
 
 
 def test_a_far_horizontal_line_does_not_squeeze_the_curves(tmp_path):
-    popularity = a_run(model="popularity", objective=None, embedding_dim=None, **dict.fromkeys(PANELS, 0.45))
+    popularity = a_run(model="popularity", objective=None, embedding_dim=None, **dict.fromkeys(COLUMNS, 0.45))
     figure, _ = drawn(tmp_path, a_run(), popularity)
     assert figure.axes[0].get_ylim()[0] > 0.6 and not points_of(figure.axes[0], "popularity")
     assert "↓ popularity 0.450" in [text.get_text() for text in figure.axes[0].texts]
