@@ -1,0 +1,77 @@
+"""Networks that are to learn a similarity from examples of it: the study's MLP, and variants of it.
+
+    s = b + <w, tower(x)> + p' W q        x = [p; q], or [p; q; p * q] with `product`; p' W q only with `bilinear`
+
+The plain one is the study's (Rendle et al., RecSys 2020, arXiv:2005.09683, section 4): hidden layers [2dm, dm, dm/2] of
+ReLU units over [p; q], as Keras draws them: weights from Glorot's uniform distribution, biases at zero. W starts at
+zero, so that a bilinear network begins as the one without.
+
+An imitator is a similarity, so a recommender can rank with it; but its vectors are given and are not trained.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
+# Pairs whose hidden layers are held at once while a user meets every item.
+PAIRS_PER_CHUNK = 65_536
+
+
+class Imitator(nnx.Module):
+    """A network over pairs of vectors; `layers` are the widths of its hidden layers."""
+
+    regularize_weights = False  # the study has no penalty
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        *,
+        layers: Sequence[int],
+        activation: str,
+        product: bool,
+        bilinear: bool,
+        key: Array,
+    ):
+        if not layers or min(layers) < 1:
+            raise ValueError(f"layers: expected the width of each hidden layer, at least one, got {list(layers)}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        self.activation, self.product = activation, product
+        widths = [(3 if product else 2) * embedding_dim, *layers, 1]
+        shapes = list(zip(widths[:-1], widths[1:], strict=True))
+        draw = jax.nn.initializers.glorot_uniform()
+        kernels = [draw(k, shape) for k, shape in zip(jax.random.split(key, len(shapes)), shapes, strict=True)]
+        self.kernels = nnx.List([nnx.Param(kernel) for kernel in kernels])
+        self.biases = nnx.List([nnx.Param(jnp.zeros(width)) for width in widths[1:]])
+        self.form = nnx.Param(jnp.zeros((embedding_dim, embedding_dim))) if bilinear else None
+
+    def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
+        """Scores pairs; `p` and `q` broadcast over their leading axes."""
+        p, q = jnp.broadcast_arrays(p, q)
+        units = jnp.concatenate([p, q, p * q] if self.product else [p, q], axis=-1)
+        for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
+            units = ACTIVATIONS[self.activation](_affine(units, kernel[...], bias[...]))
+        score = _affine(units, self.kernels[-1][...], self.biases[-1][...])[..., 0]
+        return score if self.form is None else score + jnp.sum(_product(p, self.form[...]) * q, axis=-1)
+
+    def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
+        """Scores every user against every item, a few users at a time."""
+        return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, PAIRS_PER_CHUNK // len(q)))
+
+    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
+        """The vectors: they hold no biases."""
+        return vectors
+
+
+def _affine(units: Float[Array, "*batch width"], kernel: Float[Array, "width _"], bias: Float[Array, " _"]):
+    product = _product(units, kernel)
+    return product + jnp.broadcast_to(bias, product.shape)
+
+
+def _product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A matrix product in full float32, to which accelerators would not go by default."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
