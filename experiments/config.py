@@ -170,15 +170,15 @@ def scaled(embedding_dim: int, *factors: str | float) -> list[int]:
     return [int(width) for width in widths]
 
 
-def pick(name: str, of: Mapping[str, Any]) -> Any:
-    """What a study sets for one of several swept names: ${pick:${model.name},{mlp:32,neumf:40}}.
+def pick(swept: str | int, of: Mapping[Any, Any]) -> Any:
+    """What a study sets for one of several swept values: ${pick:${model.name},{mlp:32,neumf:40}}.
 
     Raises:
         ConfigError: it sets nothing for this one.
     """
-    if name not in of:
-        raise ConfigError(f"model={name}: expected one of {', '.join(of)}, for which this study is made")
-    return of[name]
+    if swept not in of:
+        raise ConfigError(f"{swept}: expected one of {', '.join(map(str, of))}, for which this study is made")
+    return of[swept]
 
 
 def register() -> None:
