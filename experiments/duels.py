@@ -26,6 +26,7 @@ from ncfjax.store import Store
 
 LEVEL = 0.05
 BASE, NO_DIFFERENCE = "dot", "no difference"
+FREE_WEIGHTS = ", weights free"
 
 
 class Tuned(NamedTuple):
@@ -34,6 +35,7 @@ class Tuned(NamedTuple):
     dataset: str
     model: str  # as in conf/model/
     pretrained: bool
+    free_weights: bool  # its own weights pay no penalty
     embedding_dim: int
     rows: pd.DataFrame  # completed final runs, all of one setting
     num_diverged: int  # of the final runs
@@ -41,13 +43,14 @@ class Tuned(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.model + ", pretrained" * self.pretrained
+        return self.model + ", pretrained" * self.pretrained + FREE_WEIGHTS * self.free_weights
 
     @property
-    def order(self) -> tuple[int, int, bool]:
+    def order(self) -> tuple[int, int, bool, bool]:
         """By size, each size in the order of MODELS."""
         known = list(MODELS)
-        return self.embedding_dim, known.index(self.model) if self.model in known else len(known), self.pretrained
+        place = known.index(self.model) if self.model in known else len(known)
+        return self.embedding_dim, place, self.pretrained, self.free_weights
 
 
 class Duel(NamedTuple):
@@ -82,16 +85,17 @@ def tuned(runs: pd.DataFrame) -> list[Tuned]:
             raise ValueError(f"expected final runs of one {column}, got {'; '.join(final[column].unique())}")
     tries = dict(iter(_by_size(runs[runs["phase"] == "tune"])))
     found = []
-    for (dim, model, pretrained), of in _by_size(final):
+    for (dim, model, *kind), of in _by_size(final):
         rows, num_diverged = completed(of), int((of["status"] == "diverged").sum())
-        tried = tries.get((dim, model, pretrained), runs[:0])
-        found.append(Tuned(of["dataset"].iloc[0], model, pretrained, int(dim), rows, num_diverged, tried))
+        tried = tries.get((dim, model, *kind), runs[:0])
+        found.append(Tuned(of["dataset"].iloc[0], model, *kind, int(dim), rows, num_diverged, tried))
         _check_one_setting(found[-1])
     return sorted(found, key=lambda of: of.order)
 
 
 def _by_size(rows: pd.DataFrame):
-    return rows.groupby([rows["embedding_dim"], rows["model"], is_pretrained(rows)])
+    free_weights = rows["regularize_weights"] == "false"
+    return rows.groupby([rows["embedding_dim"], rows["model"], is_pretrained(rows), free_weights])
 
 
 def _check_one_setting(of: Tuned) -> None:

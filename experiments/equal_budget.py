@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.columns import COLUMNS
 from experiments.comparison import markdown, signed, text
-from experiments.duels import BASE, LEVEL, NO_DIFFERENCE, Duel, Tuned, duels, tuned, unpaired, winner
+from experiments.duels import BASE, FREE_WEIGHTS, LEVEL, NO_DIFFERENCE, Duel, Tuned, duels, tuned, unpaired, winner
 from experiments.lines import estimate, name_of
 from experiments.panels import DATASETS, add_legend, add_note, finish, look, save, shifts, slide
 from ncfjax.store import Store
@@ -47,7 +48,7 @@ def equal_budget(store: Store, folder: Path) -> tuple[str, list[Path]]:
 
 def tables(models: Sequence[Tuned], found: Sequence[Duel]) -> str:
     """Quality, paired tests and winners, and what a reader has to know of each."""
-    parts, alone = [quality_table(models), _budgets(models)], unpaired(models, found)
+    parts, alone = [quality_table(models), _notes(models)], unpaired(models, found)
     if found or alone:
         parts += [paired_table(found, alone), _tests(found), winners_table(found, alone)]
     return "\n\n".join(parts)
@@ -81,11 +82,17 @@ def _budget(of: Tuned) -> str:
     return f"{len(of.tried)} runs of {epochs} epochs" if len(of.tried) else "nothing"
 
 
-def _budgets(models: Sequence[Tuned]) -> str:
+def _notes(models: Sequence[Tuned]) -> str:
+    """The budgets, what a name means, and what the rows themselves note: that they do not compare, perhaps."""
     budgets = sorted({_budget(of) for of in models})
+    notes = [f"One budget for all: each row was chosen on the holdout out of {budgets[0]}."]
     if len(budgets) > 1:
-        return f"The budgets differ: {'; '.join(budgets)}."
-    return f"One budget for all: each row was chosen on the holdout out of {budgets[0]}."
+        notes = [f"The budgets differ: {'; '.join(budgets)}."]
+    if any(of.free_weights for of in models):
+        notes.append("Weights free: the penalty is on the embeddings alone, not on the similarity's own weights.")
+    rows = pd.concat([of.rows for of in models])
+    data = DATASETS.get(models[0].dataset, models[0].dataset)
+    return " ".join([*notes, *(f"Data: {data}; {note}." for note in rows["note"].unique() if note)])
 
 
 def paired_table(found: Sequence[Duel], alone: Sequence[Tuned]) -> str:
@@ -124,7 +131,7 @@ def winners_table(found: Sequence[Duel], alone: Sequence[Tuned]) -> str:
 def draw(models: Sequence[Tuned], found: Sequence[Duel]) -> Figure:
     """Four panels of the differences to the dot product of the same size, one colour per model."""
     dims = sorted({duel.ours.embedding_dim for duel in found})
-    kinds = sorted({duel.ours.order[1:] for duel in found})  # model, pretrained
+    kinds = sorted({duel.ours.order[1:] for duel in found})  # model, pretrained, free weights
     figure, labels = slide(), []
     for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
         of_column = [duel for duel in found if duel.column == column]
@@ -146,11 +153,12 @@ def _draw_model(axes: Axes, of_model: Sequence[Duel], shift: float) -> str:
     """Differences with their intervals over the size, markers filled where there is a winner; returns the label."""
     low, means, high = np.array([(c.low, c.difference, c.high) for c in (duel.comparison for duel in of_model)]).T
     dims = np.array([duel.ours.embedding_dim * shift for duel in of_model])
-    label = name_of(of_model[0].ours.model, of_model[0].ours.pretrained)
-    style = look(label)
+    ours = of_model[0].ours
+    name = name_of(ours.model, ours.pretrained)
+    style, label = look(name) | {"ls": "--" if ours.free_weights else "-"}, name + FREE_WEIGHTS * ours.free_weights
     axes.errorbar(dims, means, [means - low, high - means], **style, mfc="white", capsize=5, label=label, zorder=3)
     is_won = np.array([duel.winner != NO_DIFFERENCE for duel in of_model])
-    axes.plot(dims[is_won], means[is_won], **style, ls="none", zorder=4)
+    axes.plot(dims[is_won], means[is_won], **style | {"ls": "none"}, zorder=4)
     return label
 
 

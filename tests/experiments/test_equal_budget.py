@@ -88,6 +88,18 @@ def test_quality_is_the_mean_over_seeds_beside_what_was_tuned(tmp_path):
     assert tried == "4 runs of 24 epochs"
 
 
+def test_a_similarity_whose_weights_pay_no_penalty_is_another_one_with_a_budget_of_its_own(tmp_path):
+    store = a_study(tmp_path, ("dot", 16, DOT), ("gmf", 16, MLP))
+    tuning_runs(store, "gmf", 16, 3, regularize_weights="false")
+    a_run(store, "gmf", 16, ranks=DOT[0], regularize_weights="false", learning_rate=0.5, note="a subset")
+    text = tables(tuned(store.runs()), found_in(store))
+    quality = {cells[1]: cells for cells in rows_of(text, QUALITY)}
+    assert list(quality) == ["dot", "gmf", "gmf, weights free"]
+    assert quality["gmf"][-1] == "4 runs of 24 epochs" and quality["gmf, weights free"][-1] == "3 runs of 24 epochs"
+    assert {cells[1] for cells in rows_of(text, PAIRED)} == {"gmf", "gmf, weights free"}
+    assert "Weights free: the penalty is on the embeddings alone" in text and "Data: MovieLens-1M; a subset." in text
+
+
 def many_users(hits: int) -> list[list[int]]:
     return [[0] * hits + [MISS] * (60 - hits)] * 2
 
@@ -123,7 +135,7 @@ def test_each_is_compared_with_the_dot_product_of_its_own_size(tmp_path):
 
 
 def a_duel(model: str, low: float, high: float, p_value: float) -> Duel:
-    ours = Tuned("ml-1m", model, False, 8, *[None] * 3)
+    ours = Tuned("ml-1m", model, False, False, 8, *[None] * 3)
     return Duel(ours, "ndcg@10", Comparison((low + high) / 2, low, high, *[None] * 6), p_value)
 
 
