@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from experiments import summary, tuning
 from experiments.config import (
     REFERENCES,
@@ -57,13 +59,23 @@ def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
     return [make_job(tuning.tune_overrides(o) if is_tuning else o, compose) for o in all_overrides]
 
 
+def stored_scores(jobs: Sequence[Job], store: Store) -> pd.DataFrame:
+    """The holdout's scores of those runs of these tuning jobs that are stored; others in the folder do not matter.
+
+    Raises:
+        TuningError: see `tuning.scores`.
+    """
+    runs, how = store.runs(), jobs[0].config
+    own = runs[runs["run_id"].isin([key for job in jobs for key in job.runs])]
+    return tuning.scores(own, store.curves(), how.select_epoch, how.tune_by, how.eval_every)
+
+
 def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[list[Job], list[str]]:
     """The winners' jobs on all training data; and what had no winner."""
     groups: dict[str, list[tuning.Candidate]] = {}
     for number, job in enumerate(jobs):
         groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
-    how = jobs[0].config
-    scores = tuning.scores(store.runs(), store.curves(), how.select_epoch, how.tune_by, how.eval_every)
+    how, scores = jobs[0].config, stored_scores(jobs, store)
     final, without = [], []
     for competing in groups.values():
         config = jobs[competing[0].job].config
@@ -133,7 +145,7 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
 
     Raises:
         ConfigError, StoreError: before anything is trained.
-        TuningError: at the end, if a tuning had no winner.
+        TuningError: before it, if a stored run was looked at less often; at the end, if a tuning had no winner.
     """
     jobs, without = plan(all_overrides, compose), []
     config = jobs[0].config
@@ -145,6 +157,8 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
         from experiments.estimate import estimate  # JAX comes with it, after the first line
 
         return estimate(jobs, store.completed())
+    if config.tune:
+        stored_scores(jobs, store)  # what could not be scored in the end is refused before anything is trained
     provenance = origin()
     run_phase(jobs, store, launch, provenance)
     if config.tune:

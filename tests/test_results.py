@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments.comparison import comparison
-from experiments.duels import tuned
-from experiments.equal_budget import quality_table
+from experiments.duels import duels, tuned, unpaired
+from experiments.equal_budget import paired_table, quality_table
 from experiments.ncf_reference import recipes
 from experiments.ncf_reference import table as ncf_table
 from experiments.paper import FIGURE2
@@ -144,7 +144,10 @@ def test_the_readme_quotes_the_tables(figure2, ncf):
     assert table.count("\n") == 1 + len(DIMS) + len(SAMPLED_DIMS)
     for line in table.splitlines():
         assert line in readme
-    for line in quality_table(tuned(Store(ROOT / "results" / "equal-budget-ml-1m").runs())).splitlines():
+    budget = Store(ROOT / "results" / "equal-budget-ml-1m")
+    models = tuned(budget.runs())
+    found = duels(budget, models)
+    for line in [*quality_table(models).splitlines(), *paired_table(found, unpaired(models, found)).splitlines()]:
         assert line in readme
     for line in ncf_table(recipes(ncf.runs())).splitlines():
         assert line in readme

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ncfjax.models.similarity import pairs_at_once
+
 ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
-# Pairs whose hidden layers are held at once while a user meets every item.
-PAIRS_PER_CHUNK = 65_536
 
 
 class Imitator(nnx.Module):
@@ -60,7 +60,7 @@ class Imitator(nnx.Module):
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, a few users at a time."""
-        return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, PAIRS_PER_CHUNK // len(q)))
+        return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, pairs_at_once() // len(q)))
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """The vectors: they hold no biases."""

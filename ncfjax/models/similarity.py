@@ -26,8 +26,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-# Pairs whose hidden layers are held at once: on a CPU one user's, which stay in its cache; elsewhere a few hundred MB.
-CPU_PAIRS_PER_CHUNK, PAIRS_PER_CHUNK = 4_096, 1_048_576
+
+def pairs_at_once() -> int:
+    """Pairs whose hidden layers are held at once: on a CPU one user's, which stay in its cache; else some 100 MB."""
+    return 4_096 if jax.default_backend() == "cpu" else 1_048_576
 
 
 @runtime_checkable
@@ -217,8 +219,7 @@ class Tower(nnx.Module):
                 units = jax.nn.relu(_product(kernel[...].T, units) + bias[...][:, None])
             return _product(weight, units)
 
-        pairs = CPU_PAIRS_PER_CHUNK if jax.default_backend() == "cpu" else PAIRS_PER_CHUNK
-        return jax.lax.map(score, users, batch_size=max(1, pairs // len(q)))
+        return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // len(q)))
 
 
 class Output(nnx.Module):

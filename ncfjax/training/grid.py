@@ -27,6 +27,7 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Questions, Ranks, make_questions, rank_held_out
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import pairs_at_once
 from ncfjax.training.loop import Learner, Rates, Spec, init_learner, train
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.sampling import make_training_data
@@ -140,7 +141,9 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
         step = 24 * num_ordered + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
         drawn_at_once = spec.reject_positives or spec.shuffle_examples
         step += 5 * 4 * len(train) * spec.num_negatives * drawn_at_once
-    ranking = 12 * min(USERS_PER_BLOCK, len(data.held_out)) * num_items  # scores, histories and comparisons
+    pairs = min(USERS_PER_BLOCK, len(data.held_out)) * num_items
+    # Scores, histories and comparisons; and the units of the pairs that a tower scores at once.
+    ranking = 12 * pairs + 4 * sum(layers[1:]) * min(pairs, pairs_at_once())
     return fixed, copies * tables + max(step, ranking)
 
 

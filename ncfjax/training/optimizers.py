@@ -38,6 +38,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import Similarity
 from ncfjax.training.objectives import Gradient
 
 B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba; Keras and PyTorch too, for the mean over a batch, not its sum
@@ -80,7 +81,13 @@ def init_optimizer(name: str, model: Recommender) -> OptimizerState:
     if name == "sgd":
         return ()
     moments = (_fresh(table[...]) for table in (model.user, model.item))
-    return AdamState(jnp.int32(0), *moments, optax.flatten(optax.adam(0.0)).init(model.similarity))
+    return AdamState(jnp.int32(0), *moments, _adam(0.0, model.similarity).init(model.similarity))
+
+
+def _adam(learning_rate, similarity: Similarity) -> optax.GradientTransformation:
+    """Dense Adam of a similarity's own parameters, as one array; the plain dot product has none to make one of."""
+    adam = optax.adam(learning_rate, B1, B2, EPS)
+    return optax.flatten(adam) if jax.tree.leaves(similarity) else adam
 
 
 def _fresh(table: Float[Array, "rows dim"]) -> Moments:
@@ -131,9 +138,7 @@ def descend(
     step = state.step + 1
     user_table, user_moments = _move(learning_rate, model.user[...], state.user, step, user, gradient.user)
     item_table, item_moments = _move(learning_rate, model.item[...], state.item, step, item, gradient.item)
-    updates, own_moments = optax.flatten(optax.adam(learning_rate, B1, B2, EPS)).update(
-        gradient.similarity, state.similarity
-    )
+    updates, own_moments = _adam(learning_rate, model.similarity).update(gradient.similarity, state.similarity)
     moved = _replaced(model, user_table, item_table, optax.apply_updates(model.similarity, updates))
     return moved, AdamState(step, user_moments, item_moments, own_moments)
 

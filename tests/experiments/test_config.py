@@ -16,6 +16,7 @@ from experiments.study import Job
 from experiments.sweeper import register as register_sweeper
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
+from ncfjax.models.similarity import SIMILARITIES
 from ncfjax.store import run_id
 from ncfjax.training.grid import Member
 from ncfjax.training.loop import EPOCHS
@@ -202,6 +203,7 @@ def test_names_agree_with_the_package():
     assert [field.name for field in fields(SyntheticConfig)] == [field.name for field in fields(SyntheticOptions)]
     assert Point._fields == Member._fields
     assert set(configs.OBJECTIVES) == set(EPOCHS)
+    assert set(configs.MODELS) == set(SIMILARITIES)
 
 
 def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():
@@ -223,10 +225,14 @@ def test_every_data_set_composes(name: str):
 STUDIES = {
     "block_size_ml-1m": ("block-size-ml-1m", 4, 16),
     "equal_budget_ml-1m": ("equal-budget-ml-1m", 6, 54),
+    "equal_budget_ml-1m_free_weights": ("equal-budget-ml-1m", 4, 36),
     "equal_budget_ml-1m_neumf": ("equal-budget-ml-1m", 4, 36),
     "equal_budget_pinterest-u37501": ("equal-budget-pinterest-u37501", 4, 36),
     "figure2_ml-1m": ("figure2-ml-1m", 3, 24),
+    "figure2_ml-1m_gmf": ("figure2-ml-1m", 6, 12),
     "figure2_ml-1m_large": ("figure2-ml-1m", 3, 24),
+    "figure2_ml-1m_mlp": ("figure2-ml-1m", 4, 8),
+    "figure2_ml-1m_neumf": ("figure2-ml-1m", 4, 8),
     "figure2_ml-1m_sampled": ("figure2-ml-1m", 3, 6),
     "ncf_reference_ml-1m": ("ncf-reference-ml-1m", 3, 12),
     "ncf_reference_ml-1m_on_test": ("ncf-reference-ml-1m", 3, 12),

@@ -202,3 +202,17 @@ def test_the_epoch_that_the_holdout_chose_is_that_of_the_final_runs(run_tiny: Ru
     assert list(final[["learning_rate", "regularization", "epoch"]].itertuples(index=False, name=None)) == [best]
     assert list(final["num_epochs"]) == [best[2]] and set(final["select_epoch"]) == {"holdout"}
     assert f"{best[2]} epochs" in capfd.readouterr().out
+
+
+def test_looks_that_cannot_be_had_are_asked_for_before_training_and_runs_of_other_tunings_do_not_matter(
+    run_tiny: Run, results: Path, capfd
+):
+    """A run stored with looks at 3 and 6: a tuning of other runs goes on beside it, one that it belongs to is refused."""
+    command = ("tune=true", "select_epoch=holdout", "final_seeds=5", "num_epochs=6", "study.name=tuned")
+    assert run_tiny(results, *command, "grid.seed=0", "eval_every=3") == 0
+    assert run_tiny(results, *command, "grid.seed=1", "eval_every=2") == 0
+    before = (results / "tuned" / "runs.csv").read_bytes()
+    assert run_tiny(results, *command, "grid.seed=0,2", "eval_every=2") == 1
+    said = capfd.readouterr().err
+    assert "expected 3 looks at it, one every 2 epochs, got 1" in said and "Traceback" not in said
+    assert (results / "tuned" / "runs.csv").read_bytes() == before

@@ -34,6 +34,9 @@ SPECS = {
 }
 TOWER = (("layers", (8, 6)), ("regularize_weights", True))
 SPECS |= {
+    "sampled, plain dot": SPECS["sampled"]._replace(options=(("biases", False),), optimizer="adam"),
+    "sampled, neumf": SPECS["sampled"]._replace(model="neumf", embedding_dim=6, options=TOWER, optimizer="lazy_adam"),
+    "expected, gmf": SPECS["expected"]._replace(model="gmf", options=TOWER[1:]),
     "sampled, gmf": SPECS["sampled"]._replace(model="gmf", options=TOWER[1:], optimizer="lazy_adam"),
     "sampled, mlp": SPECS["sampled"]._replace(
         model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", reject_positives=True
@@ -222,6 +225,19 @@ def test_the_memory_estimate_holds_what_xla_reserves(name):
     held = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
     needed = held + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)
     assert 0.6 * needed < program.memory_bytes() < 2 * needed
+
+
+def test_the_memory_estimate_holds_a_tower_that_an_accelerator_ranks_with(pretend):
+    """There the units of a million pairs are held at once; compiled for a CPU, in the accelerator's layout."""
+    data = make_synthetic(SyntheticOptions(num_users=200, num_items=700, interactions_per_user=30))
+    options = (("layers", (32, 64, 32)), ("regularize_weights", True))
+    spec = SPECS["sampled, mlp"]._replace(embedding_dim=16, options=options)
+    on_a_cpu = memory_estimate(spec, data)[1]
+    pretend(1, "gpu")
+    program = program_of(spec, [GRID[0]], data)
+    models = jax.eval_shape(program.init).learners.model
+    ranks = _rank.lower(models, program._questions, mesh=program.mesh).compile().memory_analysis()
+    assert on_a_cpu < ranks.temp_size_in_bytes < program.memory_bytes() < 4 * ranks.temp_size_in_bytes
 
 
 def test_the_state_is_donated():
