@@ -19,7 +19,7 @@ DATASETS = {
 # readers can tell them apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 MARKERS = ("o", "s", "^", "v", "P", "X", "d", ">")
-LEARNED = ("GMF", "MLP", "NeuMF", "NeuMF, pretrained")
+_SIMILARITIES = ("GMF", "MLP", "NeuMF", "NeuMF, pretrained")
 STYLE = {
     "font.size": 14,
     "axes.titlesize": 15,
@@ -41,7 +41,7 @@ def slide() -> Figure:
 
 def look(name: str) -> dict[str, str]:
     """Colour and marker of a learned similarity: those that it has in a whole figure 2, after two lines of MF."""
-    number = 2 + LEARNED.index(name) if name in LEARNED else 0
+    number = 2 + _SIMILARITIES.index(name) if name in _SIMILARITIES else 0
     return {"color": COLOURS[number], "marker": MARKERS[number]}
 
 

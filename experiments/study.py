@@ -79,7 +79,8 @@ def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[lis
     final, without = [], []
     for competing in groups.values():
         config = jobs[competing[0].job].config
-        name = f"{config.dataset.name} {config.model.name} d={config.model.embedding_dim}"
+        pretrained = "" if config.pretraining.name == "none" else f", pretraining={config.pretraining.name}"
+        name = f"{config.dataset.name} {config.model.name} d={config.model.embedding_dim}{pretrained}"
         winner = tuning.choose(competing, scores)
         if winner is None:
             without.append(name)

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.models.similarity import pairs_at_once
+from ncfjax.models.similarity import WithoutBiases, pairs_at_once
 
 ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 
 
-class Imitator(nnx.Module):
+class Imitator(WithoutBiases):
     """A network over pairs of vectors; `layers` are the widths of its hidden layers."""
 
     regularize_weights = False  # the study has no penalty
@@ -61,10 +61,6 @@ class Imitator(nnx.Module):
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, a few users at a time."""
         return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, pairs_at_once() // len(q)))
-
-    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """The vectors: they hold no biases."""
-        return vectors
 
 
 def _affine(units: Float[Array, "*batch width"], kernel: Float[Array, "width _"], bias: Float[Array, " _"]):

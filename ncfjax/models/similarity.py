@@ -82,7 +82,15 @@ class Dot(nnx.Module):
         return vectors.at[:, -1].set(0.0) if self.biases else vectors
 
 
-class GMF(nnx.Module):
+class WithoutBiases(nnx.Module):
+    """What similarities share whose vectors hold no biases."""
+
+    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
+        """The vectors: they hold no biases."""
+        return vectors
+
+
+class GMF(WithoutBiases):
     """A dot product whose factors are weighted: s = b + <w, p * q>.
 
     The weights add no expressiveness, sqrt(|w|) moves into p and q. If they are not regularised, they void an L2
@@ -102,12 +110,8 @@ class GMF(nnx.Module):
         """Scores every user against every item as one matrix product."""
         return _inner(p * self.output.weight[None, :], q) + self.output.bias[...]
 
-    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """The vectors: they hold no biases."""
-        return vectors
 
-
-class MLP(nnx.Module):
+class MLP(WithoutBiases):
     """A tower over the concatenated vectors: s = b + <w, tower([p; q])>; layers[0] is 2 * embedding_dim."""
 
     def __init__(self, embedding_dim: int, *, layers: Sequence[int], regularize_weights: bool, key: Array):
@@ -129,12 +133,8 @@ class MLP(nnx.Module):
         mlp = self.tower.all_pairs(self.output.weight[...], p, q)
         return mlp + self.output.bias[...]
 
-    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """The vectors: they hold no biases."""
-        return vectors
 
-
-class NeuMF(nnx.Module):
+class NeuMF(WithoutBiases):
     """GMF and MLP side by side, joined by their output weights.
 
     The tower's input layers[0] takes layers[0] / 2 entries of each vector, the last ones; GMF has the others.
@@ -162,10 +162,6 @@ class NeuMF(nnx.Module):
         (p_gmf, p_mlp), (q_gmf, q_mlp) = self._branches(p), self._branches(q)
         gmf = _inner(p_gmf * self._weight_gmf[None, :], q_gmf)
         return gmf + self.tower.all_pairs(self._weight_mlp, p_mlp, q_mlp) + self.output.bias[...]
-
-    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """The vectors: they hold no biases."""
-        return vectors
 
     def _branches(self, vectors: Float[Array, "*batch dim"]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         return vectors[..., : self.num_factors], vectors[..., self.num_factors :]

@@ -207,7 +207,7 @@ def test_the_epoch_that_the_holdout_chose_is_that_of_the_final_runs(run_tiny: Ru
 def test_looks_that_cannot_be_had_are_asked_for_before_training_and_runs_of_other_tunings_do_not_matter(
     run_tiny: Run, results: Path, capfd
 ):
-    """A run stored with looks at 3 and 6: a tuning of other runs goes on beside it, one that it belongs to is refused."""
+    """A run stored with looks at 3 and 6: a tuning of others goes on beside it, one that it belongs to is refused."""
     command = ("tune=true", "select_epoch=holdout", "final_seeds=5", "num_epochs=6", "study.name=tuned")
     assert run_tiny(results, *command, "grid.seed=0", "eval_every=3") == 0
     assert run_tiny(results, *command, "grid.seed=1", "eval_every=2") == 0
