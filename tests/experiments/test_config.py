@@ -227,7 +227,7 @@ STUDIES = {
     "equal_budget_ml-1m": ("equal-budget-ml-1m", 6, 54),
     "equal_budget_ml-1m_free_weights": ("equal-budget-ml-1m", 4, 36),
     "equal_budget_ml-1m_neumf": ("equal-budget-ml-1m", 4, 36),
-    "equal_budget_pinterest-u37501": ("equal-budget-pinterest-u37501", 4, 36),
+    "equal_budget_pinterest-u37501": ("equal-budget-pinterest-u37501", 4, 24),
     "figure2_ml-1m": ("figure2-ml-1m", 3, 24),
     "figure2_ml-1m_gmf": ("figure2-ml-1m", 6, 12),
     "figure2_ml-1m_large": ("figure2-ml-1m", 3, 24),
