@@ -90,9 +90,12 @@ def _notes(models: Sequence[Tuned]) -> str:
         notes = [f"The budgets differ: {'; '.join(budgets)}."]
     if any(of.free_weights for of in models):
         notes.append("Weights free: the penalty is on the embeddings alone, not on the similarity's own weights.")
-    rows = pd.concat([of.rows for of in models])
-    data = DATASETS.get(models[0].dataset, models[0].dataset)
-    return " ".join([*notes, *(f"Data: {data}; {note}." for note in rows["note"].unique() if note)])
+    return " ".join([*notes, *_row_notes(models)])
+
+
+def _row_notes(models: Sequence[Tuned]) -> list[str]:
+    data, rows = DATASETS.get(models[0].dataset, models[0].dataset), pd.concat([of.rows for of in models])
+    return [f"Data: {data}; {note}." for note in rows["note"].unique() if note]
 
 
 def paired_table(found: Sequence[Duel], alone: Sequence[Tuned]) -> str:
@@ -145,7 +148,7 @@ def draw(models: Sequence[Tuned], found: Sequence[Duel]) -> Figure:
     name = DATASETS.get(models[0].dataset, models[0].dataset)
     figure.suptitle(f"{name}: learned similarity less dot product of the same size, equally tuned", x=0.01, ha="left")
     add_legend(figure, labels)
-    add_note(figure, _note(found, unpaired(models, found)))
+    add_note(figure, "\n".join([_note(found, unpaired(models, found)), *_row_notes(models)]))
     return figure
 
 

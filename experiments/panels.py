@@ -12,7 +12,7 @@ DATASETS = {
     "ml-1m": "MovieLens-1M",
     "ml-100k": "MovieLens-100K",
     "pinterest": "Pinterest",
-    "pinterest-u37501": "Pinterest (37,501 users, redrawn negatives)",
+    "pinterest-u37501": "Pinterest (37,501 users)",
     "synthetic": "Synthetic data",
 }
 # Okabe and Ito (2008), without black (the paper's) and yellow (too light), then two of Tol (2021), muted: colour-blind

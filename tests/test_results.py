@@ -123,19 +123,24 @@ def test_ncfs_recipe_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
     assert set(final["model"]) == set(NCF_BARS)
 
 
-def test_the_equal_budget_was_equal_and_chosen_on_the_holdout():
-    runs = Store(ROOT / "results" / "equal-budget-ml-1m").runs()
+@pytest.mark.parametrize(
+    ("study", "points", "epochs", "seeds"),
+    [("equal-budget-ml-1m", 9, 24, 4), ("equal-budget-pinterest-u37501", 6, 10, 3)],
+)
+def test_the_equal_budget_was_equal_and_chosen_on_the_holdout(study, points, epochs, seeds):
+    runs, competitor = Store(ROOT / "results" / study).runs(), ["model", "embedding_dim", "regularize_weights"]
     tried, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
     assert set(tried["split"]) == {"holdout"} and set(final["split"]) == {"test"}
-    sizes = tried.groupby(["model", "embedding_dim"]).size()
-    assert set(sizes) == {9} and set(tried["num_epochs"]) == {24}
-    assert set(final.groupby(["model", "embedding_dim"])["seed"].nunique()) == {4}
-    assert set(sizes.index) == set(final.groupby(["model", "embedding_dim"]).size().index)
+    sizes = tried.groupby(competitor).size()
+    assert set(sizes) == {points} and set(tried["num_epochs"]) == {epochs}
+    assert set(final.groupby(competitor)["seed"].nunique()) == {seeds}
+    assert set(sizes.index) == set(final.groupby(competitor).size().index)
 
 
 def test_there_are_the_studies_that_the_readme_tells_of():
     assert STUDIES == [
-        "block-size-ml-1m", "equal-budget-ml-1m", "figure2-ml-1m", "ncf-reference-ml-1m", "tuning-ml-1m"
+        "block-size-ml-1m", "equal-budget-ml-1m", "equal-budget-pinterest-u37501", "figure2-ml-1m",
+        "ncf-reference-ml-1m", "tuning-ml-1m"
     ]  # fmt: skip
 
 
@@ -167,6 +172,8 @@ def test_the_readme_quotes_the_tables(figure2, ncf):
     models = tuned(budget.runs())
     found = duels(budget, models)
     for line in [*quality_table(models).splitlines(), *paired_table(found, unpaired(models, found)).splitlines()]:
+        assert line in readme
+    for line in quality_table(tuned(Store(ROOT / "results" / "equal-budget-pinterest-u37501").runs())).splitlines():
         assert line in readme
     for line in ncf_table(recipes(ncf.runs())).splitlines():
         assert line in readme
