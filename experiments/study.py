@@ -160,7 +160,7 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
         return estimate(jobs, store.completed())
     if config.tune:
         stored_scores(jobs, store)  # what could not be scored in the end is refused before anything is trained
-    provenance = origin()
+    provenance = origin("sweep")
     run_phase(jobs, store, launch, provenance)
     if config.tune:
         final, without = final_jobs(jobs, store, compose)
