@@ -46,13 +46,13 @@ def look(name: str) -> dict[str, str]:
 
 
 def shifts(n: int) -> list[float]:
-    """Factors of embedding_dim that put n lines side by side, so that no interval hides another: 7 % off at most."""
+    """Factors of positions that put n lines side by side, so that no interval hides another: 7 % off at most."""
     step = min(0.05, 0.2 / max(1, n - 1))
     return [2 ** (step * (number - (n - 1) / 2)) for number in range(n)]
 
 
 def _ticks(dims: list[int]) -> list[int]:
-    """The dimensions that can be labelled without touching each other on a logarithmic axis."""
+    """The values that can be labelled without touching each other on a logarithmic axis."""
     gap, kept = math.log2(dims[-1] / dims[0]) / 11, dims[:1]
     for dim in dims[1:]:
         if math.log2(dim / kept[-1]) >= gap:
@@ -61,7 +61,7 @@ def _ticks(dims: list[int]) -> list[int]:
 
 
 def finish(axes: Axes, title: str, dims: list[int]) -> None:
-    """Title and ticks of a panel over embedding_dim; an empty one says so."""
+    """Title and ticks of a panel over embedding_dim, or another size; an empty one says so."""
     axes.set_title(title, loc="left")
     axes.set_xscale("log", base=2)
     if dims:
