@@ -7,6 +7,7 @@ lines.py. Drawn is the study's setup; variants of it have rows of the table, whi
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.comparison import markdown, signed, text
-from experiments.lines import Estimate, estimate, span
+from experiments.lines import Estimate, estimate, multiple, span
 from experiments.panels import COLOURS, MARKERS, add_legend, add_note, finish, save, shifts, slide
 from experiments.paper import FIGURE3, FIGURE3_LINES
 
@@ -115,12 +116,17 @@ def _draw_ours(axes: Axes, drawn: list[Cell], dims: list[int]) -> None:
             axes.errorbar(users, means, half_widths, **style, ls=linestyle, label=name, zorder=3)
 
 
+def _layers(multiplier: int) -> str:
+    """ "[2d, d, d/2]"."""
+    return f"[{', '.join(multiple(factor * multiplier) for factor in (Fraction(2), Fraction(1), Fraction(1, 2)))}]"
+
+
 def _panels(drawn: list[Cell], users: list[int], dims: list[int]) -> Figure:
     figure = slide()
     for axes, multiplier in zip(figure.subplots(1, len(MULTIPLIERS), sharey=True), MULTIPLIERS, strict=True):
         own = [cell for cell in drawn if cell.width_multiplier == multiplier]
         _draw_ours(axes, own, dims)
-        finish(axes, f"[{2 * multiplier}d, {multiplier}d, {multiplier}d/2]".replace("1d", "d"), users)
+        finish(axes, f"width_multiplier {multiplier}: {_layers(multiplier)}", users)
         _draw_paper(axes, multiplier)
         axes.set_xlabel("num_users")
     figure.axes[0].set_ylabel("RMSE of MLP minus RMSE of dot product")
