@@ -97,7 +97,7 @@ def _draw_paper(axes: Axes, multiplier: int) -> None:
     for number, dim in enumerate(DIMS):
         users, gaps = zip(*FIGURE3[multiplier, dim].items(), strict=True)
         style = {"color": COLOURS[number], "marker": "x", "ls": "none", "mew": 2, "zorder": 4}
-        axes.plot(users, gaps, **style, label="paper, fresh (n = 5)" if number == 0 else None)
+        axes.plot(users, gaps, **style, label=f"paper: d = {dim}, fresh")
     for level, meaning in FIGURE3_LINES.items():
         axes.axhline(level, color="#404040", linestyle="-." if level == 0.01 else ":", lw=1, zorder=1,
                      label=f"{level:g} {meaning}")  # fmt: skip
@@ -116,6 +116,11 @@ def _draw_ours(axes: Axes, drawn: list[Cell], dims: list[int]) -> None:
             axes.errorbar(users, means, half_widths, **style, ls=linestyle, label=name, zorder=3)
 
 
+def _thousands(number: int) -> str:
+    """ "4k"."""
+    return str(number) if number % 1000 else f"{number // 1000}k"
+
+
 def _layers(multiplier: int) -> str:
     """ "[2d, d, d/2]"."""
     return f"[{', '.join(multiple(factor * multiplier) for factor in (Fraction(2), Fraction(1), Fraction(1, 2)))}]"
@@ -126,7 +131,7 @@ def _panels(drawn: list[Cell], users: list[int], dims: list[int]) -> Figure:
     for axes, multiplier in zip(figure.subplots(1, len(MULTIPLIERS), sharey=True), MULTIPLIERS, strict=True):
         own = [cell for cell in drawn if cell.width_multiplier == multiplier]
         _draw_ours(axes, own, dims)
-        finish(axes, f"width_multiplier {multiplier}: {_layers(multiplier)}", users)
+        finish(axes, f"width_multiplier {multiplier}: {_layers(multiplier)}", users, _thousands, has_scale=True)
         _draw_paper(axes, multiplier)
         axes.set_xlabel("num_users")
     figure.axes[0].set_ylabel("RMSE of MLP minus RMSE of dot product")

@@ -76,7 +76,7 @@ def test_three_panels_show_ours_the_papers_and_what_is_significant(tmp_path: Pat
     assert titles == ["[2d, d, d/2]", "[4d, 2d, d]", "[8d, 4d, 2d]"]
     assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [[], ["no run yet"], []]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels[:2] == ["d = 16, fresh", "d = 16, held-out"]
+    assert labels[:2] == ["d = 16, fresh", "d = 16, held-out"] and "paper: d = 128, fresh" in labels
     assert {f"{level:g} {meaning}" for level, meaning in FIGURE3_LINES.items()} < set(labels)
     crosses = {tuple(line.get_ydata()) for line in figure.axes[0].lines if line.get_marker() == "x"}
     assert crosses == {tuple(FIGURE3[1, dim].values()) for dim in (16, 32, 64, 128)}
