@@ -7,20 +7,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from experiments import device
 from experiments.config import ConfigError
 from experiments.imitate_config import ImitateConfig, pair_options, points, run_config
+from experiments.imitate_job import blocks_of, count_runs, epoch_work, name_of, spec_of, store_of
 from experiments.jobs import Compose, Job, Launch, announce, count, launch_missing, say
 from experiments.progress import duration
 from experiments.provenance import origin
+from experiments.training import timed_advance
 from ncfjax.store import Store, run_id
+from ncfjax.training.imitation_grid import ImitationProgram, memory_estimate
+from ncfjax.training.spread import Block
 
 _TRIAL_PAIRS = 20_000  # per epoch of a trial, of which a step costs what it costs with more of them
 _TRIAL_EPOCHS = 2
 
 
 def make_job(overrides: list[str], compose: Compose) -> Job:
-    from experiments.imitate_job import epoch_work
-
     config = compose(overrides)
     runs = {run_id(run_config(config, point)): point for point in points(config)}
     return Job(overrides, config, runs, epoch_work(config) * config.num_epochs)
@@ -32,9 +35,6 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
     Raises:
         ConfigError: not even one run fits the memory.
     """
-    from experiments import device
-    from experiments.imitate_job import blocks_of, name_of
-
     device.prepare()
     for job in jobs:
         try:
@@ -49,8 +49,6 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
     Raises:
         ConfigError, StoreError: before anything is trained.
     """
-    from experiments.imitate_job import store_of
-
     jobs = [make_job(overrides, compose) for overrides in all_overrides]
     store = store_of(jobs[0].config)
     announce(jobs, store.completed(), store.folder)
@@ -72,16 +70,10 @@ def close(jobs: Sequence[Job], store: Store) -> None:
     say(f"results in {store.folder}/: runs.csv ({count(len(rows), 'row')}{of_them}), curves.csv")
 
 
-def _seconds_of_trial(config: ImitateConfig) -> tuple[float, float]:
-    """Seconds to compile a program, and to train one run of it for an epoch of as many pairs as a trial has."""
-    from experiments.imitate_job import spec_of
-    from experiments.training import timed_advance
-    from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
-    from ncfjax.training.spread import Block
-
-    options, member = pair_options(config), ImitationMember(*points(config)[0])
+def _seconds_of_trial(config: ImitateConfig, block: Block) -> tuple[float, float]:
+    """Seconds to compile a block's program, and to train the block for an epoch."""
     started = time.perf_counter()
-    program = ImitationProgram(options, spec_of(config), Block([[member]], 1))
+    program = ImitationProgram(pair_options(config), spec_of(config), block)
     program.compile()
     compiling = time.perf_counter() - started
     state, _ = timed_advance(program, program.init(), 1)  # the first call warms up
@@ -95,33 +87,26 @@ def _trial(config: ImitateConfig) -> ImitateConfig:
 
 
 def estimate(jobs: Sequence[Job], done: set[str]) -> None:
-    """Prints a line for each job with something to train, and the sum. One run of each network is tried on few pairs.
-
-    Groups that are trained side by side on several devices are counted as if each had its device to itself.
-    """
-    from experiments.imitate_job import blocks_of, count_runs, epoch_work, name_of, spec_of
-    from ncfjax.training.imitation_grid import memory_estimate
-
-    rates: dict[object, tuple[float, float]] = {}  # spec -> seconds to compile, and per work
+    """Prints a line for each job with something to train, and the sum. A block of each shape is tried on few pairs."""
+    rates: dict[object, tuple[float, float]] = {}  # of a shape: seconds to compile, and per work of one of its runs
     seconds, shapes = [0.0], set()
     for number, job in enumerate(jobs, start=1):
         config = job.config
         if not job.pending(done):
             continue
-        blocks, spec, trial = blocks_of(config, done), spec_of(config), _trial(config)
-        if spec not in rates:
-            compiling, epoch = _seconds_of_trial(trial)
-            rates[spec] = compiling, epoch / epoch_work(trial)
-        compiling, per_work = rates[spec]
+        blocks, spec, options, trial = blocks_of(config, done), spec_of(config), pair_options(config), _trial(config)
         sizes = [(len(block.groups), block.width) for block in blocks]
-        training = job.run_work * per_work * sum(width for _, width in sizes)
-        seconds.append(len(set(sizes)) * compiling + training)
-        shapes |= {(spec, pair_options(config), size) for size in sizes}
+        for block, size in zip(blocks, sizes, strict=True):
+            if (spec, size) not in rates:
+                compiling, epoch = _seconds_of_trial(trial, block)
+                rates[spec, size] = compiling, epoch / epoch_work(trial)
+        seconds.append(sum(rates[spec, size][0] for size in set(sizes)))
+        seconds[-1] += job.run_work * sum(rates[spec, size][1] for size in sizes)
+        shapes |= {(spec, options, size) for size in sizes}
         most = max(groups * width for groups, width in sizes)
-        gigabytes = memory_estimate(spec, pair_options(config)).each * most / 1e9
-        block = f"{len(blocks)} block(s) of up to {most} runs and {gigabytes:.2f} GB"
-        say(
-            f"job {number}, {name_of(config)}: {count_runs(blocks)} runs to train in {block}, about "
-            f"{duration(seconds[-1])}"
+        block = (
+            f"{len(blocks)} block(s) of up to {most} runs and {memory_estimate(spec, options).each * most / 1e9:.2f} GB"
         )
+        of = f"job {number}, {name_of(config)}"
+        say(f"{of}: {count_runs(blocks)} runs to train in {block}, about {duration(seconds[-1])}")
     say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other")
