@@ -1,9 +1,6 @@
 """Refuses a configuration that could only fail, or mean nothing, later; before anything is compiled or written."""
 
 import math
-import re
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,61 +15,25 @@ from experiments.config import (
     SELECT_EPOCHS,
     SPLITS,
     TUNE_BY,
-    ConfigError,
     DatasetConfig,
     ModelConfig,
     PretrainingConfig,
     SweepConfig,
-    nearest,
 )
-
-
-def _expect(key: str, is_right: bool, expected: str, got: object) -> None:
-    if not is_right:
-        raise ConfigError(f"{key}: expected {expected}, got {got!r}")
-
-
-def _expect_name(key: str, got: str, valid: Iterable[str]) -> None:
-    if got not in (names := list(valid)):
-        raise ConfigError(f"{key}={got}: no such name, {nearest(got, names)}")
-
-
-def _is_seed(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31
-
-
-def _number(is_right: Callable[[float], bool]) -> Callable[[Any], bool]:
-    return lambda value: type(value) in (int, float) and math.isfinite(value) and is_right(value)
-
-
-_AXIS_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "learning_rate": (_number(lambda x: x > 0), "numbers > 0"),
-    "regularization": (_number(lambda x: x >= 0), "numbers >= 0"),
-    "stddev": (_number(lambda x: x > 0), "numbers > 0"),
-    "negative_weight": (_number(lambda x: x >= 0), "numbers >= 0"),
-    "seed": (_is_seed, "integers from 0 to 2147483647"),
-}
-
-
-def _check_list(key: str, values: list[Any], is_right: Callable[[Any], bool], expected: str) -> None:
-    _expect(key, bool(values), f"at least one of: {expected}", values)
-    for value in values:
-        _expect(key, is_right(value), expected, value)
-        _expect(key, values.count(value) == 1, "each value once", values)
+from experiments.rules import AXIS_RULES, as_list, check_list, check_memory, check_study, expect, expect_name, is_seed
 
 
 def _check_numbers(config: SweepConfig) -> None:
     least_dim = 2 if config.model.biases else 1
     why = f"an integer >= {least_dim}" + " (with biases, one is the bias)" * (least_dim - 1)
-    _expect("model.embedding_dim", config.model.embedding_dim >= least_dim, why, config.model.embedding_dim)
+    expect("model.embedding_dim", config.model.embedding_dim >= least_dim, why, config.model.embedding_dim)
     for key in ("num_epochs", "eval_every", "objective.batch_size", "objective.num_negatives", "dataset.num_negatives"):
         value = OmegaConf.select(OmegaConf.structured(config), key)
-        _expect(key, value >= 1, "an integer >= 1", value)
+        expect(key, value >= 1, "an integer >= 1", value)
     flat = not config.objective.shuffle_examples or config.objective.name == "sampled"
-    _expect("objective.shuffle_examples", flat, "false unless objective=sampled", True)
-    _expect("dataset.seed", _is_seed(config.dataset.seed), "an integer from 0 to 2147483647", config.dataset.seed)
-    limit = config.memory_gb
-    _expect("memory_gb", limit is None or (math.isfinite(limit) and limit > 0), "a number > 0, or null", limit)
+    expect("objective.shuffle_examples", flat, "false unless objective=sampled", True)
+    expect("dataset.seed", is_seed(config.dataset.seed), "an integer from 0 to 2147483647", config.dataset.seed)
+    check_memory(config.memory_gb)
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
@@ -80,12 +41,12 @@ def _check_dataset(dataset: DatasetConfig) -> None:
         value = getattr(dataset, key)
         if dataset.name == name:
             what = "FOLDER/NAME of the files NAME.train.rating and so on" if key == "prefix" else "the file"
-            _expect(f"dataset.{key}", bool(value), f"{what}, as dataset={name}", value)
+            expect(f"dataset.{key}", bool(value), f"{what}, as dataset={name}", value)
         else:
-            _expect(f"dataset.{key}", value is None, f"nothing, as only dataset={name} has one", value)
+            expect(f"dataset.{key}", value is None, f"nothing, as only dataset={name} has one", value)
     # The sizes themselves are checked where the data are drawn.
     is_right = (dataset.synthetic is not None) == (dataset.name == "synthetic")
-    _expect("dataset.synthetic", is_right, "sizes if, and only if, dataset=synthetic", dataset.synthetic)
+    expect("dataset.synthetic", is_right, "sizes if, and only if, dataset=synthetic", dataset.synthetic)
 
 
 def _check_options(group: str, config: ModelConfig | PretrainingConfig, of_name: dict[str, tuple[str, ...]]) -> None:
@@ -94,9 +55,9 @@ def _check_options(group: str, config: ModelConfig | PretrainingConfig, of_name:
     for key in sorted({key for keys in of_name.values() for key in keys}):
         value, takers = getattr(config, key), [name for name, keys in of_name.items() if key in keys]
         if key in expected:
-            _expect(f"{group}.{key}", value is not None, f"a value, as {group}={config.name}", value)
+            expect(f"{group}.{key}", value is not None, f"a value, as {group}={config.name}", value)
         else:
-            _expect(f"{group}.{key}", value is None, f"nothing, as only {group}={' or '.join(takers)} has one", value)
+            expect(f"{group}.{key}", value is None, f"nothing, as only {group}={' or '.join(takers)} has one", value)
 
 
 def _check_layers(model: ModelConfig) -> None:
@@ -105,14 +66,14 @@ def _check_layers(model: ModelConfig) -> None:
     if layers is None:
         return
     is_list = isinstance(layers, list) and all(type(layer) is int for layer in layers)
-    _expect("model.layers", is_list, "a list of integers in brackets, such as [64,32,16,8]", layers)
+    expect("model.layers", is_list, "a list of integers in brackets, such as [64,32,16,8]", layers)
     if model.name == "mlp":
         fits, first = layers[:1] == [width], f"[{width}, ...], 2 * model.embedding_dim first"
     else:
         fits = bool(layers) and layers[0] % 2 == 0 and layers[0] < width
         first = f"an even number below 2 * model.embedding_dim = {width} first"
     is_tower = len(layers) >= 2 and min(layers) >= 1
-    _expect("model.layers", fits and is_tower, f"{first}, then the width of each ReLU layer, at least one", layers)
+    expect("model.layers", fits and is_tower, f"{first}, then the width of each ReLU layer, at least one", layers)
 
 
 def _check_pretraining(config: SweepConfig) -> None:
@@ -120,28 +81,28 @@ def _check_pretraining(config: SweepConfig) -> None:
     _check_options("pretraining", pretraining, PRETRAININGS)
     if pretraining.name == "none":
         return
-    _expect("pretraining", config.model.name == "neumf", "none unless model=neumf", pretraining.name)
+    expect("pretraining", config.model.name == "neumf", "none unless model=neumf", pretraining.name)
     is_share = pretraining.alpha is not None and 0 <= pretraining.alpha <= 1
-    _expect("pretraining.alpha", is_share, "a number from 0 to 1", pretraining.alpha)
+    expect("pretraining.alpha", is_share, "a number from 0 to 1", pretraining.alpha)
     if pretraining.name == "keras":
         is_clean = config.split == "test" and not config.tune
         expected = "none or trained on the holdout, whose items the weights of a file have seen"
-        _expect("pretraining", is_clean, expected, "keras")
+        expect("pretraining", is_clean, expected, "keras")
     else:
         epochs, rate = pretraining.num_epochs, pretraining.learning_rate
-        _expect("pretraining.num_epochs", epochs >= 1, "an integer >= 1", epochs)
-        _expect("pretraining.learning_rate", math.isfinite(rate) and rate > 0, "a number > 0", rate)
+        expect("pretraining.num_epochs", epochs >= 1, "an integer >= 1", epochs)
+        expect("pretraining.learning_rate", math.isfinite(rate) and rate > 0, "a number > 0", rate)
 
 
 def _check_select_epoch(config: SweepConfig) -> None:
-    _expect_name("select_epoch", config.select_epoch, SELECT_EPOCHS)
+    expect_name("select_epoch", config.select_epoch, SELECT_EPOCHS)
     if config.select_epoch == "holdout":
         is_right, why = config.tune or config.phase != "run", "last or test, as only tune=true looks at a holdout"
     else:
         is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
-    _expect("select_epoch", is_right, why, config.select_epoch)
+    expect("select_epoch", is_right, why, config.select_epoch)
     is_test = config.select_epoch != "test" or config.split == "test"
-    _expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
+    expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
 
 
 def check(config: SweepConfig) -> None:
@@ -150,30 +111,25 @@ def check(config: SweepConfig) -> None:
     Raises:
         ConfigError: naming the key, what was expected and what it got.
     """
-    _expect_name("dataset.name", config.dataset.name, sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")))
-    _expect_name("model.name", config.model.name, MODELS)
-    _expect_name("objective.name", config.objective.name, OBJECTIVES)
-    _expect_name("optimizer.name", config.optimizer.name, OPTIMIZERS)
-    _expect_name("split", config.split, SPLITS)
-    _expect_name("phase", config.phase, PHASES)
-    _expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
-    _expect_name("tune_by", config.tune_by, TUNE_BY)
+    expect_name("dataset.name", config.dataset.name, sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")))
+    expect_name("model.name", config.model.name, MODELS)
+    expect_name("objective.name", config.objective.name, OBJECTIVES)
+    expect_name("optimizer.name", config.optimizer.name, OPTIMIZERS)
+    expect_name("split", config.split, SPLITS)
+    expect_name("phase", config.phase, PHASES)
+    expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
+    expect_name("tune_by", config.tune_by, TUNE_BY)
     _check_dataset(config.dataset)
     _check_options("model", config.model, MODELS)
     _check_numbers(config)
     _check_layers(config.model)
     _check_pretraining(config)
     _check_select_epoch(config)
-    for axis, rule in _AXIS_RULES.items():
-        _check_list(f"grid.{axis}", getattr(config.grid, axis), *rule)
+    for axis, rule in AXIS_RULES.items():
+        check_list(f"grid.{axis}", getattr(config.grid, axis), *rule)
     if config.tune or config.final_seeds:
-        _check_list("final_seeds", config.final_seeds, *_AXIS_RULES["seed"])
-    is_folder = re.fullmatch(r"\w[\w.+-]*", config.study.name) is not None
-    _expect("study.name", is_folder, "the name of a folder: letters, digits, . _ + -", config.study.name)
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+        check_list("final_seeds", config.final_seeds, *AXIS_RULES["seed"])
+    check_study(config.study)
 
 
 def resolve(config: DictConfig) -> SweepConfig:
@@ -186,7 +142,7 @@ def resolve(config: DictConfig) -> SweepConfig:
     assert isinstance(plain, SweepConfig)
     for axis in AXES:
         value = getattr(plain.grid, axis)
-        setattr(plain.grid, axis, _as_list(value))
-    plain.final_seeds = _as_list(plain.final_seeds)
+        setattr(plain.grid, axis, as_list(value))
+    plain.final_seeds = as_list(plain.final_seeds)
     check(plain)
     return plain

@@ -189,14 +189,19 @@ def register() -> None:
 
 
 def keys() -> list[str]:
-    """Every key that a command may set, in the order of the schema; `phase` is the sweep's own."""
+    """Every key that a sweep may set, in the order of the schema; `phase` is the sweep's own."""
+    whole = SweepConfig(dataset=DatasetConfig(synthetic=SyntheticConfig()))
+    return [key for key in keys_of(whole) if key != "phase"]
+
+
+def keys_of(config: Any) -> list[str]:
+    """The dotted names of all that a typed configuration holds, in order."""
 
     def walk(node: dict[str, Any], prefix: str) -> Iterable[str]:
         for name, child in node.items():
             yield from walk(child, f"{prefix}{name}.") if isinstance(child, dict) else [prefix + name]
 
-    whole = asdict(SweepConfig(dataset=DatasetConfig(synthetic=SyntheticConfig())))
-    return [key for key in walk(whole, "") if key != "phase"]
+    return list(walk(asdict(config), ""))
 
 
 def nearest(got: str, valid: Iterable[str]) -> str:

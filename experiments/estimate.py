@@ -15,9 +15,9 @@ from typing import NamedTuple
 from experiments import device
 from experiments.config import SweepConfig, data_config
 from experiments.job import blocks_of, count_runs, load_data, spec_of
+from experiments.jobs import Job, say
 from experiments.pretraining import is_pretrained
 from experiments.progress import duration, job_work
-from experiments.study import Job, say
 from experiments.training import timed_advance
 from ncfjax.training.grid import Program
 

@@ -104,10 +104,10 @@ def _with_most_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _shape(layers: str, embedding_dim: int) -> str:
     """Layers in units of the dimension: "2d-d-d/2" of 32-16-8 at 16."""
-    return "-".join(_multiple(Fraction(int(width), int(embedding_dim))) for width in layers.split("-") if width)
+    return "-".join(multiple(Fraction(int(width), int(embedding_dim))) for width in layers.split("-") if width)
 
 
-def _multiple(factor: Fraction) -> str:
+def multiple(factor: Fraction) -> str:
     numerator = "" if factor.numerator == 1 else factor.numerator
     return f"{numerator}d" + f"/{factor.denominator}" * (factor.denominator > 1)
 

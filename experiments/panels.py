@@ -46,13 +46,13 @@ def look(name: str) -> dict[str, str]:
 
 
 def shifts(n: int) -> list[float]:
-    """Factors of embedding_dim that put n lines side by side, so that no interval hides another: 7 % off at most."""
+    """Factors of positions that put n lines side by side, so that no interval hides another: 7 % off at most."""
     step = min(0.05, 0.2 / max(1, n - 1))
     return [2 ** (step * (number - (n - 1) / 2)) for number in range(n)]
 
 
 def _ticks(dims: list[int]) -> list[int]:
-    """The dimensions that can be labelled without touching each other on a logarithmic axis."""
+    """The values that can be labelled without touching each other on a logarithmic axis."""
     gap, kept = math.log2(dims[-1] / dims[0]) / 11, dims[:1]
     for dim in dims[1:]:
         if math.log2(dim / kept[-1]) >= gap:
@@ -60,17 +60,21 @@ def _ticks(dims: list[int]) -> list[int]:
     return kept
 
 
-def finish(axes: Axes, title: str, dims: list[int]) -> None:
-    """Title and ticks of a panel over embedding_dim; an empty one says so."""
+def finish(axes: Axes, title: str, dims: list[int], name: Callable[[int], str] = str, has_scale: bool = False) -> None:
+    """Title and ticks of a panel over embedding_dim, or another size that `name` shortens; an empty one says so.
+
+    An empty panel has no scale, unless it shares one with others.
+    """
     axes.set_title(title, loc="left")
     axes.set_xscale("log", base=2)
     if dims:
         axes.set_xlim(dims[0] / 1.15, dims[-1] * 1.15)
     ticks = _ticks(dims) if dims else []
-    axes.set_xticks(ticks, [str(dim) for dim in ticks])
+    axes.set_xticks(ticks, [name(dim) for dim in ticks])
     axes.set_xticks([], minor=True)
     if not axes.lines:
-        axes.set_yticks([])
+        if not has_scale:
+            axes.set_yticks([])
         axes.text(0.5, 0.5, "no run yet", ha="center", transform=axes.transAxes)
 
 

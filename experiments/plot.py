@@ -1,16 +1,17 @@
 """python -m experiments.plot FIGURE [study=NAME]: the numbers and the figure of a study, finished or half-finished.
 
     python -m experiments.plot figure2          HR@10 and NDCG@10 against embedding_dim, beside the paper's points
+    python -m experiments.plot figure3          an MLP's error minus the dot product's, beside the paper's points
     python -m experiments.plot equal_budget     learned similarities against the dot product of their size, tests too
     python -m experiments.plot ncf_reference    NCF's recipe, and what choosing the epoch on test adds to it
 
 Each prints its table in Markdown and writes results_dir/study/figures/FIGURE.png and .svg (experiments/FIGURE.py). A
-study that is not named is figure2-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m.
+study that is not named is figure2-ml-1m, figure3, equal-budget-ml-1m or ncf-reference-ml-1m.
 What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,14 +26,16 @@ from experiments.comparison import comparison
 from experiments.config import CONF, ConfigError, nearest
 from experiments.equal_budget import equal_budget
 from experiments.figure2 import draw_figure2
+from experiments.figure3 import draw_figure3, table
 from experiments.ncf_reference import ncf_reference
-from ncfjax.store import Store
+from ncfjax.store import IMITATION_TYPES, RUN_TYPES, Store
 from ncfjax.table import StoreError
 
 
 class Figure(NamedTuple):
     study: str  # where none is named
     make: Callable[[Store, Path], tuple[str, list[Path]]]  # of the study and a folder: its numbers, the files written
+    run_types: Mapping[str, type] = RUN_TYPES  # of the columns of its runs.csv
 
 
 def figure2(store: Store, folder: Path) -> tuple[str, list[Path]]:
@@ -41,8 +44,15 @@ def figure2(store: Store, folder: Path) -> tuple[str, list[Path]]:
     return comparison(runs), draw_figure2(runs, folder)
 
 
+def figure3(store: Store, folder: Path) -> tuple[str, list[Path]]:
+    """Also all cells beside the paper's."""
+    runs = store.runs()
+    return table(runs), draw_figure3(runs, folder)
+
+
 FIGURES = {
     "figure2": Figure("figure2-ml-1m", figure2),
+    "figure3": Figure("figure3", figure3, IMITATION_TYPES),
     "equal_budget": Figure("equal-budget-ml-1m", equal_budget),
     "ncf_reference": Figure("ncf-reference-ml-1m", ncf_reference),
 }
@@ -59,16 +69,16 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         return hydra.compose("plot", overrides=list(overrides))
 
 
-def _open(config: DictConfig, default: str) -> Store:
+def _open(config: DictConfig, figure: Figure) -> Store:
     """The tables of the study, which hold a run."""
     results = Path(str(config.results_dir))
     studies = sorted(path.parent.name for path in results.glob("*/runs.csv"))
     if not studies:
         raise ConfigError(f"results_dir={results}: expected a folder with STUDY/runs.csv, got none")
-    study = default if config.study is None else str(config.study)
+    study = figure.study if config.study is None else str(config.study)
     if study not in studies:
         raise ConfigError(f"study={study}: no such table in {results}, {nearest(study, studies)}")
-    store = Store(results / study)
+    store = Store(results / study, figure.run_types)
     if not store.completed():
         raise ConfigError(f"{results / study / 'runs.csv'}: expected runs, got none yet")
     return store
@@ -84,7 +94,7 @@ def draw(arguments: Sequence[str]) -> tuple[str, list[Path]]:
     if name not in FIGURES:
         raise ConfigError(f"figure {name!r}: no such figure, {nearest(name, FIGURES)}")
     figure = FIGURES[name]
-    store = _open(_compose(arguments[1:]), figure.study)
+    store = _open(_compose(arguments[1:]), figure)
     try:
         return figure.make(store, store.folder / "figures")
     except ValueError as error:

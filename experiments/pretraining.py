@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from experiments.config import ConfigError, SweepConfig
 from experiments.progress import Progress
-from experiments.training import Clock, timed_advance
+from experiments.training import Clock, epoch_work, timed_advance
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join
@@ -44,7 +44,8 @@ def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block
         # Seeds that no member has, and two of them: NCF draws and trains the two independently.
         rate = pretraining.learning_rate
         members = [[_pretrained(member, spec.model, rate) for member in group] for group in block.groups]
-        branch, clock = Program(data, spec, Block(members, block.width)), Clock()
+        branch = Program(data, spec, Block(members, block.width))
+        clock = Clock(epoch_work(branch))
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
         state, compiling = timed_advance(branch, branch.init(), 0)
         bar.resume()

@@ -36,7 +36,7 @@ def version() -> str:
         return ""
 
 
-def origin() -> dict[str, str]:
-    """Cells of every row of a sweep; to be taken at its start, since the tree may change while it runs."""
-    command = shlex.join(["python", "-m", "experiments.sweep", *sys.argv[1:]])
+def origin(entry: str) -> dict[str, str]:
+    """Cells of every row of `python -m experiments.ENTRY`; to be taken at its start: the tree may change."""
+    command = shlex.join(["python", "-m", f"experiments.{entry}", *sys.argv[1:]])
     return {"command": command, "commit": commit(), "version": version()}

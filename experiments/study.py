@@ -4,8 +4,7 @@ Everything that can be refused is refused before the first job is launched: ever
 the folder of the results.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,43 +13,21 @@ from experiments import summary, tuning
 from experiments.config import (
     REFERENCES,
     ConfigError,
-    Point,
-    SweepConfig,
     data_config,
     points,
     reference_config,
     run_config,
 )
-from experiments.progress import job_work, progress
+from experiments.jobs import Compose, Job, Launch, announce, count, launch_missing, say
+from experiments.progress import job_work
 from experiments.provenance import origin
 from ncfjax.store import Store, run_id
-
-Compose = Callable[[list[str]], SweepConfig]  # of the overrides of one job
-Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
-
-
-@dataclass(frozen=True)
-class Job:
-    """A checked job: what it is launched with, and its runs."""
-
-    overrides: list[str]
-    config: SweepConfig
-    runs: dict[str, Point]  # run_id -> point
-
-    def pending(self, done: set[str]) -> list[Point]:
-        return [point for key, point in self.runs.items() if key not in done]
-
-    def work(self, done: set[str]) -> float:
-        return job_work(self.config, len(self.pending(done)))
 
 
 def make_job(overrides: list[str], compose: Compose) -> Job:
     config = compose(overrides)
-    return Job(overrides, config, {run_id(run_config(config, point)): point for point in points(config)})
-
-
-def say(line: str) -> None:
-    print(f"ncfjax: {line}", flush=True)
+    runs = {run_id(run_config(config, point)): point for point in points(config)}
+    return Job(overrides, config, runs, job_work(config, 1))
 
 
 def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
@@ -115,32 +92,6 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
         check_files(job.config, data)
 
 
-def run_phase(jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:
-    """Launches the jobs that have something to train.
-
-    Raises:
-        ConfigError, StoreError: before anything is trained or, the folder aside, written.
-    """
-    done = store.completed()
-    todo = [job for job in jobs if job.pending(done)]
-    if todo:
-        check_runnable(todo, done)
-        store.check_writable()
-        with progress(sum(job.work(done) for job in todo)):
-            launch([job.overrides for job in todo], provenance)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + "s" * (number != 1)
-
-
-def announce(jobs: Sequence[Job], done: set[str], folder: Path) -> None:
-    num_runs, num_pending = sum(len(job.runs) for job in jobs), sum(len(job.pending(done)) for job in jobs)
-    state = f"{num_pending} to train, {num_runs - num_pending} done before" if num_pending else "all done before"
-    tuned = ("tuning ", ", then the winners' final runs") if jobs[0].config.tune else ("", "")
-    say(f"{_count(len(jobs), tuned[0] + 'job')}, {_count(num_runs, 'run')}: {state}{tuned[1]} -> {folder}/")
-
-
 def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Launch) -> None:
     """Runs what is missing of a sweep, given as the overrides of its jobs, and shows the whole.
 
@@ -152,7 +103,7 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
     config = jobs[0].config
     folder = Path(config.results_dir) / config.study.name
     store = Store(folder)
-    announce(jobs, store.completed(), folder)
+    announce(jobs, store.completed(), folder, *(("tuning ", ", then the winners' final runs") if config.tune else ()))
     if config.dry_run:
         check_runnable([job for job in jobs if job.pending(store.completed())], store.completed())
         from experiments.estimate import estimate  # JAX comes with it, after the first line
@@ -160,11 +111,11 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
         return estimate(jobs, store.completed())
     if config.tune:
         stored_scores(jobs, store)  # what could not be scored in the end is refused before anything is trained
-    provenance = origin()
-    run_phase(jobs, store, launch, provenance)
+    provenance = origin("sweep")
+    launch_missing(jobs, store, check_runnable, launch, provenance)
     if config.tune:
         final, without = final_jobs(jobs, store, compose)
-        run_phase(final, store, launch, provenance)
+        launch_missing(final, store, check_runnable, launch, provenance)
         jobs = [*jobs, *final]
     close(jobs, store, folder)
     if without:
@@ -183,4 +134,4 @@ def close(jobs: Sequence[Job], store: Store, folder: Path) -> None:
     figures = draw_figure2(rows, folder / "figures") if has_test_run else []
     for path in figures:
         say(f"figure {path}")
-    say(f"results in {folder}/: runs.csv ({_count(len(rows), 'row')}), curves.csv, ranks/")
+    say(f"results in {folder}/: runs.csv ({count(len(rows), 'row')}), curves.csv, ranks/")

@@ -1,4 +1,4 @@
-"""The Hydra sweeper of this program: comma lists on `grid.*` are axes of one job, comma lists elsewhere are jobs.
+"""The Hydra sweepers of this program: comma lists on `grid.*` are axes of one job, comma lists elsewhere are jobs.
 
     model.embedding_dim=16,32 grid.learning_rate=0.001,0.002 grid.seed=range(0,8)   ->   2 jobs of 16 runs each
 
@@ -8,9 +8,10 @@ All jobs are composed and checked before the first one is launched.
 
 import functools
 import itertools
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,14 +22,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from experiments.checks import resolve
-from experiments.config import AXES, ConfigError, SweepConfig
+from experiments.config import AXES, ConfigError
 
 # The values of these keys are lists; a comma list is their value, not a choice of jobs.
 LIST_KEYS = frozenset({*(f"grid.{axis}" for axis in AXES), "final_seeds"})
 # One sweep writes one study; and what the whole sweep does cannot differ between its jobs.
-ONE_PER_SWEEP = frozenset(
-    {"study", "study.name", "results_dir", "tune", "tune_by", "select_epoch", "dry_run", "eval_every", "memory_gb"}
-)
+COMMON = frozenset({"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb"})
+ONE_PER_SWEEP = COMMON | {"tune", "tune_by", "select_epoch"}
 
 
 def _values(override: Override) -> list[str]:
@@ -37,7 +37,7 @@ def _values(override: Override) -> list[str]:
     return list(override.sweep_string_iterator())
 
 
-def _alternatives(override: Override) -> list[str]:
+def _alternatives(override: Override, list_keys: frozenset[str], one_per_sweep: frozenset[str]) -> list[str]:
     """What one override contributes to a job: one string, or one per job where it is swept."""
     key = override.get_key_element()
     if override.is_delete():
@@ -45,23 +45,28 @@ def _alternatives(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
     values = _values(override)
-    if override.key_or_group in LIST_KEYS:
+    if override.key_or_group in list_keys:
         return [f"{key}=[{','.join(values)}]"]
-    if override.key_or_group in ONE_PER_SWEEP:
+    if override.key_or_group in one_per_sweep:
         raise ConfigError(f"{override.key_or_group}: expected one value for all jobs, got {', '.join(values)}")
     if len(set(values)) < len(values):
         raise ConfigError(f"{override.key_or_group}: expected each value once, got {', '.join(values)}")
     return [f"{key}={value}" for value in values]
 
 
-def expand(overrides: Sequence[Override]) -> list[list[str]]:
+def expand(overrides: Sequence[Override], list_keys: frozenset[str], one_per_sweep: frozenset[str]) -> list[list[str]]:
     """The overrides of each job, the last key varying fastest. Of two overrides of one key the later one counts.
+
+    Args:
+        list_keys: those of which a list is the value of one job.
+        one_per_sweep: those that cannot differ between jobs.
 
     Raises:
         ConfigError: a sweep of what cannot be swept, or a value given twice.
     """
     last = {override.key_or_group: override for override in overrides}
-    return [list(job) for job in itertools.product(*(_alternatives(override) for override in last.values()))]
+    alternatives = [_alternatives(override, list_keys, one_per_sweep) for override in last.values()]
+    return [list(job) for job in itertools.product(*alternatives)]
 
 
 def _as_arguments(params: Mapping[str, Any]) -> list[str]:
@@ -73,30 +78,40 @@ def _as_arguments(params: Mapping[str, Any]) -> list[str]:
     return [f"{key}={text(value)}" for key, value in params.items()]
 
 
-class GridSweeper(Sweeper):
-    """Composes the jobs, and gives a launcher those that have runs to train."""
+class JobSweeper(Sweeper):
+    """Composes the jobs of one entry point, and gives a launcher those that have runs to train."""
+
+    name: ClassVar[str]  # of `hydra/sweeper`
+    list_keys: ClassVar[frozenset[str]]
+    one_per_sweep: ClassVar[frozenset[str]]
 
     def __init__(self, params: Mapping[str, Any] | None = None):
         self.params = params or {}
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
 
+    @abstractmethod
+    def resolve(self, job: DictConfig) -> Any:
+        """The checked configuration of one composed job."""
+
+    @abstractmethod
+    def run_study(self, all_overrides: list[list[str]]) -> None:
+        """What the command does with the overrides of its jobs, by `compose` and `launch`."""
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
 
     def sweep(self, arguments: list[str]) -> None:
-        from experiments.study import run_study  # pandas is not needed for --help
-
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*_as_arguments(self.params), *arguments])
-        run_study(expand(overrides), self.compose, self.launch)
+        self.run_study(expand(overrides, self.list_keys, self.one_per_sweep))
 
-    def compose(self, overrides: list[str]) -> SweepConfig:
-        """The checked configuration of one job."""
+    def compose(self, overrides: list[str]) -> Any:
+        """The checked configuration of one job, given its overrides."""
         job = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(job):
             del job["hydra"]
-        return resolve(job)
+        return self.resolve(job)
 
     def launch(self, jobs: list[list[str]], provenance: dict[str, str]) -> None:
         """Runs jobs by hydra/launcher and waits for them.
@@ -114,17 +129,30 @@ class GridSweeper(Sweeper):
             _ = job.return_value
 
 
-# Hydra instantiates plugins by a name in this namespace, and no others.
-_PLUGIN = "hydra_plugins.ncfjax.GridSweeper"
+class GridSweeper(JobSweeper):
+    """Of experiments.sweep."""
+
+    name, list_keys, one_per_sweep = "ncfjax", LIST_KEYS, ONE_PER_SWEEP
+
+    def resolve(self, job: DictConfig) -> Any:
+        return resolve(job)
+
+    def run_study(self, all_overrides: list[list[str]]) -> None:
+        from experiments.study import run_study  # pandas is not needed for --help
+
+        run_study(all_overrides, self.compose, self.launch)
 
 
 @dataclass
-class GridSweeperConf:
-    _target_: str = _PLUGIN
+class SweeperConf:
+    _target_: str
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def register() -> None:
-    """Makes `hydra/sweeper: ncfjax` known."""
-    Plugins.instance().class_name_to_class[_PLUGIN] = GridSweeper
-    ConfigStore.instance().store(group="hydra/sweeper", name="ncfjax", node=GridSweeperConf, provider="ncfjax")
+def register(sweeper: type[JobSweeper] = GridSweeper) -> None:
+    """Makes `hydra/sweeper: NAME` known."""
+    # Hydra instantiates plugins by a name in this namespace, and no others.
+    plugin = f"hydra_plugins.ncfjax.{sweeper.__name__}"
+    Plugins.instance().class_name_to_class[plugin] = sweeper
+    node = SweeperConf(plugin)
+    ConfigStore.instance().store(group="hydra/sweeper", name=sweeper.name, node=node, provider="ncfjax")

@@ -32,7 +32,7 @@ from ncfjax.table import StoreError, Table, replace_whole, to_cells, write_whole
 
 # Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float. A new column may go
 # anywhere between the others, but none may go away or move: tables of older versions would be refused.
-_RUN_TYPES: dict[str, type] = {
+RUN_TYPES: dict[str, type] = {
     "run_id": str,
     "status": str,  # completed | diverged
     "phase": str,  # run | tune | final
@@ -75,8 +75,45 @@ _RUN_TYPES: dict[str, type] = {
     "started_at": str,
     "command": str,
 }
+# Of a study of imitators, which learn the scores of a teacher (experiments.imitate).
+IMITATION_TYPES: dict[str, type] = {
+    "run_id": str,
+    "status": str,  # completed | diverged
+    "study": str,
+    "target": str,  # dot: what is imitated
+    "num_users": int,  # and as many items
+    "embedding_dim": int,
+    "width_multiplier": int,  # empty where the layers are not the study's
+    "layers": str,  # 32-16-8: the width of each hidden layer
+    "activation": str,
+    "product": str,  # true | empty: the input holds the elementwise product too
+    "bilinear": str,  # true | empty: a bilinear form is added to the score
+    "schedule": str,
+    "pairs_per_user": int,
+    "drop_last_users": str,  # true | empty: the last users are in no pair, as in the study's script
+    "num_fresh": int,
+    "noise": float,
+    "trivial_rmse": float,
+    "learning_rate": float,
+    "batch_size": int,
+    "seed": int,
+    "num_epochs": int,
+    "rmse_test": float,
+    "rmse_fresh": float,
+    "rmse_dot_test": float,
+    "rmse_dot_fresh": float,
+    "rmse_trivial_test": float,
+    "parameters": int,
+    "train_seconds": float,
+    "compile_seconds": float,
+    "device": str,
+    "version": str,
+    "commit": str,
+    "started_at": str,
+    "command": str,
+}
 _CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
-RUN_COLUMNS: tuple[str, ...] = tuple(_RUN_TYPES)
+RUN_COLUMNS: tuple[str, ...] = tuple(RUN_TYPES)
 CURVE_COLUMNS: tuple[str, ...] = tuple(_CURVE_TYPES)
 
 _LOCK_SECONDS = 120.0  # an append takes milliseconds: whoever waits this long waits for a process that hangs
@@ -126,9 +163,10 @@ class Store:
     know.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, run_types: Mapping[str, type] = RUN_TYPES):
         self.folder = Path(folder)
-        self._runs = Table(self.folder / "runs.csv", _RUN_TYPES)
+        self._run_types = run_types
+        self._runs = Table(self.folder / "runs.csv", run_types)
         self._curves = Table(self.folder / "curves.csv", _CURVE_TYPES)
 
     def check_writable(self) -> None:
@@ -161,14 +199,14 @@ class Store:
         """Stores one run whole, or not at all; False if it was there already.
 
         Args:
-            run: a value for each of RUN_COLUMNS; None (or a NaN) where there is none.
+            run: a value for each column of `run_types`; None (or a NaN) where there is none.
             curves: rows of epoch, metric and value.
             ranks: int[users] zero-based ranks per protocol; no file is written for an empty dict.
 
         Raises:
             ValueError: a missing or unknown column, a value of the wrong type, a rank below zero.
         """
-        row = to_cells(_RUN_TYPES, run)
+        row = to_cells(self._run_types, run)
         points = [to_cells(_CURVE_TYPES, {"run_id": run["run_id"]} | point) for point in curves]
         path, packed = self._ranks_path(row[0]), _pack(ranks)
         if any(point[0] != row[0] for point in points):

@@ -1,11 +1,8 @@
-"""Grids: many members of one run in one compiled program. The only file that knows the axes of a grid.
+"""Grids: many members of one run in one compiled program.
 
 Members of one seed form groups: they share order and negatives and are vmapped over their rates, so a batch is read
-once for all of them. A block is the groups that are trained by one call: spread over the devices (`jax.sharding`) and,
-on one device, vmapped on an accelerator but mapped one after another on a CPU, where a second model in the cache costs
-more than it saves. A member's numbers depend on its own configuration alone, up to the rounding of differently shaped
-products. Who shares its group is decided by the whole grid and not by what is missing of it, so on a CPU a grid that
-was stopped ends in the same bits, given the same memory and devices.
+once for all of them; spread.py says who is in a group and where it is trained. A member's numbers depend on its own
+configuration alone, up to the rounding of differently shaped products.
 
     measured on two cores, ML-1M, `expected`, seconds per epoch and member
         d=16     alone 0.08    4 wide 0.076    4 wide on two devices 0.043
@@ -13,7 +10,6 @@ was stopped ends in the same bits, given the same memory and devices.
 """
 
 import math
-from collections import Counter
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -28,9 +24,11 @@ from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Questions, Ranks, make_qu
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import pairs_at_once
+from ncfjax.training import spread
 from ncfjax.training.loop import Learner, Rates, Spec, init_learner, train
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.sampling import make_training_data
+from ncfjax.training.spread import Block, Estimate, Group, State, count_trace
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
 CPU_GROUP_FLOATS = {"expected": 64, "sampled": 256}
@@ -46,43 +44,15 @@ class Member(NamedTuple):
     seed: int
 
 
-Group = list[Member]  # of one seed
-
-
-class Block(NamedTuple):
-    """Groups that are trained by one call, each filled up to `width` members."""
-
-    groups: list[Group]
-    width: int
-
-
-class State(NamedTuple):
-    """All members of a block after `epoch` epochs; every leaf of `learners` has leading axes groups x width."""
-
-    learners: Learner
-    epoch: int
-
-
 def cut_into_groups(
     members: list[Member], spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
 ) -> list[Group]:
-    """Groups of nearly equal width, each of one seed, that fit `memory_bytes`; see `memory_estimate` on `pretrained`.
+    """See spread.py, and `memory_estimate` on `pretrained`.
 
     Raises ValueError where not even one member fits.
     """
-    widest, num_devices = _members_per_device(memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
-    if jax.default_backend() == "cpu":
-        widest = min(widest, _cpu_width(spec))
-    by_seed: dict[int, list[Member]] = {}
-    for member in members:
-        by_seed.setdefault(member.seed, []).append(member)
-    # Several devices want several groups: with fewer seeds than devices, a seed has more than one.
-    shares = -(-num_devices // len(by_seed))
-    groups = []
-    for of_seed in by_seed.values():
-        count = min(len(of_seed), max(shares, -(-len(of_seed) // widest)))
-        groups += [list(part) for part in _nearly_equal(of_seed, count)]
-    return groups
+    estimate = memory_estimate(spec, data, pretrained=pretrained)
+    return spread.cut_into_groups(members, estimate, memory_bytes, _cpu_width(spec))
 
 
 def _cpu_width(spec: Spec) -> int:
@@ -93,32 +63,11 @@ def _cpu_width(spec: Spec) -> int:
 def cut_into_blocks(
     groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
 ) -> list[Block]:
-    """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
-
-    `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
-    for each other, and results are stored when a block ends.
-    """
-    per_device, num_devices = _members_per_device(memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
-    most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
-    return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
+    """See spread.py; `width` is that of the widest group of the whole grid."""
+    return spread.cut_into_blocks(groups, width, memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
 
 
-def _members_per_device(estimate: tuple[int, int], memory_bytes: int) -> tuple[int, int]:
-    """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each = estimate
-    num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
-    if num_devices < 1:
-        needed = (fixed + each) / 1e9
-        raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
-    return int((memory_bytes / num_devices - fixed) // each), num_devices
-
-
-def _nearly_equal(items: list, count: int) -> list[list]:
-    bounds = [round(i * len(items) / count) for i in range(count + 1)] if count else [0]
-    return [items[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
-
-
-def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> tuple[int, int]:
+def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> Estimate:
     """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's.
 
     A member that is `pretrained` holds two more models, trained by Adam, whose tables side by side are as wide as its
@@ -144,20 +93,21 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
     pairs = min(USERS_PER_BLOCK, len(data.held_out)) * num_items
     # Scores, histories and comparisons; and the units of the pairs that a tower scores at once.
     ranking = 12 * pairs + 4 * sum(layers[1:]) * min(pairs, pairs_at_once())
-    return fixed, copies * tables + max(step, ranking)
+    return Estimate(fixed, copies * tables + max(step, ranking))
 
 
 class Program:
     """The compiled programs of one block: draw, train, rank. Blocks of one shape share them."""
 
     def __init__(self, data: LeaveOneOut, spec: Spec, block: Block):
-        self.data, self.spec = data, spec
-        self.members = [member for group in block.groups for member in group]
-        self._widths = [len(group) for group in block.groups]
-        filled, num_devices = _filled(block)
-        self.mesh = Mesh(np.asarray(jax.devices()[:num_devices]), ("groups",))
-        self._rates, self._seeds = _lay_out(filled, self.mesh)
+        self.data, self.spec, self.block = data, spec, block
+        groups, self.mesh = spread.filled(block)
+        self._rates, self._seeds = _lay_out(groups, self.mesh)
         self._training_data, self._questions = _on_devices(data, self.mesh)
+
+    @property
+    def members(self) -> list[Member]:
+        return self.block.members
 
     def memory_bytes(self, *, pretrained: bool = False) -> int:
         """Estimate of the memory that the block needs, over all devices."""
@@ -182,8 +132,7 @@ class Program:
         """Every member as a copy of one given model."""
         shape = self._rates.stddev.shape
         models = jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), model)
-        models = jax.device_put(models, NamedSharding(self.mesh, PartitionSpec("groups")))
-        return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
+        return State(_begin(spread.split(models, self.mesh), spec=self.spec, mesh=self.mesh), 0)
 
     def begin_joined(self, gmf: Recommender, mlp: Recommender, alpha: float) -> State:
         """Every member as the NeuMF of its own GMF and MLP: `learners.model` of programs of the same block."""
@@ -205,23 +154,15 @@ class Program:
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
-        return ~self.per_member(_finite(state.learners.model))
+        return ~self.per_member(spread.finite(state.learners.model))
 
     def per_member(self, grouped: Shaped[Array, "groups width ..."]) -> Shaped[np.ndarray, "members ..."]:
         """Results in the order of `members`; what only fills up is dropped."""
-        grouped = np.asarray(grouped)
-        return np.concatenate([grouped[i, :width] for i, width in enumerate(self._widths)])
+        return spread.per_member(self.block, grouped)
 
     @property
     def _sizes(self) -> tuple[int, int]:
         return self.data.train.num_users, self.data.train.num_items
-
-
-def _filled(block: Block) -> tuple[list[Group], int]:
-    """Groups of one width, as many for each device, by repeating members and groups; and the number of devices."""
-    num_devices = min(len(block.groups), jax.device_count())
-    groups = [(group * block.width)[: block.width] for group in block.groups]
-    return groups + groups[: -len(groups) % num_devices], num_devices
 
 
 def _lay_out(groups: list[Group], mesh: Mesh) -> tuple[Rates, Array]:
@@ -229,7 +170,7 @@ def _lay_out(groups: list[Group], mesh: Mesh) -> tuple[Rates, Array]:
     table = np.asarray(groups, np.float64)
     rates = Rates(*(table[..., i].astype(np.float32) for i in range(4)))
     seeds = np.asarray([group[0].seed for group in groups], np.uint32)
-    return jax.device_put((rates, seeds), NamedSharding(mesh, PartitionSpec("groups")))
+    return spread.split((rates, seeds), mesh)
 
 
 _last_data: list = []
@@ -244,37 +185,14 @@ def _on_devices(data: LeaveOneOut, mesh: Mesh):
     return _last_data[2]
 
 
-_traces: Counter[str] = Counter()
-
-
-def count_compiles() -> int:
-    """Programs traced by this process so far: three per shape (draw, train, rank)."""
-    return _traces.total()
-
-
-def _spread(function, mesh: Mesh, *arguments, num_shared: int):
-    """Calls `function` for every group; the last `num_shared` arguments are the same for all."""
-    split = len(arguments) - num_shared
-
-    def local(*arguments):
-        own, shared = arguments[:split], arguments[split:]
-        if jax.default_backend() == "cpu":
-            return jax.lax.map(lambda own: function(*own, *shared), own)
-        return jax.vmap(lambda *own: function(*own, *shared))(*own)
-
-    specs = (PartitionSpec("groups"),) * split + (PartitionSpec(),) * num_shared
-    spread = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False)
-    return spread(*arguments)
-
-
 @partial(jax.jit, static_argnames=("spec", "sizes", "mesh"))
 def _draw(rates: Rates, seeds, *, spec: Spec, sizes: tuple[int, int], mesh: Mesh) -> Learner:
-    _traces["draw"] += 1
+    count_trace("draw")
 
     def draw_group(stddev, seed):
         return jax.vmap(lambda stddev: init_learner(spec, *sizes, stddev, seed))(stddev)
 
-    return _spread(draw_group, mesh, rates.stddev, seeds, num_shared=0)
+    return spread.spread(draw_group, mesh, rates.stddev, seeds, num_shared=0)
 
 
 @partial(jax.jit, static_argnames=("spec", "mesh"))
@@ -282,7 +200,7 @@ def _begin(models: Recommender, *, spec: Spec, mesh: Mesh) -> Learner:
     def begin_group(models):
         return jax.vmap(lambda model: Learner(model, init_optimizer(spec.optimizer, model)))(models)
 
-    return _spread(begin_group, mesh, models, num_shared=0)
+    return spread.spread(begin_group, mesh, models, num_shared=0)
 
 
 @partial(jax.jit, static_argnames=("weights", "mesh"))
@@ -290,19 +208,19 @@ def _join(gmf: Recommender, mlp: Recommender, alpha, *, weights: bool, mesh: Mes
     def join_group(gmf, mlp, alpha):
         return jax.vmap(lambda gmf, mlp: join(gmf, mlp, alpha, regularize_weights=weights))(gmf, mlp)
 
-    return _spread(join_group, mesh, gmf, mlp, alpha, num_shared=1)
+    return spread.spread(join_group, mesh, gmf, mlp, alpha, num_shared=1)
 
 
 def _train_block(
     learners: Learner, rates: Rates, seeds, data, first_epoch, num_epochs, *, spec: Spec, mesh: Mesh
 ) -> Learner:
-    _traces["train"] += 1
+    count_trace("train")
 
     def train_group(learners, rates, seed, data, first_epoch, num_epochs):
         over_members = jax.vmap(lambda learner, rates: train(spec, data, rates, learner, seed, first_epoch, num_epochs))
         return over_members(learners, rates)
 
-    return _spread(train_group, mesh, learners, rates, seeds, data, first_epoch, num_epochs, num_shared=3)
+    return spread.spread(train_group, mesh, learners, rates, seeds, data, first_epoch, num_epochs, num_shared=3)
 
 
 # On a CPU, XLA hands sums and products to a library, YNN. Its sums of a vmapped batch are twenty times slower than
@@ -319,15 +237,9 @@ def _trainer(objective: str):
 
 @partial(jax.jit, static_argnames="mesh")
 def _rank(models, questions: Questions, *, mesh: Mesh) -> Ranks:
-    _traces["rank"] += 1
+    count_trace("rank")
 
     def rank_group(models, questions):
         return jax.lax.map(lambda model: rank_held_out(model, questions), models)
 
-    return _spread(rank_group, mesh, models, questions, num_shared=1)
-
-
-@jax.jit
-def _finite(models) -> Bool[Array, "groups width"]:
-    leaves = [jnp.all(jnp.isfinite(x), axis=tuple(range(2, x.ndim))) for x in jax.tree.leaves(models)]
-    return jnp.all(jnp.stack(leaves), axis=0)
+    return spread.spread(rank_group, mesh, models, questions, num_shared=1)

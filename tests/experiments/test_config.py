@@ -11,8 +11,10 @@ from omegaconf import OmegaConf
 
 from experiments import config as configs
 from experiments.checks import resolve
+from experiments.cli import options
 from experiments.config import CONF, ConfigError, Point, SyntheticConfig, keys, nearest, points, register, run_config
 from experiments.study import Job
+from experiments.sweep import ENTRY
 from experiments.sweeper import register as register_sweeper
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
@@ -242,7 +244,7 @@ STUDIES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "study").glob("*.yaml")))
+@pytest.mark.parametrize("name", options(ENTRY)["study"])
 def test_every_study_composes_and_its_head_tells_command_device_and_minutes(
     name: str, jobs_of: Callable[..., list[Job]]
 ):

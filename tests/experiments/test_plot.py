@@ -374,7 +374,7 @@ def test_a_study_that_is_not_named_is_the_figures_own(tmp_path, capsys, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["figure3", "study=whole"], r"figure 'figure3': .*did you mean figure2\?"),
+        (["figure22", "study=whole"], r"figure 'figure22': .*did you mean figure2\?"),
         ([], "figure '': .*figure2"),
         (["figure2", "study=hole"], r"study=hole: .*did you mean whole\?"),
         (["figure2"], "study=figure2-ml-1m: no such table in results, .*whole"),

@@ -12,7 +12,8 @@ from experiments.job import load_data, spec_of
 from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
-from ncfjax.training.grid import Block, Member, Program, _trainer, count_compiles, memory_estimate
+from ncfjax.training.grid import Block, Member, Program, _trainer, memory_estimate
+from ncfjax.training.spread import count_compiles
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")

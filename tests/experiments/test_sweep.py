@@ -14,7 +14,7 @@ import pytest
 from experiments.config import CONF
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.store import Store
-from ncfjax.training.grid import count_compiles
+from ncfjax.training.spread import count_compiles
 
 Run = Callable[..., int]
 ROOT = CONF.parent

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from experiments.config import ConfigError
 from experiments.study import Job
-from experiments.sweeper import LIST_KEYS, expand
+from experiments.sweeper import LIST_KEYS, ONE_PER_SWEEP, expand
 
 
 def expanded(*arguments: str) -> list[list[str]]:
-    return expand(OverridesParser.create().parse_overrides(list(arguments)))
+    return expand(OverridesParser.create().parse_overrides(list(arguments)), LIST_KEYS, ONE_PER_SWEEP)
 
 
 def test_a_list_on_a_grid_key_is_one_job():

@@ -17,12 +17,12 @@ from ncfjax.training.grid import (
     Program,
     _rank,
     _trainer,
-    count_compiles,
     cut_into_blocks,
     cut_into_groups,
     memory_estimate,
 )
 from ncfjax.training.loop import Spec
+from ncfjax.training.spread import count_compiles
 
 DATA = make_synthetic(SyntheticOptions(num_users=90, num_items=160, interactions_per_user=10))
 SPECS = {

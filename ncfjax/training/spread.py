@@ -1,0 +1,145 @@
+"""Members of a grid as groups and blocks: who is trained beside whom, and on which device. Knows no model.
+
+Members of one seed form groups, which are vmapped over their rates. A block is the groups that are trained by one call:
+spread over the devices (`jax.sharding`) and, on one device, vmapped on an accelerator but mapped one after another on a
+CPU, where a second model in the cache costs more than it saves. Who shares its group is decided by the whole grid and
+not by what is missing of it, so on a CPU a grid that was stopped ends in the same bits, given the same memory and
+devices.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Shaped
+
+Group = list[Any]  # members of one seed, which is their field `seed`
+
+
+class Block(NamedTuple):
+    """Groups that are trained by one call, each filled up to `width` members."""
+
+    groups: list[Group]
+    width: int
+
+    @property
+    def members(self) -> list[Any]:
+        return [member for group in self.groups for member in group]
+
+
+class State(NamedTuple):
+    """All members of a block after `epoch` epochs; every leaf of `learners` has leading axes groups x width."""
+
+    learners: Any
+    epoch: int
+
+
+class Estimate(NamedTuple):
+    """Bytes that every device needs whatever it trains, and bytes for each member."""
+
+    fixed: int
+    each: int
+
+
+def cut_into_groups(members: list[Any], estimate: Estimate, memory_bytes: int, cpu_width: int) -> list[Group]:
+    """Groups of nearly equal width, each of one seed, that fit `memory_bytes`; on a CPU at most `cpu_width` wide.
+
+    Raises ValueError where not even one member fits.
+    """
+    widest, num_devices = _members_per_device(estimate, memory_bytes)
+    if jax.default_backend() == "cpu":
+        widest = min(widest, cpu_width)
+    by_seed: dict[int, list[Any]] = {}
+    for member in members:
+        by_seed.setdefault(member.seed, []).append(member)
+    # Several devices want several groups: with fewer seeds than devices, a seed has more than one.
+    shares = -(-num_devices // len(by_seed))
+    groups = []
+    for of_seed in by_seed.values():
+        count = min(len(of_seed), max(shares, -(-len(of_seed) // widest)))
+        groups += [list(part) for part in _nearly_equal(of_seed, count)]
+    return groups
+
+
+def cut_into_blocks(groups: list[Group], width: int, estimate: Estimate, memory_bytes: int) -> list[Block]:
+    """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
+
+    `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
+    for each other, and results are stored when a block ends.
+    """
+    per_device, num_devices = _members_per_device(estimate, memory_bytes)
+    most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
+    return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
+
+
+def _members_per_device(estimate: Estimate, memory_bytes: int) -> tuple[int, int]:
+    """How many members fit a device's share of the memory, and how many devices there is memory for."""
+    fixed, each = estimate
+    num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
+    if num_devices < 1:
+        needed = (fixed + each) / 1e9
+        raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
+    return int((memory_bytes / num_devices - fixed) // each), num_devices
+
+
+def _nearly_equal(items: list, count: int) -> list[list]:
+    bounds = [round(i * len(items) / count) for i in range(count + 1)] if count else [0]
+    return [items[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def filled(block: Block) -> tuple[list[Group], Mesh]:
+    """Groups of one width, as many for each device, by repeating members and groups; and the devices."""
+    num_devices = min(len(block.groups), jax.device_count())
+    groups = [(group * block.width)[: block.width] for group in block.groups]
+    mesh = Mesh(np.asarray(jax.devices()[:num_devices]), ("groups",))
+    return groups + groups[: -len(groups) % num_devices], mesh
+
+
+def split(tree: Any, mesh: Mesh) -> Any:
+    """Arrays whose leading axis is groups, spread over the devices."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("groups")))
+
+
+def per_member(block: Block, grouped: Shaped[Array, "groups width ..."]) -> Shaped[np.ndarray, "members ..."]:
+    """Results in the order of the members; what only fills up is dropped."""
+    grouped = np.asarray(grouped)
+    return np.concatenate([grouped[i, : len(group)] for i, group in enumerate(block.groups)])
+
+
+def spread(function: Callable, mesh: Mesh, *arguments, num_shared: int):
+    """Calls `function` for every group; the last `num_shared` arguments are the same for all."""
+    num_own = len(arguments) - num_shared
+
+    def local(*arguments):
+        own, shared = arguments[:num_own], arguments[num_own:]
+        if jax.default_backend() == "cpu":
+            return jax.lax.map(lambda own: function(*own, *shared), own)
+        return jax.vmap(lambda *own: function(*own, *shared))(*own)
+
+    specs = (PartitionSpec("groups"),) * num_own + (PartitionSpec(),) * num_shared
+    over_devices = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False)
+    return over_devices(*arguments)
+
+
+@jax.jit
+def finite(models) -> Bool[Array, "groups width"]:
+    """Which members hold finite parameters only."""
+    leaves = [jnp.all(jnp.isfinite(x), axis=tuple(range(2, x.ndim))) for x in jax.tree.leaves(models)]
+    return jnp.all(jnp.stack(leaves), axis=0)
+
+
+_traces: Counter[str] = Counter()
+
+
+def count_trace(program: str) -> None:
+    """To be called where a program is traced."""
+    _traces[program] += 1
+
+
+def count_compiles() -> int:
+    """Programs traced by this process so far: three per shape (draw, train, and rank or measure)."""
+    return _traces.total()
