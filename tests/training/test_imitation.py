@@ -6,16 +6,10 @@ import pytest
 
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
 from ncfjax.models.similarity import Dot
-from ncfjax.training.imitation import (
-    KERAS_EPS,
-    ImitationSpec,
-    Lesson,
-    errors,
-    imitation_step,
-    init_imitator,
-    train_imitator,
-)
+from ncfjax.training import imitation
+from ncfjax.training.imitation import KERAS_EPS, ImitationSpec, Lesson, errors, imitation_step, init_imitator
 
+train_imitator = jax.jit(imitation.train_imitator, static_argnames="spec")  # called eagerly, each call would compile
 SPEC = ImitationSpec(embedding_dim=4, layers=(8, 4), batch_size=32, num_epochs=4)
 SEED = jnp.uint32(5)
 
