@@ -32,6 +32,16 @@ from ncfjax.table import StoreError, Table, replace_whole, to_cells, write_whole
 
 # Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float. A new column may go
 # anywhere between the others, but none may go away or move: tables of older versions would be refused.
+_COST_AND_ORIGIN: dict[str, type] = {
+    "parameters": int,
+    "train_seconds": float,
+    "compile_seconds": float,
+    "device": str,
+    "version": str,
+    "commit": str,
+    "started_at": str,
+    "command": str,
+}
 RUN_TYPES: dict[str, type] = {
     "run_id": str,
     "status": str,  # completed | diverged
@@ -66,14 +76,7 @@ RUN_TYPES: dict[str, type] = {
     "full_hit_ratio@10": float,
     "full_ndcg@10": float,
     "full_mrr": float,
-    "parameters": int,
-    "train_seconds": float,
-    "compile_seconds": float,
-    "device": str,
-    "version": str,
-    "commit": str,
-    "started_at": str,
-    "command": str,
+    **_COST_AND_ORIGIN,
 }
 # Of a study of imitators, which learn the scores of a teacher (experiments.imitate).
 IMITATION_TYPES: dict[str, type] = {
@@ -103,14 +106,7 @@ IMITATION_TYPES: dict[str, type] = {
     "rmse_dot_test": float,
     "rmse_dot_fresh": float,
     "rmse_trivial_test": float,
-    "parameters": int,
-    "train_seconds": float,
-    "compile_seconds": float,
-    "device": str,
-    "version": str,
-    "commit": str,
-    "started_at": str,
-    "command": str,
+    **_COST_AND_ORIGIN,
 }
 _CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
 RUN_COLUMNS: tuple[str, ...] = tuple(RUN_TYPES)

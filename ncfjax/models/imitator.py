@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.models.similarity import WithoutBiases, pairs_at_once
+from ncfjax.models.similarity import WithoutBiases, affine, matrix_product, pairs_at_once
 
 ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 
@@ -54,20 +54,10 @@ class Imitator(WithoutBiases):
         p, q = jnp.broadcast_arrays(p, q)
         units = jnp.concatenate([p, q, p * q] if self.product else [p, q], axis=-1)
         for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
-            units = ACTIVATIONS[self.activation](_affine(units, kernel[...], bias[...]))
-        score = _affine(units, self.kernels[-1][...], self.biases[-1][...])[..., 0]
-        return score if self.form is None else score + jnp.sum(_product(p, self.form[...]) * q, axis=-1)
+            units = ACTIVATIONS[self.activation](affine(units, kernel[...], bias[...]))
+        score = affine(units, self.kernels[-1][...], self.biases[-1][...])[..., 0]
+        return score if self.form is None else score + jnp.sum(matrix_product(p, self.form[...]) * q, axis=-1)
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, a few users at a time."""
         return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, pairs_at_once() // len(q)))
-
-
-def _affine(units: Float[Array, "*batch width"], kernel: Float[Array, "width _"], bias: Float[Array, " _"]):
-    product = _product(units, kernel)
-    return product + jnp.broadcast_to(bias, product.shape)
-
-
-def _product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A matrix product in full float32, to which accelerators would not go by default."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

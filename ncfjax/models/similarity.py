@@ -154,8 +154,8 @@ class NeuMF(WithoutBiases):
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
         (p_gmf, p_mlp), (q_gmf, q_mlp) = self._branches(p), self._branches(q)
         units = self.tower(*self.tower.halves(p_mlp, q_mlp))
-        gmf = _product(p_gmf * q_gmf, self._weight_gmf)
-        return gmf + _product(units, self._weight_mlp) + self.output.bias[...]
+        gmf = matrix_product(p_gmf * q_gmf, self._weight_gmf)
+        return gmf + matrix_product(units, self._weight_mlp) + self.output.bias[...]
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, the tower's part a few users at a time."""
@@ -190,13 +190,13 @@ class Tower(nnx.Module):
     ) -> tuple[Float[Array, "*#users width"], Float[Array, "*#items width"]]:
         """What the first layer adds up, before its ReLU: the user's part, and the item's part with the bias."""
         kernel, dim = self.kernels[0], p.shape[-1]
-        return _product(p, kernel[:dim]), _plus(_product(q, kernel[dim:]), self.biases[0][...])
+        return matrix_product(p, kernel[:dim]), affine(q, kernel[dim:], self.biases[0][...])
 
     def __call__(self, user: Float[Array, "..."], item: Float[Array, "..."]) -> Float[Array, "..."]:
         """The last layer's units, from `halves`, which broadcast."""
         units = jax.nn.relu(user + item)
         for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
-            units = jax.nn.relu(_plus(_product(units, kernel[...]), bias[...]))
+            units = jax.nn.relu(affine(units, kernel[...], bias[...]))
         return units
 
     def all_pairs(
@@ -212,8 +212,8 @@ class Tower(nnx.Module):
         def score(user):
             units = jax.nn.relu(user[:, None] + items)
             for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
-                units = jax.nn.relu(_product(kernel[...].T, units) + bias[...][:, None])
-            return _product(weight, units)
+                units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
+            return matrix_product(weight, units)
 
         return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // len(q)))
 
@@ -226,7 +226,7 @@ class Output(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(()))
 
     def __call__(self, units: Float[Array, "*batch width"]) -> Float[Array, "*batch"]:
-        return _product(units, self.weight[...]) + self.bias[...]
+        return matrix_product(units, self.weight[...]) + self.bias[...]
 
 
 def _inner(p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
@@ -234,13 +234,17 @@ def _inner(p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[
     return jnp.inner(p, q, precision=jax.lax.Precision.HIGHEST)
 
 
-def _product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+def matrix_product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """A matrix product in full float32."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
-def _plus(units: Float[Array, "*batch width"], bias: Float[Array, " width"]) -> Float[Array, "*batch width"]:
-    return units + jnp.broadcast_to(bias, units.shape)
+def affine(
+    units: Float[Array, "*batch width"], kernel: Float[Array, "width _"], bias: Float[Array, " _"]
+) -> Float[Array, "*batch _"]:
+    """A layer before its activation."""
+    product = matrix_product(units, kernel)
+    return product + jnp.broadcast_to(bias, product.shape)
 
 
 def _with_one(p: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
