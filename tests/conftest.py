@@ -1,6 +1,7 @@
 """Fixtures for all tests. A rank promotion is an error: shapes are meant, not found."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import jax
@@ -11,7 +12,26 @@ settings.register_profile("ncfjax", deadline=None)  # the first example of a tes
 settings.load_profile("ncfjax")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+
+def committed_tables() -> list[Path]:
+    """results/STUDY/runs.csv: what a user's own runs wrote beside them is no claim of the project."""
+    command = ["git", "-C", str(ROOT), "ls-files", "results/*/runs.csv"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sorted(ROOT / path for path in found.split())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `committed_table` runs once for each."""
+    if "committed_table" in metafunc.fixturenames:
+        metafunc.parametrize("committed_table", committed_tables(), ids=lambda path: path.parent.name)
+
+
+@pytest.fixture
+def committed_studies() -> list[str]:
+    return [path.parent.name for path in committed_tables()]
 
 
 @pytest.fixture

@@ -21,9 +21,6 @@ DIMS = [16, 32, 64, 96, 128, 192]
 COLUMNS = ["hit_ratio@10", "ndcg@10"]
 SAMPLED_DIMS = [16, 64, 192]
 SETTINGS = ["learning_rate", "regularization", "stddev", "negative_weight", "num_negatives", "num_epochs"]
-# Those that are committed: what `make sweep` wrote beside them is no claim.
-TABLES = subprocess.run(["git", "-C", ROOT, "ls-files", "results/*/runs.csv"], capture_output=True, text=True).stdout
-STUDIES = sorted(Path(table).parent.name for table in TABLES.split())
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +77,8 @@ def test_the_learned_similarities_of_figure_2_run_at_what_the_holdout_chose_for_
             assert got == expected, (model, dim)
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(study):
-    store = Store(ROOT / "results" / study)
+def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(committed_table):
+    store = Store(committed_table.parent)
     runs = store.runs()
     for row in runs[runs["status"] == "completed"].to_dict("records"):
         ranks = store.ranks(row["run_id"])
@@ -139,16 +135,15 @@ def test_the_equal_budget_was_equal_and_chosen_on_the_holdout(study, points, epo
     assert set(sizes.index) == set(final.groupby(competitor).size().index)
 
 
-def test_there_are_the_studies_that_the_readme_tells_of():
-    assert STUDIES == [
+def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
+    assert committed_studies == [
         "block-size-ml-1m", "equal-budget-ml-1m", "equal-budget-pinterest-u37501", "figure2-ml-1m",
         "ncf-reference-ml-1m", "tuning-ml-1m"
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_every_row_says_where_it_comes_from(study):
-    runs = Store(ROOT / "results" / study).runs()
+def test_every_row_says_where_it_comes_from(committed_table):
+    runs = Store(committed_table.parent).runs()
     for commit in runs["commit"].unique():
         assert is_ancestor(commit), "made by committed code"
     assert not runs["command"].str.contains("data_dir=|results_dir=").any(), "a command that runs on other machines"
