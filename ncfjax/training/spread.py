@@ -17,6 +17,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
+# On a CPU, XLA hands sums and products to a library, YNN; which of both is faster depends on the step.
+WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
+
 Group = list[Any]  # members of one seed, which is their field `seed`
 
 
@@ -43,6 +46,11 @@ class Estimate(NamedTuple):
 
     fixed: int
     each: int
+
+
+def compiler_options(of_cpu: dict[str, str]) -> dict[str, str]:
+    """What to compile a program with, given the options that it wants on a CPU."""
+    return of_cpu if jax.default_backend() == "cpu" else {}
 
 
 def cut_into_groups(members: list[Any], estimate: Estimate, memory_bytes: int, cpu_width: int) -> list[Group]:

@@ -9,7 +9,7 @@ from ncfjax.training.imitation_grid import (
     ImitationMember,
     ImitationProgram,
     _measure,
-    _train,
+    _trainer,
     cut_into_blocks,
     cut_into_groups,
     lesson_of,
@@ -110,7 +110,7 @@ def test_the_memory_estimate_holds_what_xla_reserves(options, layers):
     program = ImitationProgram(options, spec, Block([GRID[:1]], 1))
     state = program.init()
     arguments = state.learners, program._rates, program._seeds, program._data, np.int32(0), np.int32(1)
-    trains = _train.lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
+    trains = _trainer().lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
     measures = _measure.lower(state.learners.model, program._data, mesh=program.mesh).compile().memory_analysis()
     needed = trains.argument_size_in_bytes + max(trains.temp_size_in_bytes, measures.temp_size_in_bytes)
     assert 0.6 * needed < program.memory_bytes() < 2 * needed
