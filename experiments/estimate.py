@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from experiments import device
 from experiments.config import SweepConfig, data_config
-from experiments.job import blocks_of, count_runs, load_data, spec_of
+from experiments.datasets import load_data
+from experiments.job import blocks_of, count_runs, spec_of
 from experiments.jobs import Job, say
 from experiments.pretraining import is_pretrained
 from experiments.progress import duration, job_work

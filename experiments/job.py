@@ -5,9 +5,7 @@ time, without compiling and evaluating, divided by its number of runs: what a ru
 """
 
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +13,16 @@ import numpy as np
 
 from experiments import device
 from experiments.config import Point, SweepConfig, points, run_config
+from experiments.datasets import load_data
 from experiments.pretraining import is_pretrained, start
 from experiments.progress import Progress, job_work, progress
 from experiments.references import store_references
 from experiments.rows import curve_rows, data_cells, run_cells
 from experiments.training import Glance, glances
-from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.data.splits import holdout
-from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.store import Store, run_id
 from ncfjax.training.grid import Block, Member, Program, cut_into_blocks, cut_into_groups
 from ncfjax.training.loop import Spec
-
-
-@lru_cache(maxsize=1)
-def _load(synthetic: SyntheticOptions | None, **names: Any) -> LeaveOneOut:
-    paths = {key: Path(names[key]) if names[key] else None for key in ("prefix", "path", "data_dir")}
-    return load(**(names | paths), synthetic=synthetic)
-
-
-def load_data(config: SweepConfig) -> LeaveOneOut:
-    """The data set in the split that the job asks for; the last one loaded is kept.
-
-    Raises:
-        ValueError, OSError: a file is not there or not as expected.
-    """
-    names = asdict(config.dataset) | {"data_dir": config.data_dir}
-    synthetic = names.pop("synthetic")
-    data = _load(SyntheticOptions(**synthetic) if synthetic else None, **names)
-    if config.split == "test":
-        return data
-    # The study's script draws one candidate more for the holdout than the test files have: 100 beside their 99.
-    return holdout(data, num_negatives=config.dataset.num_negatives + 1, seed=config.dataset.seed)
 
 
 def spec_of(config: SweepConfig) -> Spec:

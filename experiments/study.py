@@ -79,7 +79,8 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
         ConfigError: a file is not there or not as expected; not even one run fits the memory.
     """
     from experiments import device  # JAX comes with it, after the first line
-    from experiments.job import blocks_of, load_data
+    from experiments.datasets import load_data
+    from experiments.job import blocks_of
     from experiments.pretraining import check_files
 
     device.prepare()

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from experiments.job import load_data, spec_of
+from experiments.datasets import load_data
+from experiments.job import spec_of
 from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
