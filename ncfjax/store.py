@@ -78,13 +78,17 @@ RUN_TYPES: dict[str, type] = {
     "full_mrr": float,
     **_COST_AND_ORIGIN,
 }
+_RANKING_METRICS = ("hit_ratio@10", "ndcg@10", "full_hit_ratio@10", "full_ndcg@10")
 # Of a study of imitators, which learn the scores of a teacher (experiments.imitate).
 IMITATION_TYPES: dict[str, type] = {
     "run_id": str,
     "status": str,  # completed | diverged
     "study": str,
-    "target": str,  # dot: what is imitated
-    "num_users": int,  # and as many items
+    "target": str,  # dot | recommender: what is imitated
+    "dataset": str,  # of the recommender
+    "teacher": str,  # how the recommender was fitted
+    "num_users": int,
+    "num_items": int,  # empty: as many
     "embedding_dim": int,
     "width_multiplier": int,  # empty where the layers are not the study's
     "layers": str,  # 32-16-8: the width of each hidden layer
@@ -106,6 +110,8 @@ IMITATION_TYPES: dict[str, type] = {
     "rmse_dot_test": float,
     "rmse_dot_fresh": float,
     "rmse_trivial_test": float,
+    # Of the ranking that an imitator of a recommender gives, and of the recommender's own.
+    **{teacher + metric: float for teacher in ("", "dot_") for metric in _RANKING_METRICS},
     **_COST_AND_ORIGIN,
 }
 _CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
@@ -171,7 +177,7 @@ class Store:
             for table in (self._runs, self._curves):
                 if table.size:
                     write_whole(table.path, b"", os.O_APPEND)
-            probe = self.folder / "ranks" / ".probe"
+            probe = self.folder / ".probe"
             try:
                 write_whole(probe, _PROBE, os.O_TRUNC)
             finally:
@@ -181,7 +187,7 @@ class Store:
     def _locked(self) -> Iterator[None]:
         """Holds the lock between processes, on tables that are up to date and repaired."""
         with _explained(self.folder, "write"):
-            (self.folder / "ranks").mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS, poll_interval=0.01):
                 for table in (self._runs, self._curves):
                     table.refresh()  # both are known to be ours before either is changed
@@ -212,6 +218,7 @@ class Store:
                 return False
             with self._all_or_nothing(path):
                 if ranks:
+                    path.parent.mkdir(exist_ok=True)
                     replace_whole(path, packed)
                 if points:
                     self._curves.append(points)

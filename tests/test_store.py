@@ -492,8 +492,7 @@ def test_an_interrupt_leaves_a_run_whole_or_absent(tmp_path, monkeypatch):
 def test_a_full_device_is_found_before_training(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    (tmp_path / "ranks").mkdir()
-    (tmp_path / "ranks" / ".probe").symlink_to("/dev/full")
+    (tmp_path / ".probe").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="No space left on device"):
         Store(tmp_path).check_writable()
 

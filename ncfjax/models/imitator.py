@@ -59,5 +59,23 @@ class Imitator(WithoutBiases):
         return score if self.form is None else score + jnp.sum(matrix_product(p, self.form[...]) * q, axis=-1)
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
-        """Scores every user against every item, a few users at a time."""
-        return jax.lax.map(lambda one: self(one[None, :], q), p, batch_size=max(1, pairs_at_once() // len(q)))
+        """Scores every user against every item, a few users at a time.
+
+        The first layer is linear in [p; q]: each half is computed once. Units come first, as in `Tower.all_pairs`.
+        """
+        dim, kernel, items_last = q.shape[1], self.kernels[0][...], q.T
+        users = matrix_product(p, kernel[:dim])
+        items = affine(q, kernel[dim : 2 * dim], self.biases[0][...]).T
+
+        def score(p_and_user):
+            p, user = p_and_user
+            units = user[:, None] + items
+            if self.product:
+                units = units + matrix_product((p[:, None] * kernel[2 * dim :]).T, items_last)
+            for kernel_, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
+                units = ACTIVATIONS[self.activation](units)
+                units = matrix_product(kernel_[...].T, units) + bias[...][:, None]
+            form = 0.0 if self.form is None else matrix_product(matrix_product(p, self.form[...]), items_last)
+            return units[0] + form
+
+        return jax.lax.map(score, (p, users), batch_size=max(1, pairs_at_once() // len(q)))

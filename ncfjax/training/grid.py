@@ -152,6 +152,10 @@ class Program:
         ranks = _rank(state.learners.model, self._questions, mesh=self.mesh)
         return Ranks(*(self.per_member(x)[:, : len(self.data.held_out)] for x in ranks))
 
+    def models(self, state: State) -> list[Recommender]:
+        """The recommenders, in the order of `members`."""
+        return spread.each_member(self.block, state.learners.model)
+
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
         return ~self.per_member(spread.finite(state.learners.model))

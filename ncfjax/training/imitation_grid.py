@@ -1,6 +1,6 @@
-"""Grids of imitators: members of one seed share a draw of vectors and pairs, and differ in their learning rate.
+"""Grids of imitators: members of one seed share a task, and differ in their learning rate.
 
-Each group has a draw of its own, made from its seed; `spread.py` says who is in a group and where it is trained. What
+Each group has a task of its own, drawn from its seed; `spread.py` says who is in a group and where it is trained. What
 imitation.py does for one run is done here for all members of a block by three compiled programs: draw, train, measure.
 """
 
@@ -14,19 +14,18 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
-from ncfjax.data.dot_pairs import DotPairOptions, DotPairs, Pairs, Vectors, draw_dot_pairs
-from ncfjax.models.similarity import Dot
+from ncfjax.models.imitator import Imitator
 from ncfjax.training import spread
 from ncfjax.training.imitation import (
     PAIRS_PER_CHUNK,
     Errors,
     ImitationLearner,
     ImitationSpec,
-    Lesson,
     errors,
     init_imitator,
     train_imitator,
 )
+from ncfjax.training.imitation_task import Sizes, Source, Task
 from ncfjax.training.spread import Block, Estimate, Group, State, count_trace
 
 CPU_WIDTH = 1  # networks go alone on a CPU: products of several at once are slower there than one after the other
@@ -43,42 +42,38 @@ class Measured(NamedTuple):
     """Errors of every member, on held-out pairs of the vectors that it was trained on and on fresh vectors."""
 
     test: Errors
-    fresh: Errors
+    fresh: Errors | None  # None: the task has no others
 
 
 def cut_into_groups(
-    members: list[ImitationMember], spec: ImitationSpec, options: DotPairOptions, memory_bytes: int
+    members: list[ImitationMember], spec: ImitationSpec, sizes: Sizes, memory_bytes: int
 ) -> list[Group]:
     """See spread.py. Raises ValueError where not even one member fits."""
-    return spread.cut_into_groups(members, memory_estimate(spec, options), memory_bytes, CPU_WIDTH)
+    return spread.cut_into_groups(members, memory_estimate(spec, sizes), memory_bytes, CPU_WIDTH)
 
 
 def cut_into_blocks(
-    groups: list[Group], width: int, spec: ImitationSpec, options: DotPairOptions, memory_bytes: int
+    groups: list[Group], width: int, spec: ImitationSpec, sizes: Sizes, memory_bytes: int
 ) -> list[Block]:
     """See spread.py; `width` is that of the widest group of the whole grid."""
-    return spread.cut_into_blocks(groups, width, memory_estimate(spec, options), memory_bytes)
+    return spread.cut_into_blocks(groups, width, memory_estimate(spec, sizes), memory_bytes)
 
 
-def memory_estimate(spec: ImitationSpec, options: DotPairOptions) -> Estimate:
+def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> Estimate:
     """Bytes of a member, its draw included although those of one seed share it. A test holds it against XLA's.
 
     Nothing grows with pairs times dimension.
     """
-    vectors = 2 * 4 * options.embedding_dim * (options.num_users + options.num_fresh)
-    pairs = 3 * 4 * (options.num_pairs + options.num_fresh)
-    order = 2 * 4 * num_train_pairs(options)
+    vectors = 4 * spec.embedding_dim * (sizes.num_users + sizes.num_items + 2 * sizes.num_fresh)
+    pairs = 3 * 4 * (sizes.num_pairs + sizes.num_fresh)
+    order = 2 * 4 * sizes.num_train
     # Weights, both moments, the gradient and the update.
     weights = 5 * 4 * num_parameters(spec)
     # Vectors, labels and units, and the gradient of the units.
     width = 4 * spec.embedding_dim + sum(spec.layers)
-    most = min(PAIRS_PER_CHUNK, max(options.num_pairs // 10, options.num_fresh))
+    most = min(PAIRS_PER_CHUNK, max(sizes.num_pairs // 10, sizes.num_fresh))
     step, measuring = 2 * 4 * spec.batch_size * width, 4 * most * width
     return Estimate(0, vectors + pairs + weights + max(order + step, measuring))
-
-
-def num_train_pairs(options: DotPairOptions) -> int:
-    return options.num_pairs - options.num_pairs // 10
 
 
 def num_parameters(spec: ImitationSpec) -> int:
@@ -90,14 +85,14 @@ def num_parameters(spec: ImitationSpec) -> int:
 class ImitationProgram:
     """The compiled programs of one block: draw, train, measure. Blocks of one shape share them."""
 
-    def __init__(self, options: DotPairOptions, spec: ImitationSpec, block: Block):
-        self.options, self.spec, self.block = options, spec, block
+    def __init__(self, source: Source, spec: ImitationSpec, block: Block):
+        self.sizes, self.spec, self.block = source.sizes, spec, block
         groups, self.mesh = spread.filled(block)
         rates = np.asarray([[member.learning_rate for member in group] for group in groups], np.float32)
         seeds = np.asarray([group[0].seed for group in groups], np.uint32)
-        draws = {int(seed): draw_dot_pairs(options, int(seed)) for seed in seeds}
-        data = jax.tree.map(lambda *of_groups: np.stack(of_groups), *(draws[int(seed)] for seed in seeds))
-        self._rates, self._seeds, self._data = spread.split((rates, seeds, data), self.mesh)
+        draws = {int(seed): source.draw(int(seed)) for seed in seeds}
+        tasks = jax.tree.map(lambda *of_groups: np.stack(of_groups), *(draws[int(seed)] for seed in seeds))
+        self._rates, self._seeds, self._tasks = spread.split((rates, seeds, tasks), self.mesh)
 
     @property
     def members(self) -> list[ImitationMember]:
@@ -105,7 +100,7 @@ class ImitationProgram:
 
     def memory_bytes(self) -> int:
         """Estimate of the memory that the block needs, over all devices."""
-        return memory_estimate(self.spec, self.options).each * self._rates.size
+        return memory_estimate(self.spec, self.sizes).each * self._rates.size
 
     def compile(self) -> None:
         """Compiles all three programs by running them for no epoch, which draws and measures every member once."""
@@ -118,22 +113,21 @@ class ImitationProgram:
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
         epochs = jnp.int32(state.epoch), jnp.int32(num_epochs)
-        arguments = state.learners, self._rates, self._seeds, self._data, *epochs
+        arguments = state.learners, self._rates, self._seeds, self._tasks, *epochs
         return State(_trainer()(*arguments, spec=self.spec, mesh=self.mesh), state.epoch + num_epochs)
 
     def errors(self, state: State) -> Measured:
         """float[members] each, in the order of `members`."""
-        measured = _measure(state.learners.model, self._data, mesh=self.mesh)
+        measured = _measure(state.learners.model, self._tasks, mesh=self.mesh)
         return jax.tree.map(partial(spread.per_member, self.block), measured)
+
+    def models(self, state: State) -> list[Imitator]:
+        """The networks, in the order of `members`."""
+        return spread.each_member(self.block, state.learners.model)
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
         return ~spread.per_member(self.block, spread.finite(state.learners.model))
-
-
-def lesson_of(vectors: Vectors, pairs: Pairs) -> Lesson:
-    """Pairs that the dot product scores."""
-    return Lesson(Dot(vectors.user.shape[1], biases=False), *vectors, *pairs)
 
 
 @partial(jax.jit, static_argnames=("spec", "mesh"))
@@ -151,7 +145,7 @@ def _train(
     learners: ImitationLearner,
     rates,
     seeds,
-    data: DotPairs,
+    tasks: Task,
     first_epoch,
     num_epochs,
     *,
@@ -160,12 +154,11 @@ def _train(
 ) -> ImitationLearner:
     count_trace("train")
 
-    def train_group(learners, rates, seed, data, first_epoch, num_epochs):
-        lesson = lesson_of(data.vectors, data.train)
-        train = partial(train_imitator, spec, lesson)
+    def train_group(learners, rates, seed, task, first_epoch, num_epochs):
+        train = partial(train_imitator, spec, task.lesson(task.train))
         return jax.vmap(lambda learner, rate: train(rate, learner, seed, first_epoch, num_epochs))(learners, rates)
 
-    return spread.spread(train_group, mesh, learners, rates, seeds, data, first_epoch, num_epochs, num_shared=2)
+    return spread.spread(train_group, mesh, learners, rates, seeds, tasks, first_epoch, num_epochs, num_shared=2)
 
 
 @cache
@@ -176,11 +169,12 @@ def _trainer():
 
 
 @partial(jax.jit, static_argnames="mesh")
-def _measure(models, data: DotPairs, *, mesh: Mesh) -> Measured:
+def _measure(models, tasks: Task, *, mesh: Mesh) -> Measured:
     count_trace("measure")
 
-    def measure_group(models, data):
-        test, fresh = lesson_of(data.vectors, data.test), lesson_of(data.fresh_vectors, data.fresh)
-        return jax.lax.map(lambda model: Measured(errors(model, test), errors(model, fresh)), models)
+    def measure_group(models, task):
+        test, fresh = task.lesson(task.test), task.fresh_lesson()
+        measure = lambda model: Measured(errors(model, test), None if fresh is None else errors(model, fresh))  # noqa: E731
+        return jax.lax.map(measure, models)
 
-    return spread.spread(measure_group, mesh, models, data, num_shared=0)
+    return spread.spread(measure_group, mesh, models, tasks, num_shared=0)

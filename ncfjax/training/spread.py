@@ -118,6 +118,12 @@ def per_member(block: Block, grouped: Shaped[Array, "groups width ..."]) -> Shap
     return np.concatenate([grouped[i, : len(group)] for i, group in enumerate(block.groups)])
 
 
+def each_member(block: Block, grouped: Any) -> list[Any]:
+    """A module of every member, in their order; `grouped` has leading axes groups x width in every leaf."""
+    members = jax.tree.map(lambda x: per_member(block, x), grouped)
+    return [jax.tree.map(lambda x, i=i: jnp.asarray(x[i]), members) for i in range(len(block.members))]
+
+
 def spread(function: Callable, mesh: Mesh, *arguments, num_shared: int):
     """Calls `function` for every group; the last `num_shared` arguments are the same for all."""
     num_own = len(arguments) - num_shared

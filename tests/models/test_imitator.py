@@ -8,7 +8,14 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import MLP, Similarity
 
 PLAIN = {"layers": (6, 3), "activation": "relu", "product": False, "bilinear": False}
-VARIANTS = [{}, {"activation": "gelu"}, {"product": True}, {"bilinear": True}, {"layers": (5,)}]
+VARIANTS = [
+    {},
+    {"activation": "gelu"},
+    {"product": True},
+    {"bilinear": True},
+    {"layers": (5,)},
+    {"product": True, "bilinear": True},
+]
 
 
 def drawn(key, **changed):
