@@ -27,16 +27,18 @@ def _check_numbers(config: SweepConfig) -> None:
     least_dim = 2 if config.model.biases else 1
     why = f"an integer >= {least_dim}" + " (with biases, one is the bias)" * (least_dim - 1)
     expect("model.embedding_dim", config.model.embedding_dim >= least_dim, why, config.model.embedding_dim)
-    for key in ("num_epochs", "eval_every", "objective.batch_size", "objective.num_negatives", "dataset.num_negatives"):
+    for key in ("num_epochs", "eval_every", "objective.batch_size", "objective.num_negatives"):
         value = OmegaConf.select(OmegaConf.structured(config), key)
         expect(key, value >= 1, "an integer >= 1", value)
     flat = not config.objective.shuffle_examples or config.objective.name == "sampled"
     expect("objective.shuffle_examples", flat, "false unless objective=sampled", True)
-    expect("dataset.seed", is_seed(config.dataset.seed), "an integer from 0 to 2147483647", config.dataset.seed)
     check_memory(config.memory_gb)
 
 
-def _check_dataset(dataset: DatasetConfig) -> None:
+def check_dataset(dataset: DatasetConfig) -> None:
+    expect_name("dataset.name", dataset.name, sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")))
+    expect("dataset.num_negatives", dataset.num_negatives >= 1, "an integer >= 1", dataset.num_negatives)
+    expect("dataset.seed", is_seed(dataset.seed), "an integer from 0 to 2147483647", dataset.seed)
     for key, name in (("prefix", "ncf"), ("path", "csv")):
         value = getattr(dataset, key)
         if dataset.name == name:
@@ -111,7 +113,6 @@ def check(config: SweepConfig) -> None:
     Raises:
         ConfigError: naming the key, what was expected and what it got.
     """
-    expect_name("dataset.name", config.dataset.name, sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")))
     expect_name("model.name", config.model.name, MODELS)
     expect_name("objective.name", config.objective.name, OBJECTIVES)
     expect_name("optimizer.name", config.optimizer.name, OPTIMIZERS)
@@ -119,7 +120,7 @@ def check(config: SweepConfig) -> None:
     expect_name("phase", config.phase, PHASES)
     expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
     expect_name("tune_by", config.tune_by, TUNE_BY)
-    _check_dataset(config.dataset)
+    check_dataset(config.dataset)
     _check_options("model", config.model, MODELS)
     _check_numbers(config)
     _check_layers(config.model)

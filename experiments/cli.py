@@ -7,6 +7,7 @@ compiled. A study belongs to the entry point whose command its head comment stat
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import hydra
@@ -34,6 +35,7 @@ class EntryPoint(NamedTuple):
     arguments: tuple[str, ...]  # where the command line has none
     reserved: Mapping[str, str]  # keys of the schema that no command may set, and why
     multirun: str  # what it does with its jobs, for which there have to be jobs
+    needs: Mapping[str, str] = MappingProxyType({})  # first part of a key -> the argument, or study, that it goes with
     failures: tuple[type[Exception], ...] = ()  # that are no fault of the command line; StoreError is one anyway
 
 
@@ -77,6 +79,13 @@ def _check_override(override: Override, entry: EntryPoint, offered: dict[str, li
         raise ConfigError(f"{key}: no such key, {nearest(key, valid)}")
 
 
+def _check_needs(key: str, entry: EntryPoint, lines: Sequence[str]) -> None:
+    """Hydra fails on a key below one that is null."""
+    needed = entry.needs.get(key.split(".", maxsplit=1)[0])
+    if needed and needed not in lines and not any(line.startswith("+study=") for line in lines):
+        raise ConfigError(f"{key}: expected {needed} beside it, got {' '.join(lines)}")
+
+
 def check_arguments(entry: EntryPoint, arguments: Sequence[str]) -> None:
     """Compares keys and group options with those that there are; Hydra's own messages do not name the nearest one.
 
@@ -92,6 +101,7 @@ def check_arguments(entry: EntryPoint, arguments: Sequence[str]) -> None:
         if override.key_or_group == "hydra.mode" and str(override.value()) != "MULTIRUN":
             raise ConfigError(f"hydra.mode: expected MULTIRUN, which {entry.multirun}, got {override.value()}")
         if not override.is_hydra_override():
+            _check_needs(override.key_or_group, entry, lines)
             _check_override(override, entry, offered, valid)
 
 

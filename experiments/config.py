@@ -221,14 +221,14 @@ def points(config: SweepConfig) -> list[Point]:
     return [Point(*values) for values in itertools.product(*rates, config.grid.seed)]
 
 
-def _set(config: Any) -> dict[str, Any]:
+def set_keys(config: Any) -> dict[str, Any]:
     """The keys that are set. One that is null or false is left out, so that a later one does not rename old runs."""
     return {key: value for key, value in asdict(config).items() if value is not None and value is not False}
 
 
 def data_config(config: SweepConfig) -> dict[str, Any]:
     """What decides which interactions are trained on and which are held out."""
-    return _set(config.dataset) | {"split": config.split}
+    return set_keys(config.dataset) | {"split": config.split}
 
 
 def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
@@ -236,14 +236,14 @@ def run_config(config: SweepConfig, point: Point) -> dict[str, Any]:
     run = {
         "phase": config.phase,
         "data": data_config(config),
-        "model": _set(config.model),
-        "objective": _set(config.objective),
-        "optimizer": _set(config.optimizer),
+        "model": set_keys(config.model),
+        "objective": set_keys(config.objective),
+        "optimizer": set_keys(config.optimizer),
         "num_epochs": config.num_epochs,
         **point._asdict(),
     }
     if config.pretraining.name != "none":
-        run["pretraining"] = _set(config.pretraining) | weight_files(config.pretraining)
+        run["pretraining"] = set_keys(config.pretraining) | weight_files(config.pretraining)
     if config.select_epoch == "test":  # then a look more often may find a better epoch
         run |= {"select_epoch": "test", "eval_every": config.eval_every}
     return run

@@ -52,9 +52,14 @@ class Cell(NamedTuple):
         return None if self.setup else published.get(self.num_users)
 
 
+def setup(row: dict[str, Any], of_study: dict[str, Any]) -> str:
+    """What differs from the study's: "activation gelu, product"."""
+    return ", ".join(_named(name, row[name]) for name, usual in of_study.items() if row[name] != usual)
+
+
 def _setup(row: dict[str, Any]) -> str:
-    layers = [] if pd.notna(row["width_multiplier"]) else [f"layers {row['layers']}"]
-    return ", ".join(layers + [_named(name, row[name]) for name, of_study in SETUP.items() if row[name] != of_study])
+    layers = "" if pd.notna(row["width_multiplier"]) else f"layers {row['layers']}"
+    return ", ".join(filter(None, [layers, setup(row, SETUP)]))
 
 
 def _named(name: str, value: Any) -> str:
@@ -63,6 +68,7 @@ def _named(name: str, value: Any) -> str:
 
 def cells(runs: pd.DataFrame) -> Iterator[Cell]:
     """In the order of their sizes, the study's setup before others."""
+    runs = runs[runs["target"] == "dot"]
     setups = pd.Series([_setup(row) for row in runs.to_dict("records")], index=runs.index, dtype=str)
     gaps = {part: runs[f"rmse_{part}"] - runs[f"rmse_dot_{part}"] for part in ("fresh", "test")}
     for (multiplier, *sizes, setup), rows in runs.groupby([*(runs[name] for name in CELL), setups], dropna=False):

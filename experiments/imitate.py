@@ -2,8 +2,9 @@
 
     python -m experiments.imitate num_users=4000,8000 embedding_dim=16 width_multiplier=1,2 grid.seed=0,1
 
-Figure 3 of Rendle et al. (2020), and variants of its network. --help explains the command line; conf/imitate.yaml holds
-the keys and their defaults, experiments/imitate_config.py their types. Rerun a command to continue it.
+Figure 3 of Rendle et al. (2020), variants of its network, and the distillation of a dot model fitted to a data set.
+--help explains the command line; conf/imitate.yaml holds the keys and their defaults, experiments/imitate_config.py
+their types. Rerun a command to continue it.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ def run(config: DictConfig, provenance: dict[str, str]) -> int:
 class ImitateSweeper(sweeper.JobSweeper):
     name = "ncfjax_imitate"
     list_keys = frozenset(f"grid.{axis}" for axis in ImitatePoint._fields)
-    one_per_sweep = sweeper.COMMON
+    one_per_sweep = sweeper.COMMON | {"target"}
 
     def resolve(self, job: DictConfig) -> Any:
         return resolve(job)
@@ -43,12 +44,13 @@ def _register() -> None:
 ENTRY = cli.EntryPoint(
     name="imitate",
     keys=keys,
-    groups=("study",),
+    groups=("target", "dataset", "study"),
     register=_register,
     run=run,
     arguments=("num_users=1000,2000", "embedding_dim=8", "num_fresh=10000"),
     reserved={},
     multirun="plans and sums up",
+    needs=dict.fromkeys(("dataset", "teacher"), "target=recommender"),
 )
 
 

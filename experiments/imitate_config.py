@@ -5,19 +5,34 @@ the list of its runs, learning_rate x seed. A run is what decides its numbers: w
 looked at and which other runs share its program are not part of it.
 """
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from experiments.config import ConfigError, StudyConfig, keys_of
+from experiments.checks import check_dataset
+from experiments.config import ConfigError, DatasetConfig, StudyConfig, SyntheticConfig, keys_of, set_keys
 from experiments.rules import AXIS_RULES, as_list, check_list, check_memory, check_study, expect, expect_name
 from ncfjax.data.dot_pairs import DotPairOptions
 
+# target -> the keys that only it has, of those that are null elsewhere
+TARGETS = {"dot": ("num_users", "num_fresh", "trivial_rmse"), "recommender": ("dataset", "teacher")}
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
 SCHEDULES = ("constant", "cosine")
-TARGET = "dot"  # what is imitated
+
+
+@dataclass
+class TeacherConfig:
+    """The dot model with biases that target=recommender imitates: objective=expected, optimizer=sgd, the run's seed."""
+
+    learning_rate: float = MISSING
+    regularization: float = MISSING
+    stddev: float = MISSING
+    num_negatives: int = MISSING
+    batch_size: int = MISSING  # users
+    num_epochs: int = MISSING
 
 
 @dataclass
@@ -30,12 +45,15 @@ class ImitateGridConfig:
 
 @dataclass
 class ImitateConfig:
-    num_users: int = MISSING  # as many items
+    target: str = MISSING  # what is imitated
+    num_users: int | None = None  # target=dot: as many items
+    num_fresh: int | None = None
+    trivial_rmse: float | None = None
+    dataset: DatasetConfig | None = None  # target=recommender
+    teacher: TeacherConfig | None = None
     embedding_dim: int = MISSING
     pairs_per_user: int = MISSING
-    num_fresh: int = MISSING
     noise: float = MISSING
-    trivial_rmse: float = MISSING
     drop_last_users: bool = False
     width_multiplier: int = MISSING
     layers: Any = None  # list of integers: the widths of the hidden layers; null: those of the study
@@ -48,6 +66,7 @@ class ImitateConfig:
     eval_every: int = MISSING
     grid: ImitateGridConfig = field(default_factory=ImitateGridConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
+    data_dir: str | None = None
     results_dir: str = MISSING
     memory_gb: float | None = None
     dry_run: bool = False
@@ -67,7 +86,7 @@ def register() -> None:
 
 def keys() -> list[str]:
     """Every key that a command may set, in the order of the schema."""
-    return keys_of(ImitateConfig())
+    return keys_of(ImitateConfig(dataset=DatasetConfig(synthetic=SyntheticConfig()), teacher=TeacherConfig()))
 
 
 def study_layers(embedding_dim: int, width_multiplier: int) -> list[int]:
@@ -82,21 +101,59 @@ def points(config: ImitateConfig) -> list[ImitatePoint]:
 
 
 def pair_options(config: ImitateConfig) -> DotPairOptions:
-    """Raises ValueError for sizes that cannot be."""
+    """Of target=dot. Raises ValueError for sizes that cannot be."""
     return DotPairOptions(**{of.name: getattr(config, of.name) for of in fields(DotPairOptions)})
 
 
-def static_config(config: ImitateConfig) -> dict[str, Any]:
-    """What the runs of a job have in common, under the names of the columns of runs.csv."""
-    network = {name: getattr(config, name) for name in ("activation", "product", "bilinear", "schedule")}
-    training = {name: getattr(config, name) for name in ("batch_size", "num_epochs")}
-    return {"target": TARGET, **asdict(pair_options(config)), "layers": config.layers, **network, **training}
+def target_config(config: ImitateConfig) -> dict[str, Any]:
+    """What is imitated, and on which pairs."""
+    if config.target == "dot":
+        return {"target": "dot", **asdict(pair_options(config))}
+    shared = {name: getattr(config, name) for name in ("target", "embedding_dim", "pairs_per_user", "noise")}
+    return shared | {"data": set_keys(config.dataset), "teacher": asdict(config.teacher)}
+
+
+def network_config(config: ImitateConfig) -> dict[str, Any]:
+    """What learns to imitate, and how, under the names of the columns of runs.csv."""
+    names = ("layers", "activation", "product", "bilinear", "schedule", "batch_size", "num_epochs")
+    return {name: getattr(config, name) for name in names}
 
 
 def run_config(config: ImitateConfig, point: ImitatePoint) -> dict[str, Any]:
     """One run, whole: two runs are the same run where this is the same."""
     # What is false is left out, so that a later variant does not rename the runs that are stored.
-    return {name: value for name, value in static_config(config).items() if value is not False} | point._asdict()
+    static = target_config(config) | network_config(config)
+    return {name: value for name, value in static.items() if value is not False} | point._asdict()
+
+
+def _check_target(config: ImitateConfig) -> None:
+    expect_name("target", config.target, TARGETS)
+    for target, names in TARGETS.items():
+        for key in names:
+            value, what = getattr(config, key), "a value" if target == config.target else "nothing"
+            expect(key, (value is not None) == (target == config.target), f"{what}, as target={config.target}", value)
+    if config.target == "dot":
+        try:
+            pair_options(config)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+    else:
+        check_dataset(config.dataset)
+        _check_teacher(config)
+
+
+def _check_teacher(config: ImitateConfig) -> None:
+    """And what goes with it."""
+    for key in ("learning_rate", "regularization", "stddev"):
+        is_right, expected = AXIS_RULES[key]
+        expect(f"teacher.{key}", is_right(getattr(config.teacher, key)), expected, getattr(config.teacher, key))
+    for key in ("num_negatives", "batch_size", "num_epochs"):
+        expect(f"teacher.{key}", getattr(config.teacher, key) >= 1, "an integer >= 1", getattr(config.teacher, key))
+    is_dim = config.embedding_dim >= 2 and config.embedding_dim % 2 == 0
+    expect("embedding_dim", is_dim, "an even number from 2 on", config.embedding_dim)
+    expect("pairs_per_user", config.pairs_per_user >= 1, "an integer >= 1", config.pairs_per_user)
+    expect("noise", math.isfinite(config.noise) and config.noise >= 0, "a number >= 0", config.noise)
+    expect("drop_last_users", not config.drop_last_users, "false, as target=recommender", config.drop_last_users)
 
 
 def check(config: ImitateConfig) -> None:
@@ -105,10 +162,7 @@ def check(config: ImitateConfig) -> None:
     Raises:
         ConfigError: naming the key, what was expected and what it got.
     """
-    try:
-        pair_options(config)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    _check_target(config)
     for key in ("width_multiplier", "batch_size", "num_epochs", "eval_every"):
         expect(key, getattr(config, key) >= 1, "an integer >= 1", getattr(config, key))
     expect_name("activation", config.activation, ACTIVATIONS)

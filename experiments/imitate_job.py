@@ -1,12 +1,11 @@
 """One job of imitators: the runs of one grid that are still missing, trained block by block and stored as a block ends.
 
-As in job.py, `compile_seconds` is what a block waited until it could train, here with the draw of its pairs, and
-`train_seconds` what one of its runs cost.
+As in job.py, `compile_seconds` is what a block waited until it could train, here with the draw of its pairs (and the
+first time its teacher), and `train_seconds` what one of its runs cost.
 """
 
 import itertools
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,17 +17,17 @@ from experiments import device
 from experiments.imitate_config import (
     ImitateConfig,
     ImitatePoint,
-    pair_options,
+    network_config,
     points,
     run_config,
-    static_config,
     study_layers,
 )
+from experiments.imitate_target import rank, sizes_of, source_of, target_cells
 from experiments.job import count_runs
 from experiments.progress import Progress, progress
-from experiments.rows import curve_rows
+from experiments.rows import curve_rows, metrics
 from experiments.training import Clock
-from ncfjax.data.dot_pairs import DotPairOptions
+from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import IMITATION_TYPES, Store, run_id
 from ncfjax.training.imitation import ImitationSpec
 from ncfjax.training.imitation_grid import (
@@ -38,7 +37,7 @@ from ncfjax.training.imitation_grid import (
     cut_into_groups,
     num_parameters,
 )
-from ncfjax.training.spread import Block
+from ncfjax.training.spread import Block, State
 
 STEP_OVERHEAD = 20_000  # multiplications per pair that a step costs beside its products
 
@@ -60,7 +59,7 @@ def epoch_work(config: ImitateConfig) -> float:
     """Of one run, in multiplications, for progress.py."""
     widths = [(3 if config.product else 2) * config.embedding_dim, *config.layers, 1]
     multiplications = sum(a * b for a, b in itertools.pairwise(widths)) + config.bilinear * config.embedding_dim**2
-    return pair_options(config).num_pairs * (multiplications + STEP_OVERHEAD)
+    return sizes_of(config).num_pairs * (multiplications + STEP_OVERHEAD)
 
 
 def store_of(config: ImitateConfig) -> Store:
@@ -72,8 +71,12 @@ def id_of(config: ImitateConfig, member: ImitationMember) -> str:
 
 
 def name_of(config: ImitateConfig) -> str:
-    """ "4000 users d=16 32-16-8"."""
-    return f"{config.num_users} users d={config.embedding_dim} {'-'.join(map(str, config.layers))}"
+    """ "4000 users d=16 32-16-8"; "ml-1m d=16 32-16-8 gelu product"."""
+    what = f"{config.num_users} users" if config.target == "dot" else config.dataset.name
+    usual = config.activation == "relu", config.schedule == "constant"
+    variant = [name for name, is_usual in zip((config.activation, config.schedule), usual, strict=True) if not is_usual]
+    variant += [name for name in ("product", "bilinear") if getattr(config, name)]
+    return " ".join([f"{what} d={config.embedding_dim} {'-'.join(map(str, config.layers))}", *variant])
 
 
 def blocks_of(config: ImitateConfig, done: set[str]) -> list[Block]:
@@ -83,7 +86,7 @@ def blocks_of(config: ImitateConfig, done: set[str]) -> list[Block]:
         ValueError: not even one run fits the memory.
     """
     members = [ImitationMember(*point) for point in points(config)]
-    held = spec_of(config), pair_options(config), device.memory_limit(config.memory_gb)
+    held = spec_of(config), sizes_of(config), device.memory_limit(config.memory_gb)
     groups = cut_into_groups(members, *held)
     pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
     return cut_into_blocks(pending, max(map(len, groups)), *held)
@@ -97,23 +100,42 @@ class Look(NamedTuple):
     diverged: Bool[np.ndarray, " members"]
 
 
-def looks(program: ImitationProgram, config: ImitateConfig, clock: Clock, bar: Progress) -> Iterator[Look]:
-    """Trains a block; a look every `eval_every` epochs and after the last one."""
-    reached = clock.stops(program, program.init(), config.num_epochs, config.eval_every, bar, name_of(config))
-    for state in reached:
-        test, fresh = program.errors(state)
-        errors = {"rmse_test": test.model, "rmse_fresh": fresh.model}
-        errors |= {"rmse_dot_test": test.teacher, "rmse_dot_fresh": fresh.teacher, "rmse_trivial_test": test.trivial}
-        yield Look(state.epoch, errors, program.diverged(state))
+def train(program: ImitationProgram, config: ImitateConfig, clock: Clock, bar: Progress) -> tuple[list[Look], State]:
+    """Trains a block: a look every `eval_every` epochs and after the last one, and the end."""
+    seen, begin = [], program.init()
+    for reached in clock.stops(program, begin, config.num_epochs, config.eval_every, bar, name_of(config)):
+        seen.append(_look(program, reached))
+    return seen, reached
 
 
-def store_member(store: Store, row: dict[str, Any], seen: list[Look], member: int) -> None:
-    """Stores one run of a block. A diverged one has no errors, and a curve as far as it went."""
+def _look(program: ImitationProgram, state: State) -> Look:
+    test, fresh = program.errors(state)
+    errors = {"rmse_test": test.model, "rmse_dot_test": test.teacher, "rmse_trivial_test": test.trivial}
+    if fresh is not None:
+        errors |= {"rmse_fresh": fresh.model, "rmse_dot_fresh": fresh.teacher}
+    return Look(state.epoch, errors, program.diverged(state))
+
+
+def store_member(
+    store: Store, row: dict[str, Any], seen: list[Look], member: int, ranked: tuple[Ranks, Ranks] | None
+) -> None:
+    """Stores one run of a block. A diverged one has no errors and no ranks, and a curve as far as it went."""
     sound = [(look.epoch, {name: float(of[member]) for name, of in look.errors.items()})
              for look in seen if not look.diverged[member]]  # fmt: skip
     curve = [line for epoch, values in sound for line in curve_rows(epoch, _learned(values))]
-    ended = {"status": "diverged"} if seen[-1].diverged[member] else {"status": "completed"} | sound[-1][1]
-    store.append(row | ended, curve, {})
+    if seen[-1].diverged[member]:
+        store.append(row | {"status": "diverged"}, curve, {})
+    else:
+        measured, ranks = _ranking(ranked) if ranked else ({}, {})
+        store.append(row | {"status": "completed"} | sound[-1][1] | measured, curve, ranks)
+
+
+def _ranking(ranked: tuple[Ranks, Ranks]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Metrics and ranks of an imitator, and (dot_) of the recommender in whose place it ranks."""
+    of_both = {"": ranked[0], "dot_": ranked[1]}
+    values = {teacher + name: float(value) for teacher, of in of_both.items() for name, value in metrics(of).items()}
+    ranks = {teacher + protocol: of for teacher, both in of_both.items() for protocol, of in both._asdict().items()}
+    return {name: value for name, value in values.items() if name in IMITATION_TYPES}, ranks
 
 
 def _learned(values: dict[str, float]) -> dict[str, float]:
@@ -124,26 +146,26 @@ def _learned(values: dict[str, float]) -> dict[str, float]:
 def run_cells(config: ImitateConfig, point: ImitatePoint) -> dict[str, Any]:
     """The cells that a run's configuration fills."""
     is_study = config.layers == study_layers(config.embedding_dim, config.width_multiplier)
-    flags = {name: "true" if getattr(config, name) else "" for name in ("product", "bilinear", "drop_last_users")}
-    return static_config(config) | flags | point._asdict() | {
+    flags = {name: "true" if getattr(config, name) else "" for name in ("product", "bilinear")}
+    return target_cells(config) | network_config(config) | flags | point._asdict() | {
         "run_id": run_id(run_config(config, point)),
         "width_multiplier": config.width_multiplier if is_study else None,
         "layers": "-".join(map(str, config.layers)),
     }  # fmt: skip
 
 
-def run_block(
-    config: ImitateConfig, options: DotPairOptions, block: Block, store: Store, shared: dict[str, Any], bar: Progress
-) -> None:
+def run_block(config: ImitateConfig, block: Block, store: Store, shared: dict[str, Any], bar: Progress) -> None:
     """Draws, compiles, trains, measures and stores some runs that share a program."""
+    source = source_of(config, bar)
     started_at, started = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     bar.say(f"{name_of(config)}, compiling")
-    program = ImitationProgram(options, spec_of(config), block)
+    program = ImitationProgram(source, spec_of(config), block)
     program.compile()
     compile_seconds = time.perf_counter() - started
     bar.resume()
     clock = Clock(epoch_work(config) * len(program.members))
-    seen = list(looks(program, config, clock, bar))
+    seen, state = train(program, config, clock, bar)
+    models = program.models(state)
     for i, member in enumerate(program.members):
         row = shared | run_cells(config, ImitatePoint(*member)) | {
             "parameters": num_parameters(program.spec),
@@ -151,7 +173,9 @@ def run_block(
             "train_seconds": clock.seconds / len(program.members),
             "started_at": started_at,
         }  # fmt: skip
-        store_member(store, row, seen, i)
+        ranked = None if seen[-1].diverged[i] else rank(config, member.seed, models[i], bar)
+        store_member(store, row, seen, i, ranked)
+    bar.resume()
 
 
 def run_job(config: ImitateConfig, provenance: dict[str, str]) -> int:
@@ -159,10 +183,10 @@ def run_job(config: ImitateConfig, provenance: dict[str, str]) -> int:
     device.prepare()
     store = store_of(config)
     store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
-    blocks, options = blocks_of(config, store.completed()), pair_options(config)
+    blocks = blocks_of(config, store.completed())
     shared = dict.fromkeys(IMITATION_TYPES) | {"study": config.study.name, "device": device.name()} | provenance
     total = epoch_work(config) * config.num_epochs * count_runs(blocks)
     with progress(total, f"{name_of(config)}: ") as bar:
         for block in blocks:
-            run_block(config, options, block, store, shared, bar)
+            run_block(config, block, store, shared, bar)
     return count_runs(blocks)

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from experiments import device
 from experiments.config import ConfigError
-from experiments.imitate_config import ImitateConfig, pair_options, points, run_config
+from experiments.imitate_config import ImitateConfig, points, run_config
 from experiments.imitate_job import blocks_of, count_runs, epoch_work, name_of, spec_of, store_of
+from experiments.imitate_target import sizes_of, source_of
 from experiments.jobs import Compose, Job, Launch, announce, count, launch_missing, say
 from experiments.progress import duration
 from experiments.provenance import origin
@@ -61,19 +62,28 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
 
 def close(jobs: Sequence[Job], store: Store) -> None:
     """The table of these jobs' cells, and where everything is."""
-    from experiments.figure3 import table
-
+    ours = {key for job in jobs for key in job.runs}
+    print(_table(jobs[0].config.target, store, ours), flush=True)
     rows = store.runs()
-    print(table(rows[rows["run_id"].isin([key for job in jobs for key in job.runs])]), flush=True)
     diverged = int((rows["status"] == "diverged").sum())
     of_them = f", {diverged} diverged" if diverged else ""
-    say(f"results in {store.folder}/: runs.csv ({count(len(rows), 'row')}{of_them}), curves.csv")
+    ranks = "" if jobs[0].config.target == "dot" else ", ranks/"
+    say(f"results in {store.folder}/: runs.csv ({count(len(rows), 'row')}{of_them}), curves.csv{ranks}")
+
+
+def _table(target: str, store: Store, ours: set[str]) -> str:
+    from experiments import distillation, figure3
+
+    if target == "dot":
+        rows = store.runs()
+        return figure3.table(rows[rows["run_id"].isin(list(ours))])
+    return distillation.table([cell for cell in distillation.cells(store) if ours & set(cell.rows["run_id"])])
 
 
 def _seconds_of_trial(config: ImitateConfig, block: Block) -> tuple[float, float]:
     """Seconds to compile a block's program, and to train the block for an epoch."""
     started = time.perf_counter()
-    program = ImitationProgram(pair_options(config), spec_of(config), block)
+    program = ImitationProgram(source_of(config), spec_of(config), block)
     program.compile()
     compiling = time.perf_counter() - started
     state, _ = timed_advance(program, program.init(), 1)  # the first call warms up
@@ -81,9 +91,10 @@ def _seconds_of_trial(config: ImitateConfig, block: Block) -> tuple[float, float
 
 
 def _trial(config: ImitateConfig) -> ImitateConfig:
-    """The same network on few pairs."""
-    num_users = min(config.num_users, max(_TRIAL_PAIRS // config.pairs_per_user, config.pairs_per_user, 10))
-    return replace(config, num_users=num_users, num_fresh=min(config.num_fresh, 1000), num_epochs=_TRIAL_EPOCHS)
+    """The same network on few pairs of random vectors."""
+    num_users = max(_TRIAL_PAIRS // config.pairs_per_user, config.pairs_per_user, 10)
+    of_study = {"target": "dot", "dataset": None, "teacher": None, "noise": 0.85, "trivial_rmse": 1.13}
+    return replace(config, **of_study, num_users=num_users, num_fresh=1000, num_epochs=_TRIAL_EPOCHS)
 
 
 def estimate(jobs: Sequence[Job], done: set[str]) -> None:
@@ -94,18 +105,18 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         config = job.config
         if not job.pending(done):
             continue
-        blocks, spec, options, trial = blocks_of(config, done), spec_of(config), pair_options(config), _trial(config)
-        sizes = [(len(block.groups), block.width) for block in blocks]
-        for block, size in zip(blocks, sizes, strict=True):
+        blocks, spec, sizes, trial = blocks_of(config, done), spec_of(config), sizes_of(config), _trial(config)
+        shapes_of = [(len(block.groups), block.width) for block in blocks]
+        for block, size in zip(blocks, shapes_of, strict=True):
             if (spec, size) not in rates:
                 compiling, epoch = _seconds_of_trial(trial, block)
                 rates[spec, size] = compiling, epoch / epoch_work(trial)
-        seconds.append(sum(rates[spec, size][0] for size in set(sizes)))
-        seconds[-1] += job.run_work * sum(rates[spec, size][1] for size in sizes)
-        shapes |= {(spec, options, size) for size in sizes}
-        most = max(groups * width for groups, width in sizes)
+        seconds.append(sum(rates[spec, size][0] for size in set(shapes_of)))
+        seconds[-1] += job.run_work * sum(rates[spec, size][1] for size in shapes_of)
+        shapes |= {(spec, sizes, size) for size in shapes_of}
+        most = max(groups * width for groups, width in shapes_of)
         block = (
-            f"{len(blocks)} block(s) of up to {most} runs and {memory_estimate(spec, options).each * most / 1e9:.2f} GB"
+            f"{len(blocks)} block(s) of up to {most} runs and {memory_estimate(spec, sizes).each * most / 1e9:.2f} GB"
         )
         of = f"job {number}, {name_of(config)}"
         say(f"{of}: {count_runs(blocks)} runs to train in {block}, about {duration(seconds[-1])}")

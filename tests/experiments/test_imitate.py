@@ -136,7 +136,10 @@ def test_only_what_is_missing_is_trained_and_equals_what_is_trained_at_once(
         (["grid.learning_rate=0"], "grid.learning_rate: expected numbers > 0, got 0"),
         (["grid.seed=-1"], "grid.seed: expected integers from 0"),
         (["embeding_dim=4"], "embeding_dim: no such key, did you mean embedding_dim?"),
-        (["dataset=ml-1m"], "dataset: no such key"),
+        (["dataset=ml-1m"], "dataset: expected target=recommender beside it, got num_users=30"),
+        (["teacher.num_epochs=3"], "teacher.num_epochs: expected target=recommender beside it"),
+        (["target=dots"], "target=dots: no such target, did you mean dot?"),
+        (["target=recommender", "dataset=ml-1m", "noise=0"], "num_users: expected nothing, as target=recommender"),
         (["study.name=a,b"], "study.name: expected one value for all jobs"),
         (["+study=figure2_ml-1m"], "study=figure2_ml-1m: no such study"),
         (["memory_gb=1e-9"], "memory: expected at least"),
@@ -192,7 +195,7 @@ def test_a_command_without_arguments_is_small(jobs_of: Callable[..., list[Job]])
 
 def test_every_study_belongs_to_one_command():
     of_sweep, of_imitate = (set(cli.options(entry)["study"]) for entry in (sweep.ENTRY, imitate.ENTRY))
-    assert of_imitate == {"figure3", "figure3_small"} and not of_sweep & of_imitate
+    assert {"figure3", "figure3_small", "distillation_ml-1m"} <= of_imitate and not of_sweep & of_imitate
     assert of_sweep | of_imitate == {path.stem for path in (cli.CONF / "study").glob("*.yaml")}
 
 

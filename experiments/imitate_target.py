@@ -1,0 +1,80 @@
+"""What experiments.imitate imitates: the study's dot product, or a recommender fitted to a data set (distillation)."""
+
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from experiments.config import ConfigError
+from experiments.datasets import load_test_split
+from experiments.imitate_config import ImitateConfig, pair_options
+from experiments.progress import Progress
+from experiments.teacher import Teacher, teacher_of
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.evaluation.ranking import Ranks, make_questions, rank_held_out
+from ncfjax.models.imitator import Imitator
+from ncfjax.models.recommender import Recommender
+from ncfjax.training.imitation_task import Sizes, Source, dot_source, recommender_source
+
+_rank = jax.jit(rank_held_out)
+
+
+def _data(config: ImitateConfig) -> LeaveOneOut:
+    try:
+        return load_test_split(config.dataset, config.data_dir)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"dataset={config.dataset.name}: {error}") from error
+
+
+def source_of(config: ImitateConfig, bar: Progress | None = None) -> Source:
+    """Where a job's tasks come from. Nothing is drawn or fitted yet; `bar` shows what is fitted then.
+
+    Raises:
+        ConfigError: a file of the data set is not as expected, or it has too few combinations of user and item.
+    """
+    if config.target == "dot":
+        return dot_source(pair_options(config))
+    data = _data(config)
+    sizes = data.train.num_users, data.train.num_items
+    try:
+        return recommender_source(
+            *sizes, config.pairs_per_user, config.noise, lambda seed: teacher_of(config, data, seed, bar).model
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def sizes_of(config: ImitateConfig) -> Sizes:
+    """Raises ConfigError as `source_of`."""
+    return source_of(config).sizes
+
+
+def target_cells(config: ImitateConfig) -> dict[str, Any]:
+    """The cells of a row that say what is imitated."""
+    shared = {name: getattr(config, name) for name in ("target", "embedding_dim", "pairs_per_user", "noise")}
+    if config.target == "dot":
+        return shared | asdict(pair_options(config)) | {"drop_last_users": "true" if config.drop_last_users else ""}
+    train, teacher = _data(config).train, asdict(config.teacher)
+    return shared | {
+        "dataset": config.dataset.name,
+        "teacher": ", ".join(f"{name}={value:g}" for name, value in teacher.items()),
+        "num_users": train.num_users,
+        "num_items": train.num_items,
+    }
+
+
+def rank(config: ImitateConfig, seed: int, imitator: Imitator, bar: Progress) -> tuple[Ranks, Ranks] | None:
+    """How the imitator of a recommender ranks the held-out items in its place, and how the recommender does."""
+    if config.target == "dot":
+        return None
+    data = _data(config)
+    teacher: Teacher = teacher_of(config, data, seed, bar)
+    model = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
+    ranks = _rank(model, make_questions(data))
+    return Ranks(*(_of_held_out(of_protocol, data) for of_protocol in ranks)), teacher.ranks
+
+
+def _of_held_out(ranks: Int[jax.Array, " padded"], data: LeaveOneOut) -> Int[np.ndarray, " users"]:
+    return np.asarray(ranks)[: len(data.held_out)]
