@@ -20,6 +20,8 @@ bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.sweep $(ARGS)
 	$(BIN)/python -m benchmarks.similarities $(ARGS)
+	$(BIN)/python -m benchmarks.imitation
+	$(BIN)/python -m benchmarks.largest_cell
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, got {sys.version.split()[0]}: make PYTHON=python3.12 ...")'

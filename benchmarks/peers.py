@@ -1,4 +1,7 @@
-"""NeuMF in PyTorch, to be measured against: separate embeddings, a ReLU tower, BCEWithLogits, torch.optim.Adam.
+"""Peers in PyTorch, to be measured against.
+
+    NeuMF      separate embeddings, a ReLU tower, BCEWithLogits, torch.optim.Adam
+    Imitator   the MLP of the study's Figure 3 over given vectors, mean squared error, torch.optim.Adam
 
 All that is not training is done beforehand: examples are drawn, shuffled, cut into batches and held as tensors. Each
 number of threads has a process of its own, which sleeps while others are measured.
@@ -67,31 +70,69 @@ class Training:
         return (time.perf_counter() - start) / self.num_examples
 
 
+class LabelledPairs(NamedTuple):
+    """Shuffled pairs of given vectors, and their labels."""
+
+    user_vectors: np.ndarray
+    item_vectors: np.ndarray
+    users: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+
+
+class ImitatorTraining:
+    """As `Training`, of the layers [2d, d, d/2] over [p; q]."""
+
+    def __init__(self, pairs: LabelledPairs, adam_form: str, batch_size: int):
+        self.num_examples = len(pairs.users) // batch_size * batch_size
+        ids = (pairs.users.astype(np.int64), pairs.items.astype(np.int64), pairs.labels)
+        batches = [torch.from_numpy(x[: self.num_examples]).split(batch_size) for x in ids]
+        self.batches = list(zip(*batches, strict=True))
+        self.p, self.q = torch.from_numpy(pairs.user_vectors), torch.from_numpy(pairs.item_vectors)
+        dim = self.p.shape[1]
+        widths = [2 * dim, 2 * dim, dim, dim // 2]
+        hidden = [part for of_layer in pairwise(widths) for part in (nn.Linear(*of_layer), nn.ReLU())]
+        self.model = nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, **ADAM_FORMS[adam_form])
+
+    def __call__(self) -> float:
+        loss = nn.MSELoss()
+        start = time.perf_counter()
+        for users, items, labels in self.batches:
+            self.optimizer.zero_grad()
+            units = torch.cat([self.p[users], self.q[items]], dim=-1)
+            loss(self.model(units).squeeze(-1), labels).backward()
+            self.optimizer.step()
+        return (time.perf_counter() - start) / self.num_examples
+
+
 class TorchProcess:
     """A process that trains with `num_threads` threads when it is asked to."""
 
-    def __init__(self, num_threads: int, examples: Examples):
+    def __init__(self, num_threads: int, training: type, examples: NamedTuple):
+        """`training(examples, adam_form, batch_size)()` trains, and returns seconds per example."""
         self.num_threads = num_threads
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _prepare, (num_threads, examples))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _prepare, (num_threads, training, examples))
 
     def seconds_per_example(self, adam_form: str, batch_size: int) -> float:
         """Of one pass through the examples; each form and batch size goes on training its own model."""
         return self._pool.submit(_seconds_per_example, adam_form, batch_size).result()
 
 
-_prepared: list[Examples] = []
+_prepared: list = []
 
 
-def _prepare(num_threads: int, examples: Examples) -> None:
+def _prepare(num_threads: int, training: type, examples: NamedTuple) -> None:
     # The moments of rows that no batch touches decay into denormal numbers, which are slow. XLA flushes them too.
     torch.set_flush_denormal(True)
     torch.set_num_threads(num_threads)
-    _prepared.append(examples)
+    _prepared[:] = training, examples
 
 
 @cache
-def _training(adam_form: str, batch_size: int) -> Training:
-    return Training(_prepared[0], adam_form, batch_size)
+def _training(adam_form: str, batch_size: int):
+    training, examples = _prepared
+    return training(examples, adam_form, batch_size)
 
 
 def _seconds_per_example(adam_form: str, batch_size: int) -> float:

@@ -9,12 +9,10 @@ An epoch of ours is what a run does, drawing negatives and shuffling included; P
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +20,8 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks.peers import ADAM_FORMS, LAYERS, LEARNING_RATE, NUM_FACTORS, Examples, TorchProcess
+from benchmarks.peers import ADAM_FORMS, LAYERS, LEARNING_RATE, NUM_FACTORS, Examples, TorchProcess, Training
+from benchmarks.turns import Line, against, in_turns, seconds
 from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import Interactions, LeaveOneOut
@@ -59,35 +58,6 @@ TORCH_EXAMPLES = 102_400
 TORCH_THREADS = sorted({1, 2, torch.get_num_threads()})
 TENTH = 10  # dense Adam is slow: optimisers are compared on a tenth of the positives
 NAIVE_USERS_AT_ONCE = (1, 8, USERS_PER_BLOCK)
-
-
-class Line(NamedTuple):
-    what: str
-    measured: str
-    bar: str = ""
-    met: bool | None = None
-
-
-def seconds(action: Callable) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(action())
-    return time.perf_counter() - start
-
-
-def in_turns(*measures: Callable[[], float], repeats: int) -> list[float]:
-    """Minimum of what each measure returns; they take turns. The first of the repeats may compile."""
-    rows = [[measure() for measure in measures] for _ in range(repeats)]
-    return [min(column) for column in zip(*rows, strict=True)]
-
-
-def duration(taken: float) -> str:
-    return f"{taken:.2f} s" if taken >= 0.9 else f"{1e3 * taken:.3g} ms"
-
-
-def against(what: str, ours: float, theirs: float, bar: float | None = None, note: str = "") -> Line:
-    """How many times as fast `ours` is, both in seconds."""
-    measured = f"{duration(ours)} against {duration(theirs)}{note}: {theirs / ours:.2f} times as fast"
-    return Line(what, measured) if bar is None else Line(what, measured, f">= {bar:g} times", theirs >= bar * ours)
 
 
 class Epoch:
@@ -241,7 +211,8 @@ def epochs(data: LeaveOneOut) -> list[Line]:
 
 
 def measure(data: LeaveOneOut):
-    processes = [TorchProcess(num_threads, torch_examples(data)) for num_threads in TORCH_THREADS]
+    examples = torch_examples(data)
+    processes = [TorchProcess(num_threads, Training, examples) for num_threads in TORCH_THREADS]
     yield against_torch(data, processes, 256, 4.0)
     yield against_torch(data, processes, 4096, 1.2)
     yield from optimizers(data)

@@ -2,13 +2,14 @@
 
     python -m experiments.plot figure2          HR@10 and NDCG@10 against embedding_dim, beside the paper's points
     python -m experiments.plot figure3          an MLP's error minus the dot product's, beside the paper's points
+    python -m experiments.plot scaling          a law of that error: how it falls with width and with pairs
     python -m experiments.plot distillation     what is lost where a network ranks in place of the dot model it learned
     python -m experiments.plot equal_budget     learned similarities against the dot product of their size, tests too
     python -m experiments.plot ncf_reference    NCF's recipe, and what choosing the epoch on test adds to it
 
-Each prints its table in Markdown and writes results_dir/study/figures/FIGURE.png and .svg (experiments/FIGURE.py). A
-study that is not named is figure2-ml-1m, figure3, distillation-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m.
-What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
+Each prints its table in Markdown and writes results_dir/study/figures/FIGURE.png and .svg (experiments/FIGURE.py). The
+study is figure2-ml-1m, figure3 (of scaling too), distillation-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m unless
+it is named. What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
 """
 
 import sys
@@ -30,6 +31,7 @@ from experiments.equal_budget import equal_budget
 from experiments.figure2 import draw_figure2
 from experiments.figure3 import draw_figure3, table
 from experiments.ncf_reference import ncf_reference
+from experiments.scaling import scaling
 from ncfjax.store import IMITATION_TYPES, RUN_TYPES, Store
 from ncfjax.table import StoreError
 
@@ -55,6 +57,7 @@ def figure3(store: Store, folder: Path) -> tuple[str, list[Path]]:
 FIGURES = {
     "figure2": Figure("figure2-ml-1m", figure2),
     "figure3": Figure("figure3", figure3, IMITATION_TYPES),
+    "scaling": Figure("figure3", scaling, IMITATION_TYPES),
     "distillation": Figure("distillation-ml-1m", distillation, IMITATION_TYPES),
     "equal_budget": Figure("equal-budget-ml-1m", equal_budget),
     "ncf_reference": Figure("ncf-reference-ml-1m", ncf_reference),

@@ -92,7 +92,7 @@ class ImitationProgram:
         seeds = np.asarray([group[0].seed for group in groups], np.uint32)
         draws = {int(seed): source.draw(int(seed)) for seed in seeds}
         tasks = jax.tree.map(lambda *of_groups: np.stack(of_groups), *(draws[int(seed)] for seed in seeds))
-        self._rates, self._seeds, self._tasks = spread.split((rates, seeds, tasks), self.mesh)
+        self._rates, self._seeds, self.tasks = spread.split((rates, seeds, tasks), self.mesh)
 
     @property
     def members(self) -> list[ImitationMember]:
@@ -113,12 +113,12 @@ class ImitationProgram:
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
         epochs = jnp.int32(state.epoch), jnp.int32(num_epochs)
-        arguments = state.learners, self._rates, self._seeds, self._tasks, *epochs
+        arguments = state.learners, self._rates, self._seeds, self.tasks, *epochs
         return State(_trainer()(*arguments, spec=self.spec, mesh=self.mesh), state.epoch + num_epochs)
 
     def errors(self, state: State) -> Measured:
         """float[members] each, in the order of `members`."""
-        measured = _measure(state.learners.model, self._tasks, mesh=self.mesh)
+        measured = _measure(state.learners.model, self.tasks, mesh=self.mesh)
         return jax.tree.map(partial(spread.per_member, self.block), measured)
 
     def models(self, state: State) -> list[Imitator]:

@@ -110,9 +110,9 @@ def test_the_memory_estimate_holds_what_xla_reserves(options, layers):
     spec = ImitationSpec(options.embedding_dim, layers, batch_size=256, num_epochs=2)
     program = ImitationProgram(dot_source(options), spec, Block([GRID[:1]], 1))
     state = program.init()
-    arguments = state.learners, program._rates, program._seeds, program._tasks, np.int32(0), np.int32(1)
+    arguments = state.learners, program._rates, program._seeds, program.tasks, np.int32(0), np.int32(1)
     trains = _trainer().lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
-    measures = _measure.lower(state.learners.model, program._tasks, mesh=program.mesh).compile().memory_analysis()
+    measures = _measure.lower(state.learners.model, program.tasks, mesh=program.mesh).compile().memory_analysis()
     needed = trains.argument_size_in_bytes + max(trains.temp_size_in_bytes, measures.temp_size_in_bytes)
     assert 0.6 * needed < program.memory_bytes() < 2 * needed
 
