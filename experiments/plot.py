@@ -82,6 +82,11 @@ def _open(config: DictConfig, figure: Figure) -> Store:
     if not studies:
         raise ConfigError(f"results_dir={results}: expected a folder with STUDY/runs.csv, got none")
     study = figure.study if config.study is None else str(config.study)
+    if config.study is None and study not in studies:
+        raise ConfigError(
+            f"{results / study / 'runs.csv'}: no such table: run a study that makes it (conf/study), or name one of "
+            f"{', '.join(studies)} by study="
+        )
     if study not in studies:
         raise ConfigError(f"study={study}: no such table in {results}, {nearest(study, studies)}")
     store = Store(results / study, figure.run_types)

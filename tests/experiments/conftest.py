@@ -1,6 +1,8 @@
 """The command line, run in this process, on synthetic data that trains in a moment."""
 
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from experiments import study, sweep
 from experiments.study import Job
 
+ROOT = Path(__file__).parents[2]
 TINY = (
     "model.embedding_dim=4",
     "dataset.synthetic.num_users=30",
@@ -60,6 +63,30 @@ def jobs_of(run_sweep: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> C
         return planned
 
     return jobs
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen]:
+    """Starts `python -m MODULE ARGUMENTS` in a process of its own."""
+
+    def start(module: str, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    return start
+
+
+@pytest.fixture
+def wait_for() -> Callable[[subprocess.Popen, Callable[[], bool]], None]:
+    """Waits until something is so while a process runs."""
+
+    def wait_for(process: subprocess.Popen, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not is_so():
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+            time.sleep(0.01)
+
+    return wait_for
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """python -m experiments.imitate end to end, on cells that train in a moment."""
 
 import itertools
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,11 +112,36 @@ def test_only_what_is_missing_is_trained_and_equals_what_is_trained_at_once(
     assert run_tiny(results, "grid.seed=0,1") == 0
     assert "2 runs: 1 to train, 1 done before" in capfd.readouterr().out
     run_tiny(tmp_path / "whole", "grid.seed=0,1")
-    resumed, whole = (
-        runs_of(folder).drop(columns=CLOCKS).sort_values("run_id", ignore_index=True)
-        for folder in (results, tmp_path / "whole")
-    )
-    pd.testing.assert_frame_equal(resumed, whole)
+    pd.testing.assert_frame_equal(without_clocks(results), without_clocks(tmp_path / "whole"))
+
+
+def without_clocks(results: Path) -> pd.DataFrame:
+    return runs_of(results).drop(columns=CLOCKS).sort_values("run_id", ignore_index=True)
+
+
+def test_a_killed_study_goes_on_where_it_stopped(run_tiny: Run, results: Path, tmp_path: Path, start, wait_for):
+    process = start("experiments.imitate", *TINY, f"results_dir={results}", "width_multiplier=1,2")
+    wait_for(process, lambda: not runs_of(results).empty)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run_tiny(results, "width_multiplier=1,2") == 0
+    run_tiny(tmp_path / "whole", "width_multiplier=1,2")
+    pd.testing.assert_frame_equal(without_clocks(results), without_clocks(tmp_path / "whole"))
+
+
+def test_interrupting_says_how_to_continue(results: Path, start, wait_for):
+    process = start("experiments.imitate", *TINY, "num_epochs=1,1000000", f"results_dir={results}")
+    wait_for(process, lambda: len(runs_of(results)) == 1)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "the same command continues" in said and "Traceback" not in said
+
+
+def test_jobs_run_by_joblib_give_the_same_table(run_tiny: Run, results: Path, tmp_path: Path):
+    run_tiny(results, "width_multiplier=1,2")
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert run_tiny(tmp_path / "joblib", "width_multiplier=1,2", *joblib) == 0
+    pd.testing.assert_frame_equal(without_clocks(tmp_path / "joblib"), without_clocks(results))
 
 
 @pytest.mark.parametrize(

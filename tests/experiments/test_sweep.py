@@ -1,9 +1,6 @@
 """python -m experiments.sweep end to end, on synthetic data that trains in a moment."""
 
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,20 +192,10 @@ def test_help_and_cfg_tell_what_can_be_set(run_sweep: Run, capfd):
     assert "embedding_dim: 48" in capfd.readouterr().out
 
 
-def sweep_process(*arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "experiments.sweep", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(process: subprocess.Popen, is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.01)
-
-
-def test_a_killed_sweep_goes_on_where_it_stopped(run_tiny: Run, results: Path, tmp_path: Path, tiny: tuple[str, ...]):
-    process = sweep_process(*tiny, f"results_dir={results}", "model.embedding_dim=4,5")
+def test_a_killed_sweep_goes_on_where_it_stopped(
+    run_tiny: Run, results: Path, tmp_path: Path, tiny: tuple[str, ...], start, wait_for
+):
+    process = start("experiments.sweep", *tiny, f"results_dir={results}", "model.embedding_dim=4,5")
     wait_for(process, lambda: not trained(results).empty)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -217,8 +204,8 @@ def test_a_killed_sweep_goes_on_where_it_stopped(run_tiny: Run, results: Path, t
     pd.testing.assert_frame_equal(without_clocks(results), without_clocks(tmp_path / "whole"))
 
 
-def test_interrupting_says_how_to_continue(results: Path, tiny: tuple[str, ...]):
-    process = sweep_process(*tiny, "num_epochs=1000000", f"results_dir={results}")
+def test_interrupting_says_how_to_continue(results: Path, tiny: tuple[str, ...], start, wait_for):
+    process = start("experiments.sweep", *tiny, "num_epochs=1000000", f"results_dir={results}")
     wait_for(process, lambda: len(runs_of(results)) == 2)  # popularity and the oracle: training comes next
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
