@@ -3,22 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
-import jax
-import numpy as np
-from jaxtyping import Int
-
 from experiments.config import ConfigError
 from experiments.datasets import load_test_split
 from experiments.imitate_config import ImitateConfig, pair_options
 from experiments.progress import Progress
-from experiments.teacher import Teacher, teacher_of
+from experiments.teacher import teacher_of
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks, make_questions, rank_held_out
+from ncfjax.evaluation.ranking import Ranks, ranks_of
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.imitation_task import Sizes, Source, dot_source, recommender_source
-
-_rank = jax.jit(rank_held_out)
 
 
 def _data(config: ImitateConfig) -> LeaveOneOut:
@@ -70,11 +64,6 @@ def rank(config: ImitateConfig, seed: int, imitator: Imitator, bar: Progress) ->
     if config.target == "dot":
         return None
     data = _data(config)
-    teacher: Teacher = teacher_of(config, data, seed, bar)
+    teacher = teacher_of(config, data, seed, bar)
     model = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
-    ranks = _rank(model, make_questions(data))
-    return Ranks(*(_of_held_out(of_protocol, data) for of_protocol in ranks)), teacher.ranks
-
-
-def _of_held_out(ranks: Int[jax.Array, " padded"], data: LeaveOneOut) -> Int[np.ndarray, " users"]:
-    return np.asarray(ranks)[: len(data.held_out)]
+    return ranks_of(model, data), teacher.ranks

@@ -6,7 +6,6 @@ They tell a reader where the numbers of a table begin and where they must end.
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -14,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from experiments.config import SweepConfig, reference_config
 from experiments.rows import metrics
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks, make_questions, rank_held_out
+from ncfjax.evaluation.ranking import ranks_of
 from ncfjax.store import Store, run_id
 
 
@@ -41,12 +40,6 @@ def references(data: LeaveOneOut) -> dict[str, Popularity | Oracle]:
     counts = np.bincount(data.train.items, minlength=data.train.num_items)
     known: dict[str, Popularity | Oracle] = {"popularity": Popularity(jnp.asarray(counts, jnp.float32))}
     return known if data.oracle is None else known | {"oracle": Oracle(jnp.asarray(data.oracle.scores))}
-
-
-def ranks_of(scorer: Popularity | Oracle, data: LeaveOneOut) -> Ranks:
-    """Ranks of the held-out items under both protocols, one per held-out user."""
-    padded = jax.jit(rank_held_out)(scorer, make_questions(data))
-    return jax.tree.map(lambda ranks: np.asarray(ranks[: len(data.held_out)]), padded)
 
 
 def store_references(store: Store, config: SweepConfig, data: LeaveOneOut, shared: dict[str, Any]) -> None:

@@ -69,3 +69,12 @@ def rank_held_out(model: Scorer, questions: Questions) -> Ranks:
 
     ranks = jax.lax.map(rank_block, questions[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
+
+
+_rank_held_out = jax.jit(rank_held_out)
+
+
+def ranks_of(scorer: Scorer, data: LeaveOneOut) -> Ranks:
+    """Ranks of the held-out items under both protocols, one per held-out user, of a scorer that is a pytree."""
+    padded = _rank_held_out(scorer, make_questions(data))
+    return Ranks(*(np.asarray(ranks)[: len(data.held_out)] for ranks in padded))

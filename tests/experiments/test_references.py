@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.references import ranks_of, references
+from experiments.references import references
 from experiments.rows import metrics
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
+from ncfjax.evaluation.ranking import ranks_of
 
 
 def test_popularity_ranks_by_the_number_of_users():
