@@ -7,23 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiments.config import SweepConfig, reference_config
 from experiments.rows import metrics
+from ncfjax.baselines.popularity import Popularity, fit_popularity
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
 from ncfjax.store import Store, run_id
-
-
-class Popularity(NamedTuple):
-    """The number of users that have an item in training, as its score for every user."""
-
-    counts: Float[Array, " items"]
-
-    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
-        return jnp.broadcast_to(self.counts, (len(users), len(self.counts)))
 
 
 class Oracle(NamedTuple):
@@ -37,8 +28,7 @@ class Oracle(NamedTuple):
 
 def references(data: LeaveOneOut) -> dict[str, Popularity | Oracle]:
     """Name -> scorer, of those that the data set has."""
-    counts = np.bincount(data.train.items, minlength=data.train.num_items)
-    known: dict[str, Popularity | Oracle] = {"popularity": Popularity(jnp.asarray(counts, jnp.float32))}
+    known: dict[str, Popularity | Oracle] = {"popularity": fit_popularity(data.train)}
     return known if data.oracle is None else known | {"oracle": Oracle(jnp.asarray(data.oracle.scores))}
 
 

@@ -12,6 +12,7 @@ BELOW = {
     "data": set(),
     "models": {"data"},
     "evaluation": {"data", "models"},
+    "baselines": {"data", "models"},
     "training": {"data", "models", "evaluation"},
     "store": {"table"},
     "table": set(),

@@ -1,0 +1,1 @@
+"""Well-tuned simple methods: `fit_*` -> a scorer that ranking takes as it takes a model."""
