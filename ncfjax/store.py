@@ -167,7 +167,7 @@ class Store:
 
     def __init__(self, folder: Path, run_types: Mapping[str, type] = RUN_TYPES):
         self.folder = Path(folder)
-        self._run_types = run_types
+        self.run_types = run_types
         self._runs = Table(self.folder / "runs.csv", run_types)
         self._curves = Table(self.folder / "curves.csv", _CURVE_TYPES)
 
@@ -208,7 +208,7 @@ class Store:
         Raises:
             ValueError: a missing or unknown column, a value of the wrong type, a rank below zero.
         """
-        row = to_cells(self._run_types, run)
+        row = to_cells(self.run_types, run)
         points = [to_cells(_CURVE_TYPES, {"run_id": run["run_id"]} | point) for point in curves]
         path, packed = self._ranks_path(row[0]), _pack(ranks)
         if any(point[0] != row[0] for point in points):

@@ -8,6 +8,8 @@ import jax
 import pytest
 from hypothesis import settings
 
+from ncfjax.store import IMITATION_TYPES, RUN_TYPES, Store
+
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
 settings.load_profile("ncfjax")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -25,8 +27,15 @@ def committed_tables() -> list[Path]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `committed_table` runs once for each."""
-    if "committed_table" in metafunc.fixturenames:
+    if "committed_table" in metafunc.fixturenames:  # committed_store takes it too
         metafunc.parametrize("committed_table", committed_tables(), ids=lambda path: path.parent.name)
+
+
+@pytest.fixture
+def committed_store(committed_table: Path) -> Store:
+    """The tables of a study, of a sweep or of imitators."""
+    header = committed_table.read_text().split("\n", 1)[0].split(",")
+    return Store(committed_table.parent, IMITATION_TYPES if "target" in header else RUN_TYPES)
 
 
 @pytest.fixture

@@ -320,20 +320,20 @@ def test_an_older_table_is_read_with_unknown_cells_and_left_as_it_is(tmp_path, m
     assert (tmp_path / "old" / "runs.csv").read_bytes() == before
 
 
-def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, committed_table):
+def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, committed_table, committed_store):
     with open(committed_table, newline="") as file:
         header, *rows = csv.reader(file)
     for name in ("runs.csv", "curves.csv"):
         shutil.copy(committed_table.with_name(name), tmp_path / name)
     curves = (tmp_path / "curves.csv").read_bytes()
-    as_stored = Store(committed_table.parent).runs()
-    assert Store(tmp_path).append(a_run(1), [], {})
+    types = committed_store.run_types
+    assert Store(tmp_path, types).append(dict.fromkeys(types) | {"run_id": "new", "status": "completed"}, [], {})
     with open(tmp_path / "runs.csv", newline="") as file:
         *upgraded, added = csv.DictReader(file)
-    assert tuple(upgraded[0]) == RUN_COLUMNS and added["run_id"] == a_run(1)["run_id"]
+    assert tuple(upgraded[0]) == tuple(types) and added["run_id"] == "new"
     assert [[row[column] for column in header] for row in upgraded] == rows
-    assert {row[column] for row in upgraded for column in set(RUN_COLUMNS) - set(header)} <= {""}
-    pd.testing.assert_frame_equal(Store(tmp_path).runs()[:-1], as_stored)
+    assert {row[column] for row in upgraded for column in set(types) - set(header)} <= {""}
+    pd.testing.assert_frame_equal(Store(tmp_path, types).runs()[:-1], committed_store.runs())
     assert (tmp_path / "curves.csv").read_bytes() == curves
 
 

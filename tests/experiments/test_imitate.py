@@ -1,6 +1,7 @@
 """python -m experiments.imitate end to end, on cells that train in a moment."""
 
 import itertools
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import cli, imitate, imitate_study, sweep
+from experiments import cli, imitate, imitate_job, imitate_study, sweep
 from experiments.imitate_config import ACTIVATIONS, SCHEDULES, ImitatePoint, points, run_config
 from experiments.jobs import Job
 from experiments.paper import FIGURE3
@@ -19,6 +20,7 @@ from ncfjax.models import imitator
 from ncfjax.store import IMITATION_TYPES, Store, run_id
 from ncfjax.training import imitation
 from ncfjax.training.imitation_grid import ImitationMember
+from ncfjax.training.imitation_task import Sizes
 from ncfjax.training.spread import count_compiles
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2", "eval_every=1")
@@ -219,10 +221,32 @@ def test_a_command_without_arguments_is_small(jobs_of: Callable[..., list[Job]])
     assert sum(job.config.num_users * len(job.runs) for job in jobs_of()) <= 4000
 
 
+# name -> folder of the results, jobs, runs
+STUDIES = {
+    "distillation_ml-1m": ("distillation-ml-1m", 12, 36),
+    "figure3": ("figure3", 72, 360),
+    "figure3_small": ("figure3", 27, 54),
+    "figure3_variants_activation": ("figure3", 8, 16),
+    "figure3_variants_input": ("figure3", 8, 16),
+    "figure3_variants_layers": ("figure3", 5, 10),
+}
+
+
 def test_every_study_belongs_to_one_command():
     of_sweep, of_imitate = (set(cli.options(entry)["study"]) for entry in (sweep.ENTRY, imitate.ENTRY))
-    assert {"figure3", "figure3_small", "distillation_ml-1m"} <= of_imitate and not of_sweep & of_imitate
+    assert of_imitate == set(STUDIES) and not of_sweep & of_imitate
     assert of_sweep | of_imitate == {path.stem for path in (cli.CONF / "study").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_what_its_head_says(name: str, jobs_of: Callable[..., list[Job]], monkeypatch):
+    monkeypatch.setattr(imitate_job, "sizes_of", lambda config: Sizes(6040, 3706, 604_000, 0))  # needs no data
+    jobs = jobs_of(f"+study={name}")
+    runs = {key for job in jobs for key in job.runs}
+    assert ({job.config.study.name for job in jobs}, len(jobs), len(runs)) == ({STUDIES[name][0]}, *STUDIES[name][1:])
+    head = (cli.CONF / "study" / f"{name}.yaml").read_text().split("\nstudy:")[0]
+    assert f"python -m experiments.imitate +study={name}" in head and "Expected:" in head
+    assert re.search(r"About [\d.]+ (minutes on two CPU cores|hours on one GPU)", head)
 
 
 def test_help_tells_what_can_be_set(run_imitate: Run, capfd):
