@@ -26,11 +26,10 @@ SPEC = ImitationSpec(embedding_dim=128, layers=(1024, 512, 256), batch_size=256,
 
 
 @partial(jax.jit, donate_argnames="learner")
-def few_steps(tasks: Task, learner, key):
-    """The first steps of an epoch of the only group."""
+def few_steps(tasks: Task, learner, batches):
+    """Some steps on the only group."""
     task = jax.tree.map(lambda x: x[0], tasks)
     lesson = task.lesson(task.train)
-    batches = scrambled(key, len(lesson.users), SPEC.batch_size)[:NUM_STEPS]
 
     def step(learner, batch):
         return imitation_step(lesson, RATE, learner, batch), None
@@ -47,7 +46,8 @@ def main() -> int:
     program = ImitationProgram(dot_source(OPTIONS), SPEC, Block([[ImitationMember(RATE, seed=0)]], 1))
     state = program.init()
     learner = jax.tree.map(lambda x: x[0, 0], state.learners)
-    learner = few_steps(program.tasks, learner, jax.random.key(0))
+    order = jax.jit(lambda key: scrambled(key, program.sizes.num_train, SPEC.batch_size))(jax.random.key(0))
+    learner = few_steps(program.tasks, learner, order[:NUM_STEPS])
     test, fresh = program.errors(State(jax.tree.map(lambda x: x[None, None], learner), 1))
     steps = f"{NUM_STEPS} of {-(-program.sizes.num_train // SPEC.batch_size):,} steps"
     print(f"{steps}: test RMSE {test.model[0]:.4f}, fresh {fresh.model[0]:.4f} (dot product {fresh.teacher[0]:.4f}); "

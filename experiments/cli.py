@@ -82,7 +82,9 @@ def _check_override(override: Override, entry: EntryPoint, offered: dict[str, li
 def _check_needs(key: str, entry: EntryPoint, lines: Sequence[str]) -> None:
     """Hydra fails on a key below one that is null."""
     needed = entry.needs.get(key.split(".", maxsplit=1)[0])
-    if needed and needed not in lines and not any(line.startswith("+study=") for line in lines):
+    studies = [CONF / "study" / f"{line.removeprefix('+study=')}.yaml" for line in lines if line.startswith("+study=")]
+    is_set = any(study.is_file() and needed.replace("=", ": ") in study.read_text() for study in studies if needed)
+    if needed and needed not in lines and not is_set:
         raise ConfigError(f"{key}: expected {needed} beside it, got {' '.join(lines)}")
 
 

@@ -1,8 +1,9 @@
 """Distillation of a recommender: what is lost where a network that learned its scores ranks in its place.
 
-    RMSE     of the network against the scores of the dot model, on pairs that it was not trained on
-    lost     HR@10 or NDCG@10 of the network's ranking less that of the dot model's own, users paired, with the 95 %
-             interval of `significance.compare`: for other users and other seeds
+    RMSE        of the network against the scores of the dot model, on pairs that it was not trained on
+    difference  HR@10 or NDCG@10 of the network's ranking less that of the dot model's own, users paired, with the 95 %
+                interval of `significance.compare`: for other users and other seeds. It takes the seeds of both as
+                unpaired, though a network's teacher has its seed: up to a quarter too wide or too narrow
 
 A panel for each: against the pairs that the network was trained on, beside what the dot model itself reaches.
 """
@@ -28,8 +29,8 @@ NETWORK = ("activation", "product", "bilinear", "schedule", "learning_rate", "ba
 OF_STUDY: dict[str, Any] = {name: SETUP[name] for name in NETWORK} | {"noise": 0.0}
 LOST = ("hit_ratio@10", "ndcg@10", "full_ndcg@10")
 HEAD = (
-    "| dataset | embedding_dim | layers | setup | pairs_per_user | seeds | RMSE | dot HR@10 | ours | lost "
-    "| dot NDCG@10 | ours | lost | lost full NDCG@10 | diverged |"
+    "| dataset | embedding_dim | layers | setup | pairs_per_user | seeds | RMSE | dot HR@10 | ours | difference "
+    "| dot NDCG@10 | ours | difference | difference, full NDCG@10 | diverged |"
 )
 
 
@@ -37,9 +38,10 @@ class Cell(NamedTuple):
     """The runs of one network on one number of pairs."""
 
     dataset: str
+    teacher: str
     embedding_dim: int
     layers: str
-    setup: str  # what differs from the study's network; empty for the study's
+    setup: str  # what differs from the study's network beside the layers
     pairs_per_user: int
     rows: pd.DataFrame  # completed
     lost: dict[str, Comparison]  # column -> the network's less the dot model's
@@ -48,14 +50,14 @@ class Cell(NamedTuple):
     @property
     def line(self) -> str:
         """What it shares with the other cells of a line of the figure."""
-        return ", ".join([f"d = {self.embedding_dim}, {self.layers}", *filter(None, [self.setup])])
+        return ", ".join(filter(None, [f"d = {self.embedding_dim}, {self.layers}", self.setup]))
 
     def mean(self, column: str) -> Estimate:
         return estimate(self.rows[column].to_numpy(float))
 
 
-def cells(store: Store) -> list[Cell]:
-    """In the order of their sizes.
+def cells(store: Store, run_ids: set[str] | None = None) -> list[Cell]:
+    """In the order of their sizes; of some runs, or of all.
 
     Raises:
         ValueError: no run of a distillation.
@@ -63,20 +65,23 @@ def cells(store: Store) -> list[Cell]:
     """
     runs = store.runs()
     runs = runs[runs["target"] == "recommender"]
+    if run_ids is not None:
+        runs = runs[runs["run_id"].isin(list(run_ids))]
     if runs.empty:
         raise ValueError("expected runs of target=recommender, got none")
     setups = pd.Series([setup(row, OF_STUDY) for row in runs.to_dict("records")], index=runs.index, dtype=str)
-    names = ["dataset", "teacher", "embedding_dim", "parameters", "layers"]
+    # Other data, or another teacher, are no other seed.
+    names = ["dataset", "note", "num_users", "num_items", "teacher", "embedding_dim", "parameters", "layers"]
     groups = runs.groupby([*(runs[name] for name in names), setups, runs["pairs_per_user"]])
     return [_cell(store, key, rows) for key, rows in groups]
 
 
 def _cell(store: Store, key: tuple, rows: pd.DataFrame) -> Cell:
-    dataset, _, dim, _, layers, of_setup, pairs = key
+    dataset, _, _, _, teacher, dim, _, layers, of_setup, pairs = key
     sound = rows[rows["status"] == "completed"]
     ranks = [store.ranks(run_id) for run_id in sound["run_id"]]
     lost = {column: _lost(ranks, column) for column in LOST} if ranks else {}
-    return Cell(dataset, int(dim), layers, of_setup, int(pairs), sound, lost, len(rows) - len(sound))
+    return Cell(dataset, teacher, int(dim), layers, of_setup, int(pairs), sound, lost, len(rows) - len(sound))
 
 
 def _lost(ranks: list[dict[str, np.ndarray]], column: str) -> Comparison:
@@ -105,8 +110,10 @@ def table(found: list[Cell]) -> str:
 
 def _lines(found: list[Cell]) -> Iterator[tuple[str, list[Cell]]]:
     drawn = [cell for cell in found if len(cell.rows)]
-    for name in dict.fromkeys(cell.line for cell in drawn):
-        yield name, [cell for cell in drawn if cell.line == name]
+    several = len({(cell.dataset, cell.teacher) for cell in drawn}) > 1
+    names = [f"{cell.line}, {cell.dataset}, {cell.teacher}" if several else cell.line for cell in drawn]
+    for name in dict.fromkeys(names):
+        yield name, [cell for cell, of in zip(drawn, names, strict=True) if of == name]
 
 
 def _draw(axes: Axes, lines: dict[str, list[Cell]], column: str) -> None:

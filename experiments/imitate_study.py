@@ -77,7 +77,7 @@ def _table(target: str, store: Store, ours: set[str]) -> str:
     if target == "dot":
         rows = store.runs()
         return figure3.table(rows[rows["run_id"].isin(list(ours))])
-    return distillation.table([cell for cell in distillation.cells(store) if ours & set(cell.rows["run_id"])])
+    return distillation.table(distillation.cells(store, ours))
 
 
 def _seconds_of_trial(config: ImitateConfig, block: Block) -> tuple[float, float]:
@@ -94,6 +94,7 @@ def _trial(config: ImitateConfig) -> ImitateConfig:
     """The same network on few pairs of random vectors."""
     num_users = max(_TRIAL_PAIRS // config.pairs_per_user, config.pairs_per_user, 10)
     of_study = {"target": "dot", "dataset": None, "teacher": None, "noise": 0.85, "trivial_rmse": 1.13}
+    of_study["drop_last_users"] = False
     return replace(config, **of_study, num_users=num_users, num_fresh=1000, num_epochs=_TRIAL_EPOCHS)
 
 
@@ -120,4 +121,5 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         )
         of = f"job {number}, {name_of(config)}"
         say(f"{of}: {count_runs(blocks)} runs to train in {block}, about {duration(seconds[-1])}")
-    say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other")
+    teachers = "" if jobs[0].config.target == "dot" else ", without fitting the teachers and ranking"
+    say(f"dry run: {len(shapes)} shapes to compile, about {duration(sum(seconds))} one job after the other{teachers}")

@@ -50,9 +50,12 @@ def target_cells(config: ImitateConfig) -> dict[str, Any]:
     shared = {name: getattr(config, name) for name in ("target", "embedding_dim", "pairs_per_user", "noise")}
     if config.target == "dot":
         return shared | asdict(pair_options(config)) | {"drop_last_users": "true" if config.drop_last_users else ""}
-    train, teacher = _data(config).train, asdict(config.teacher)
+    data, teacher = _data(config), asdict(config.teacher)
+    train, synthetic = data.train, asdict(config.dataset.synthetic) if config.dataset.synthetic else {}
+    notes = [data.note, f"negatives: {data.negatives}", *(f"{name}={value}" for name, value in synthetic.items())]
     return shared | {
-        "dataset": config.dataset.name,
+        "dataset": data.name,
+        "note": "; ".join(filter(None, notes)),
         "teacher": ", ".join(f"{name}={value:g}" for name, value in teacher.items()),
         "num_users": train.num_users,
         "num_items": train.num_items,

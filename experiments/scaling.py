@@ -2,11 +2,11 @@
 
     gap = a * m^-alpha + b * (parameters / pairs)^beta
 
-m is the width multiplier of the study's layers, pairs are those that are trained on. The first part is what a network
-of that width does not express however many pairs it sees, the second what it has not learned from so many. The four
-numbers are fitted by least squares to the logarithms of the mean gaps on fresh vectors of our own cells of the study's
-setup; their 95 % intervals are percentiles of fits to cells drawn anew with replacement, each with its seeds drawn
-anew. Cells of the paper that were not fitted are predicted, and say how far the law carries.
+m is the width multiplier of the study's layers, pairs are those that are trained on. The first part is an
+empirical floor of each width within the sizes that were fitted, the second what has not been learned from so many. The
+four numbers are fitted by least squares to the logarithms of the mean gaps on fresh vectors of our own cells of the
+study's setup; their 95 % intervals are percentiles of fits to cells drawn anew with replacement, as if misfits were
+independent. Cells of the paper that were not fitted are predicted, and say how far the law carries.
 """
 
 import itertools
@@ -113,8 +113,7 @@ def fit(found: Gaps, seed: int = 0) -> Law:
     values = _fit(cells)
     replicates = []
     for _ in range(NUM_REPLICATES):
-        gaps = np.asarray([rng.choice(found[key], len(found[key])).mean() for key in keys])
-        replicates.append(_fit(sizes(keys, gaps).take(rng.integers(len(keys), size=len(keys)))))
+        replicates.append(_fit(cells.take(rng.integers(len(keys), size=len(keys)))))
     low, high = np.quantile(replicates, (0.025, 0.975), axis=0)
     residual = float(np.sqrt(np.mean(np.log(predict(values, cells) / cells.gap) ** 2)))
     return Law(values, low, high, residual, len(keys))

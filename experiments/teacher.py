@@ -16,7 +16,7 @@ from ncfjax.store import run_id
 from ncfjax.training.grid import Block, Member, Program
 from ncfjax.training.loop import Spec
 
-_MOST_KEPT = 8
+_MOST_KEPT = 64  # more than a grid has seeds: each is a minute's work
 _EPOCHS_PER_CALL = 8  # between two looks at the bar, and for Ctrl-C
 _fitted: dict[str, "Teacher"] = {}
 

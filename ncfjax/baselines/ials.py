@@ -93,7 +93,7 @@ def fit_ials(
     """Alternates `num_epochs` times, users first, from item vectors drawn from N(0, stddev^2 / embedding_dim).
 
     Raises:
-        ValueError: sizes that are not positive, a block that does not divide the vectors, a weight that is negative.
+        ValueError: sizes and weights that are not positive, a block that does not divide the vectors.
     """
     if embedding_dim < 1 or block_size < 1 or embedding_dim % block_size:
         raise ValueError(f"block_size: expected a divisor of embedding_dim={embedding_dim}, got {block_size}")

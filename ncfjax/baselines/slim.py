@@ -51,7 +51,8 @@ def _columns(gram: Float[Array, "items items"], columns: Int[Array, " columns"],
 
     def coordinate(k, weights):
         row = gram[k]
-        gain = targets[k] - row @ weights + row[k] * weights[k] - l1
+        product = jnp.matmul(row, weights, precision=jax.lax.Precision.HIGHEST)
+        gain = targets[k] - product + row[k] * weights[k] - l1
         new = jnp.where(columns == k, 0.0, jnp.maximum(gain, 0.0) / jnp.maximum(row[k] + l2, 1e-30))
         return weights.at[k].set(new)
 
