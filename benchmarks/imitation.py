@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.peers import ADAM_FORMS, LEARNING_RATE, ImitatorTraining, LabelledPairs, TorchProcess
-from benchmarks.turns import Line, in_turns, seconds
+from benchmarks.peers import ADAM_FORMS, LEARNING_RATE, Imitator, LabelledPairs, TorchProcess
+from benchmarks.turns import Line, in_turns, seconds, show
 from experiments import device
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
 from ncfjax.training.imitation import ImitationSpec
@@ -42,12 +42,12 @@ def labelled_pairs() -> LabelledPairs:
     data = draw_dot_pairs(OPTIONS, 0)
     users, items, noise = data.train
     scores = np.sum(data.vectors.user[users] * data.vectors.item[items], axis=1)
-    return LabelledPairs(*data.vectors, users, items, (scores + noise).astype(np.float32))
+    return LabelledPairs(users, items, scores + noise, *data.vectors)
 
 
 def measure() -> list[Line]:
     one, two, pairs = Epoch([0]), Epoch([0, 1]), labelled_pairs()
-    processes = [TorchProcess(num_threads, ImitatorTraining, pairs) for num_threads in TORCH_THREADS]
+    processes = [TorchProcess(num_threads, Imitator, pairs) for num_threads in TORCH_THREADS]
     theirs = list(itertools.product(processes, ADAM_FORMS))
     measures = [partial(process.seconds_per_example, form, SPEC.batch_size) for process, form in theirs]
     alone, both, *per_pair = in_turns(*(partial(seconds, epoch) for epoch in (one, two)), *measures, repeats=4)
@@ -66,9 +66,7 @@ def measure() -> list[Line]:
 
 def main() -> None:
     device.prepare()
-    print("| what | measured | bar | met |\n| --- | --- | --- | --- |", flush=True)
-    for line in measure():
-        print(f"| {line.what} | {line.measured} | {line.bar} | {'yes' if line.met else 'no'} |", flush=True)
+    show(measure())
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ network is measured on all held-out and fresh pairs. What is printed is the most
 10^9 bytes, Python and JAX included; the exit code is 1 where that is more than BAR_GB.
 """
 
-import resource
 import sys
 from functools import partial
 
 import jax
 
+from benchmarks.turns import peak_gb
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.training.imitation import ImitationSpec, imitation_step
 from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
@@ -35,11 +35,6 @@ def few_steps(tasks: Task, learner, batches):
         return imitation_step(lesson, RATE, learner, batch), None
 
     return jax.lax.scan(step, learner, batches)[0]
-
-
-def peak_gb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
 def main() -> int:

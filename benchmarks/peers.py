@@ -32,14 +32,27 @@ class Examples(NamedTuple):
     num_items: int
 
 
+class LabelledPairs(NamedTuple):
+    """Shuffled pairs of given vectors, and their labels."""
+
+    users: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+    user_vectors: np.ndarray
+    item_vectors: np.ndarray
+
+
 class NeuMF(nn.Module):
     """s = b + <w, [p_g * q_g; tower([p_m; q_m])]>"""
 
-    def __init__(self, num_users: int, num_items: int):
+    loss = nn.BCEWithLogitsLoss()
+
+    def __init__(self, examples: Examples):
         super().__init__()
-        self.user_gmf, self.item_gmf = (nn.Embedding(size, NUM_FACTORS) for size in (num_users, num_items))
-        self.user_mlp, self.item_mlp = (nn.Embedding(size, LAYERS[0] // 2) for size in (num_users, num_items))
-        self.tower = nn.Sequential(*(part for widths in pairwise(LAYERS) for part in (nn.Linear(*widths), nn.ReLU())))
+        sizes = examples.num_users, examples.num_items
+        self.user_gmf, self.item_gmf = (nn.Embedding(size, NUM_FACTORS) for size in sizes)
+        self.user_mlp, self.item_mlp = (nn.Embedding(size, LAYERS[0] // 2) for size in sizes)
+        self.tower = _tower(LAYERS)
         self.output = nn.Linear(NUM_FACTORS + LAYERS[-1], 1)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
@@ -49,59 +62,42 @@ class NeuMF(nn.Module):
         return self.output(torch.cat([gmf, mlp], dim=-1)).squeeze(-1)
 
 
+class Imitator(nn.Module):
+    """s = b + <w, tower([p; q])> with the layers [2d, d, d/2]; p and q are given."""
+
+    loss = nn.MSELoss()
+
+    def __init__(self, pairs: LabelledPairs):
+        super().__init__()
+        self.p, self.q = torch.from_numpy(pairs.user_vectors), torch.from_numpy(pairs.item_vectors)
+        dim = self.p.shape[1]
+        self.tower, self.output = _tower((2 * dim, 2 * dim, dim, dim // 2)), nn.Linear(dim // 2, 1)
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Scores of pairs."""
+        return self.output(self.tower(torch.cat([self.p[users], self.q[items]], dim=-1))).squeeze(-1)
+
+
+def _tower(widths: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(*(part for of_layer in pairwise(widths) for part in (nn.Linear(*of_layer), nn.ReLU())))
+
+
 class Training:
     """Goes through whole batches of the examples each time it is called, and returns seconds per example."""
 
-    def __init__(self, examples: Examples, adam_form: str, batch_size: int):
+    def __init__(self, peer: type, examples: Examples | LabelledPairs, adam_form: str, batch_size: int):
         arrays = examples.users.astype(np.int64), examples.items.astype(np.int64), examples.labels.astype(np.float32)
         self.num_examples = len(arrays[0]) // batch_size * batch_size
         batches = [torch.from_numpy(x[: self.num_examples]).split(batch_size) for x in arrays]
         self.batches = list(zip(*batches, strict=True))
-        self.model = NeuMF(examples.num_users, examples.num_items)
+        self.model = peer(examples)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, **ADAM_FORMS[adam_form])
 
     def __call__(self) -> float:
-        loss = nn.BCEWithLogitsLoss()
         start = time.perf_counter()
         for users, items, labels in self.batches:
             self.optimizer.zero_grad()
-            loss(self.model(users, items), labels).backward()
-            self.optimizer.step()
-        return (time.perf_counter() - start) / self.num_examples
-
-
-class LabelledPairs(NamedTuple):
-    """Shuffled pairs of given vectors, and their labels."""
-
-    user_vectors: np.ndarray
-    item_vectors: np.ndarray
-    users: np.ndarray
-    items: np.ndarray
-    labels: np.ndarray
-
-
-class ImitatorTraining:
-    """As `Training`, of the layers [2d, d, d/2] over [p; q]."""
-
-    def __init__(self, pairs: LabelledPairs, adam_form: str, batch_size: int):
-        self.num_examples = len(pairs.users) // batch_size * batch_size
-        ids = (pairs.users.astype(np.int64), pairs.items.astype(np.int64), pairs.labels)
-        batches = [torch.from_numpy(x[: self.num_examples]).split(batch_size) for x in ids]
-        self.batches = list(zip(*batches, strict=True))
-        self.p, self.q = torch.from_numpy(pairs.user_vectors), torch.from_numpy(pairs.item_vectors)
-        dim = self.p.shape[1]
-        widths = [2 * dim, 2 * dim, dim, dim // 2]
-        hidden = [part for of_layer in pairwise(widths) for part in (nn.Linear(*of_layer), nn.ReLU())]
-        self.model = nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, **ADAM_FORMS[adam_form])
-
-    def __call__(self) -> float:
-        loss = nn.MSELoss()
-        start = time.perf_counter()
-        for users, items, labels in self.batches:
-            self.optimizer.zero_grad()
-            units = torch.cat([self.p[users], self.q[items]], dim=-1)
-            loss(self.model(units).squeeze(-1), labels).backward()
+            self.model.loss(self.model(users, items), labels).backward()
             self.optimizer.step()
         return (time.perf_counter() - start) / self.num_examples
 
@@ -109,10 +105,9 @@ class ImitatorTraining:
 class TorchProcess:
     """A process that trains with `num_threads` threads when it is asked to."""
 
-    def __init__(self, num_threads: int, training: type, examples: NamedTuple):
-        """`training(examples, adam_form, batch_size)()` trains, and returns seconds per example."""
+    def __init__(self, num_threads: int, peer: type, examples: Examples | LabelledPairs):
         self.num_threads = num_threads
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _prepare, (num_threads, training, examples))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _prepare, (num_threads, peer, examples))
 
     def seconds_per_example(self, adam_form: str, batch_size: int) -> float:
         """Of one pass through the examples; each form and batch size goes on training its own model."""
@@ -122,17 +117,16 @@ class TorchProcess:
 _prepared: list = []
 
 
-def _prepare(num_threads: int, training: type, examples: NamedTuple) -> None:
+def _prepare(num_threads: int, peer: type, examples: Examples | LabelledPairs) -> None:
     # The moments of rows that no batch touches decay into denormal numbers, which are slow. XLA flushes them too.
     torch.set_flush_denormal(True)
     torch.set_num_threads(num_threads)
-    _prepared[:] = training, examples
+    _prepared[:] = peer, examples
 
 
 @cache
-def _training(adam_form: str, batch_size: int):
-    training, examples = _prepared
-    return training(examples, adam_form, batch_size)
+def _training(adam_form: str, batch_size: int) -> Training:
+    return Training(*_prepared, adam_form, batch_size)
 
 
 def _seconds_per_example(adam_form: str, batch_size: int) -> float:

@@ -20,8 +20,8 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks.peers import ADAM_FORMS, LAYERS, LEARNING_RATE, NUM_FACTORS, Examples, TorchProcess, Training
-from benchmarks.turns import Line, against, in_turns, seconds
+from benchmarks.peers import ADAM_FORMS, LAYERS, LEARNING_RATE, NUM_FACTORS, Examples, NeuMF, TorchProcess
+from benchmarks.turns import Line, against, in_turns, seconds, show
 from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import Interactions, LeaveOneOut
@@ -212,7 +212,7 @@ def epochs(data: LeaveOneOut) -> list[Line]:
 
 def measure(data: LeaveOneOut):
     examples = torch_examples(data)
-    processes = [TorchProcess(num_threads, Training, examples) for num_threads in TORCH_THREADS]
+    processes = [TorchProcess(num_threads, NeuMF, examples) for num_threads in TORCH_THREADS]
     yield against_torch(data, processes, 256, 4.0)
     yield against_torch(data, processes, 4096, 1.2)
     yield from optimizers(data)
@@ -227,10 +227,7 @@ def main() -> None:
     data_dir = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("NCFJAX_DATA", "")
     device.prepare()
     data = load("ml-1m", data_dir=Path(data_dir) if data_dir else None)
-    print("| what | measured | bar | met |\n| --- | --- | --- | --- |", flush=True)
-    for line in measure(data):
-        met = {None: "", True: "yes", False: "NO"}[line.met]
-        print(f"| {line.what} | {line.measured} | {line.bar} | {met} |", flush=True)
+    show(measure(data))
     print(f"\n{device.name()}, jax {jax.__version__}, torch {torch.__version__}")
 
 

@@ -6,20 +6,19 @@ ten minutes on two cores. A bar is the number that the project promises itself.
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.loops import fresh_tables, numba_epoch, numpy_loop
+from benchmarks.turns import Line, peak_gb, show
 from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
@@ -31,13 +30,6 @@ STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_w
 GRID_OF_8 = [STUDY._replace(learning_rate=rate) for rate in (0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01)]
 NUM_NEGATIVES = 8
 NUMPY_EXAMPLES = 50_000
-
-
-class Line(NamedTuple):
-    what: str
-    measured: str
-    bar: str
-    met: bool
 
 
 def spec(objective: str, embedding_dim: int) -> Spec:
@@ -152,8 +144,7 @@ def whole_run(data: LeaveOneOut) -> None:
     for _ in range(16):
         state = program.advance(state, 16)
         program.ranks(state)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # KiB on Linux
-    print(time.perf_counter() - start, peak)
+    print(time.perf_counter() - start, peak_gb())
 
 
 def run_and_memory(data_dir: str) -> list[Line]:
@@ -203,12 +194,8 @@ def main() -> None:
     data = load("ml-1m", data_dir=Path(data_dir) if data_dir else None)
     if sys.argv[2:] == ["whole-run"]:
         return whole_run(data)
-    print(
-        f"{device.name()}, jax {jax.__version__}\n\n| what | measured | bar | met |\n| --- | --- | --- | --- |",
-        flush=True,
-    )
-    for line in measure(data, data_dir):
-        print(f"| {line.what} | {line.measured} | {line.bar} | {'yes' if line.met else 'NO'} |", flush=True)
+    print(f"{device.name()}, jax {jax.__version__}\n")
+    show(measure(data, data_dir))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What is measured in turns, and the line of a table that it makes."""
 
+import resource
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -34,3 +36,16 @@ def against(what: str, ours: float, theirs: float, bar: float | None = None, not
     """How many times as fast `ours` is, both in seconds."""
     measured = f"{duration(ours)} against {duration(theirs)}{note}: {theirs / ours:.2f} times as fast"
     return Line(what, measured) if bar is None else Line(what, measured, f">= {bar:g} times", theirs >= bar * ours)
+
+
+def peak_gb() -> float:
+    """The most memory that this process ever held, in GB of 10^9 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Prints a table in Markdown, a line as soon as it is measured."""
+    print("| what | measured | bar | met |\n| --- | --- | --- | --- |", flush=True)
+    for line in lines:
+        met = {None: "", True: "yes", False: "NO"}[line.met]
+        print(f"| {line.what} | {line.measured} | {line.bar} | {met} |", flush=True)

@@ -27,6 +27,8 @@ from ncfjax.store import Store
 
 NETWORK = ("activation", "product", "bilinear", "schedule", "learning_rate", "batch_size", "num_epochs")
 OF_STUDY: dict[str, Any] = {name: SETUP[name] for name in NETWORK} | {"noise": 0.0}
+# What the seeds of a cell share: other data, or another teacher, are no other seed.
+SAME = ("dataset", "negatives", "note", "num_users", "num_items", "teacher", "embedding_dim", "parameters", "layers")
 LOST = ("hit_ratio@10", "ndcg@10", "full_ndcg@10")
 HEAD = (
     "| dataset | embedding_dim | layers | setup | pairs_per_user | seeds | RMSE | dot HR@10 | ours | difference "
@@ -70,18 +72,18 @@ def cells(store: Store, run_ids: set[str] | None = None) -> list[Cell]:
     if runs.empty:
         raise ValueError("expected runs of target=recommender, got none")
     setups = pd.Series([setup(row, OF_STUDY) for row in runs.to_dict("records")], index=runs.index, dtype=str)
-    # Other data, or another teacher, are no other seed.
-    names = ["dataset", "note", "num_users", "num_items", "teacher", "embedding_dim", "parameters", "layers"]
-    groups = runs.groupby([*(runs[name] for name in names), setups, runs["pairs_per_user"]])
-    return [_cell(store, key, rows) for key, rows in groups]
+    groups = runs.groupby([*(runs[name] for name in SAME), setups, runs["pairs_per_user"]])
+    return [_cell(store, dict(zip((*SAME, "setup", "pairs_per_user"), key, strict=True)), rows) for key, rows in groups]
 
 
-def _cell(store: Store, key: tuple, rows: pd.DataFrame) -> Cell:
-    dataset, _, _, _, teacher, dim, _, layers, of_setup, pairs = key
+def _cell(store: Store, of: dict[str, Any], rows: pd.DataFrame) -> Cell:
     sound = rows[rows["status"] == "completed"]
     ranks = [store.ranks(run_id) for run_id in sound["run_id"]]
     lost = {column: _lost(ranks, column) for column in LOST} if ranks else {}
-    return Cell(dataset, teacher, int(dim), layers, of_setup, int(pairs), sound, lost, len(rows) - len(sound))
+    return Cell(
+        of["dataset"], of["teacher"], int(of["embedding_dim"]), of["layers"], of["setup"], int(of["pairs_per_user"]),
+        sound, lost, len(rows) - len(sound),
+    )  # fmt: skip
 
 
 def _lost(ranks: list[dict[str, np.ndarray]], column: str) -> Comparison:
@@ -125,11 +127,14 @@ def _draw(axes: Axes, lines: dict[str, list[Cell]], column: str) -> None:
 
 
 def _draw_teachers(axes: Axes, drawn: list[Cell], column: str) -> None:
-    dims = sorted({cell.embedding_dim for cell in drawn})
-    for number, dim in enumerate(dims):
-        mean = np.mean([cell.mean(f"dot_{column}").mean for cell in drawn if cell.embedding_dim == dim])
+    of_teacher: dict[tuple[str, str, int], list[float]] = {}
+    for cell in drawn:
+        key = cell.dataset, cell.teacher, cell.embedding_dim
+        of_teacher.setdefault(key, []).append(cell.mean(f"dot_{column}").mean)
+    for number, ((dataset, _, dim), means) in enumerate(sorted(of_teacher.items())):
+        name = f"dot model, d = {dim}" + f", {dataset}" * (len({key[0] for key in of_teacher}) > 1)
         style = {"color": "black", "linestyle": (":", "--", "-.", "-")[number % 4], "lw": 1.5, "zorder": 1}
-        axes.axhline(mean, **style, label=f"dot model, d = {dim}")
+        axes.axhline(np.mean(means), **style, label=name)
 
 
 def draw(found: list[Cell]) -> Figure:

@@ -165,7 +165,7 @@ def run_block(config: ImitateConfig, block: Block, store: Store, shared: dict[st
     bar.resume()
     clock = Clock(epoch_work(config) * len(program.members))
     seen, state = train(program, config, clock, bar)
-    models = program.models(state)
+    ranked = rank(config, program, state, bar)
     for i, member in enumerate(program.members):
         row = shared | run_cells(config, ImitatePoint(*member)) | {
             "parameters": num_parameters(program.spec),
@@ -173,8 +173,7 @@ def run_block(config: ImitateConfig, block: Block, store: Store, shared: dict[st
             "train_seconds": clock.seconds / len(program.members),
             "started_at": started_at,
         }  # fmt: skip
-        ranked = None if seen[-1].diverged[i] else rank(config, member.seed, models[i], bar)
-        store_member(store, row, seen, i, ranked)
+        store_member(store, row, seen, i, ranked[i])
     bar.resume()
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from experiments import device
 from experiments.config import ConfigError
 from experiments.imitate_config import ImitateConfig, points, run_config
-from experiments.imitate_job import blocks_of, count_runs, epoch_work, name_of, spec_of, store_of
+from experiments.imitate_job import blocks_of, epoch_work, name_of, spec_of, store_of
 from experiments.imitate_target import sizes_of, source_of
+from experiments.job import count_runs
 from experiments.jobs import Compose, Job, Launch, announce, count, launch_missing, say
 from experiments.progress import duration
 from experiments.provenance import origin
@@ -27,7 +28,7 @@ _TRIAL_EPOCHS = 2
 def make_job(overrides: list[str], compose: Compose) -> Job:
     config = compose(overrides)
     runs = {run_id(run_config(config, point)): point for point in points(config)}
-    return Job(overrides, config, runs, epoch_work(config) * config.num_epochs)
+    return Job(overrides, config, runs, lambda: epoch_work(config) * config.num_epochs)
 
 
 def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
@@ -94,8 +95,8 @@ def _trial(config: ImitateConfig) -> ImitateConfig:
     """The same network on few pairs of random vectors."""
     num_users = max(_TRIAL_PAIRS // config.pairs_per_user, config.pairs_per_user, 10)
     of_study = {"target": "dot", "dataset": None, "teacher": None, "noise": 0.85, "trivial_rmse": 1.13}
-    of_study["drop_last_users"] = False
-    return replace(config, **of_study, num_users=num_users, num_fresh=1000, num_epochs=_TRIAL_EPOCHS)
+    sizes = {"num_users": num_users, "num_fresh": 1000, "num_epochs": _TRIAL_EPOCHS}
+    return replace(config, **of_study, **sizes, drop_last_users=False)
 
 
 def estimate(jobs: Sequence[Job], done: set[str]) -> None:
@@ -113,7 +114,7 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
                 compiling, epoch = _seconds_of_trial(trial, block)
                 rates[spec, size] = compiling, epoch / epoch_work(trial)
         seconds.append(sum(rates[spec, size][0] for size in set(shapes_of)))
-        seconds[-1] += job.run_work * sum(rates[spec, size][1] for size in shapes_of)
+        seconds[-1] += job.run_work() * sum(rates[spec, size][1] for size in shapes_of)
         shapes |= {(spec, sizes, size) for size in shapes_of}
         most = max(groups * width for groups, width in shapes_of)
         block = (

@@ -7,12 +7,14 @@ from experiments.config import ConfigError
 from experiments.datasets import load_test_split
 from experiments.imitate_config import ImitateConfig, pair_options
 from experiments.progress import Progress
+from experiments.rows import note_of
 from experiments.teacher import teacher_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranks, ranks_of
-from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
+from ncfjax.training.imitation_grid import ImitationProgram
 from ncfjax.training.imitation_task import Sizes, Source, dot_source, recommender_source
+from ncfjax.training.spread import State
 
 
 def _data(config: ImitateConfig) -> LeaveOneOut:
@@ -51,22 +53,25 @@ def target_cells(config: ImitateConfig) -> dict[str, Any]:
     if config.target == "dot":
         return shared | asdict(pair_options(config)) | {"drop_last_users": "true" if config.drop_last_users else ""}
     data, teacher = _data(config), asdict(config.teacher)
-    train, synthetic = data.train, asdict(config.dataset.synthetic) if config.dataset.synthetic else {}
-    notes = [data.note, f"negatives: {data.negatives}", *(f"{name}={value}" for name, value in synthetic.items())]
     return shared | {
         "dataset": data.name,
-        "note": "; ".join(filter(None, notes)),
+        "negatives": data.negatives,
+        "note": note_of(config.dataset, data),
         "teacher": ", ".join(f"{name}={value:g}" for name, value in teacher.items()),
-        "num_users": train.num_users,
-        "num_items": train.num_items,
+        "num_users": data.train.num_users,
+        "num_items": data.train.num_items,
     }
 
 
-def rank(config: ImitateConfig, seed: int, imitator: Imitator, bar: Progress) -> tuple[Ranks, Ranks] | None:
-    """How the imitator of a recommender ranks the held-out items in its place, and how the recommender does."""
+def rank(
+    config: ImitateConfig, program: ImitationProgram, state: State, bar: Progress
+) -> list[tuple[Ranks, Ranks] | None]:
+    """How each imitator of a recommender ranks the held-out items in its place, and how the recommender does."""
     if config.target == "dot":
-        return None
-    data = _data(config)
-    teacher = teacher_of(config, data, seed, bar)
-    model = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
-    return ranks_of(model, data), teacher.ranks
+        return [None] * len(program.members)
+    data, ranked = _data(config), []
+    for member, imitator in zip(program.members, program.models(state), strict=True):
+        teacher = teacher_of(config, data, member.seed, bar)
+        model = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
+        ranked.append((ranks_of(model, data), teacher.ranks))
+    return ranked

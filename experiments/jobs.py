@@ -19,13 +19,14 @@ class Job:
     overrides: list[str]
     config: Any
     runs: dict[str, Any]  # run_id -> point
-    run_work: float  # of one of them, see progress.py
+    run_work: Callable[[], float]  # of one of them, see progress.py; not asked for where all are done
 
     def pending(self, done: set[str]) -> list[Any]:
         return [point for key, point in self.runs.items() if key not in done]
 
     def work(self, done: set[str]) -> float:
-        return self.run_work * len(self.pending(done))
+        pending = self.pending(done)
+        return self.run_work() * len(pending) if pending else 0.0
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from experiments import device
 from experiments.columns import K
-from experiments.config import Point, SweepConfig, weight_files
+from experiments.config import DatasetConfig, Point, SweepConfig, weight_files
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.ranking import Ranks
@@ -26,15 +26,10 @@ def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
     }
 
 
-def _note(config: SweepConfig, data: LeaveOneOut) -> str:
+def note_of(dataset: DatasetConfig, data: LeaveOneOut, *others: str) -> str:
     """What has no column of its own, and without which two rows would look comparable that are not."""
-    synthetic = asdict(config.dataset.synthetic) if config.dataset.synthetic else {}
-    notes = [
-        data.note,
-        "biases=false" if config.model.biases is False else "",
-        *(f"{k}={v}" for k, v in synthetic.items()),
-    ]
-    return "; ".join(note for note in notes if note)
+    synthetic = asdict(dataset.synthetic) if dataset.synthetic else {}
+    return "; ".join(filter(None, [data.note, *others, *(f"{k}={v}" for k, v in synthetic.items())]))
 
 
 def data_cells(config: SweepConfig, data: LeaveOneOut) -> dict[str, Any]:
@@ -46,7 +41,7 @@ def data_cells(config: SweepConfig, data: LeaveOneOut) -> dict[str, Any]:
         "dataset": data.name,
         "split": data.split,
         "negatives": data.negatives,
-        "note": _note(config, data),
+        "note": note_of(config.dataset, data, "biases=false" if config.model.biases is False else ""),
         "device": device.name(),
     }
 

@@ -9,7 +9,7 @@ study's setup; their 95 % intervals are percentiles of fits to cells drawn anew 
 independent. Cells of the paper that were not fitted are predicted, and say how far the law carries.
 """
 
-import itertools
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +25,15 @@ from experiments.figure3 import MULTIPLIERS, SETUP
 from experiments.imitate_config import study_layers
 from experiments.panels import COLOURS, MARKERS, add_legend, finish, save, slide
 from experiments.paper import FIGURE3
+from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.store import Store
+from ncfjax.training.imitation import ImitationSpec
+from ncfjax.training.imitation_grid import num_parameters
+from ncfjax.training.imitation_task import dot_source
 
 NAMES = ("a", "alpha", "b", "beta")
 START = (0.05, 2.0, 0.3, 0.7)
 NUM_REPLICATES = 400
-TRAIN_PAIRS_PER_USER = 90
 HEAD_LAW = "| | fitted | 95 % interval |"
 HEAD_PREDICTED = "| cells of the paper | number | mean of log(predicted / paper) | its root mean square | largest |"
 
@@ -67,10 +70,16 @@ def predict(values: Float[np.ndarray, " 4"], cells: Cells) -> Float[np.ndarray, 
     return a * cells.multiplier**-alpha + b * (cells.parameters / cells.pairs) ** beta
 
 
-def num_parameters(embedding_dim: int, multiplier: int) -> int:
+@cache
+def _parameters(embedding_dim: int, multiplier: int) -> int:
     """Of the study's network."""
-    widths = [2 * embedding_dim, *study_layers(embedding_dim, multiplier), 1]
-    return sum(a * b + b for a, b in itertools.pairwise(widths))
+    layers = tuple(study_layers(embedding_dim, multiplier))
+    return num_parameters(ImitationSpec(embedding_dim, layers, SETUP["batch_size"], SETUP["num_epochs"]))
+
+
+def _pairs(embedding_dim: int, num_users: int) -> int:
+    """That the study trains on."""
+    return dot_source(DotPairOptions(num_users, embedding_dim, SETUP["pairs_per_user"])).sizes.num_train
 
 
 def cell_gaps(runs: pd.DataFrame) -> Gaps:
@@ -92,7 +101,7 @@ def cell_gaps(runs: pd.DataFrame) -> Gaps:
 
 def sizes(keys: list[tuple[int, int, int]], gaps: Float[np.ndarray, " cells"]) -> Cells:
     multipliers, parameters, pairs = zip(
-        *((m, num_parameters(dim, m), users * TRAIN_PAIRS_PER_USER) for m, dim, users in keys), strict=True
+        *((m, _parameters(dim, m), _pairs(dim, users)) for m, dim, users in keys), strict=True
     )
     return Cells(*(np.asarray(values, float) for values in (multipliers, parameters, pairs)), gaps)
 

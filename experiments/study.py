@@ -27,7 +27,7 @@ from ncfjax.store import Store, run_id
 def make_job(overrides: list[str], compose: Compose) -> Job:
     config = compose(overrides)
     runs = {run_id(run_config(config, point)): point for point in points(config)}
-    return Job(overrides, config, runs, job_work(config, 1))
+    return Job(overrides, config, runs, lambda: job_work(config, 1))
 
 
 def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:

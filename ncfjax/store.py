@@ -86,7 +86,8 @@ IMITATION_TYPES: dict[str, type] = {
     "study": str,
     "target": str,  # dot | recommender: what is imitated
     "dataset": str,  # of the recommender
-    "note": str,  # of the data set, where it is not what its name says, and where its negatives come from
+    "negatives": str,  # where the evaluation's negatives come from
+    "note": str,
     "teacher": str,  # how the recommender was fitted
     "num_users": int,
     "num_items": int,  # empty: as many

@@ -174,7 +174,10 @@ def _measure(models, tasks: Task, *, mesh: Mesh) -> Measured:
 
     def measure_group(models, task):
         test, fresh = task.lesson(task.test), task.fresh_lesson()
-        measure = lambda model: Measured(errors(model, test), None if fresh is None else errors(model, fresh))  # noqa: E731
+
+        def measure(model: Imitator) -> Measured:
+            return Measured(errors(model, test), None if fresh is None else errors(model, fresh))
+
         return jax.lax.map(measure, models)
 
     return spread.spread(measure_group, mesh, models, tasks, num_shared=0)

@@ -23,13 +23,6 @@ def train():
     return Interactions(*map(np.asarray, np.nonzero(table)), 30, 24)
 
 
-@pytest.fixture(scope="module")
-def table(train):
-    dense = np.zeros((30, 24))
-    dense[train.users, train.items] = 1.0
-    return dense
-
-
 def solved(table, fixed, regularization, unobserved_weight, nu):
     """Every row by its dense normal equations, in double precision."""
     rows = []

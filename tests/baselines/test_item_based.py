@@ -25,13 +25,6 @@ def train():
     return Interactions(*map(np.asarray, np.nonzero(table)), 40, 12)
 
 
-@pytest.fixture(scope="module")
-def table(train):
-    dense = np.zeros((40, 12))
-    dense[train.users, train.items] = 1.0
-    return dense
-
-
 def scores(scorer, users=40):
     return np.asarray(scorer.score_all(jnp.arange(users)))
 

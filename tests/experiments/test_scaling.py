@@ -7,11 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.figure3 import SETUP
-from experiments.scaling import Law, cell_gaps, draw, fit, num_parameters, paper_cells, predict, sizes, table
-from ncfjax.data.dot_pairs import DotPairOptions
-from ncfjax.training.imitation import ImitationSpec
-from ncfjax.training.imitation_grid import num_parameters as num_parameters_of_network
-from ncfjax.training.imitation_task import dot_source
+from experiments.scaling import Law, cell_gaps, draw, fit, paper_cells, predict, sizes, table
 
 KEYS = list(itertools.product((1, 2, 4), (16, 32, 64), (4000, 8000, 16000)))
 TRUE = np.array([0.05, 2.0, 0.4, 0.8])
@@ -49,9 +45,9 @@ def test_the_intervals_widen_with_the_noise_and_hold_the_truth():
 
 
 def test_sizes_are_those_of_the_network_and_its_pairs():
-    assert num_parameters(16, 2) == num_parameters_of_network(ImitationSpec(16, (64, 32, 16), 256, 32))
     cells = sizes([(2, 16, 4000)], np.array([0.1]))
-    assert cells.pairs[0] == dot_source(DotPairOptions(4000, 16)).sizes.num_train
+    assert cells.parameters[0] == (32 * 64 + 64) + (64 * 32 + 32) + (32 * 16 + 16) + (16 + 1)
+    assert cells.pairs[0] == 0.9 * 100 * 4000
 
 
 def test_only_completed_runs_of_the_studys_setup_are_fitted():
