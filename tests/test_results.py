@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.comparison import comparison
+from experiments.distillation import Cell
 from experiments.distillation import cells as distillation_cells
 from experiments.distillation import table as distillation_table
 from experiments.duels import duels, tuned, unpaired
@@ -172,17 +173,21 @@ def test_the_generated_data_have_the_errors_of_the_study(figure3):
     assert means.round(2).tolist() == [1.13, 0.85, 0.85]
 
 
-def test_what_distillation_loses(committed_studies):
+@pytest.fixture(scope="module")
+def distilled() -> list[Cell]:
+    return distillation_cells(Store(ROOT / "results" / "distillation-ml-1m", IMITATION_TYPES))
+
+
+def test_what_distillation_loses(distilled):
     """A wider network loses less, and no network beats its dot model by more than chance."""
-    found = distillation_cells(Store(ROOT / "results" / "distillation-ml-1m", IMITATION_TYPES))
     sizes = set(itertools.product((16, 32, 64), (100, 400)))
-    assert {(cell.embedding_dim, cell.pairs_per_user) for cell in found} == sizes
-    for cell in found:
+    assert {(cell.embedding_dim, cell.pairs_per_user) for cell in distilled} == sizes
+    for cell in distilled:
         assert len(cell.rows) == 3 and not cell.setup
         assert cell.mean("rmse_test").mean < 0.2 * cell.mean("rmse_trivial_test").mean
         assert cell.mean("dot_hit_ratio@10").mean > 0.68
         assert cell.lost["ndcg@10"].low < 0.0 and -0.03 < cell.lost["hit_ratio@10"].difference < 0.003
-    narrow, wide = ([cell for cell in found if cell.rows["width_multiplier"].eq(m).all()] for m in (1, 2))
+    narrow, wide = ([cell for cell in distilled if cell.rows["width_multiplier"].eq(m).all()] for m in (1, 2))
     for cell in wide:
         size = cell.embedding_dim, cell.pairs_per_user
         (other,) = [of for of in narrow if (of.embedding_dim, of.pairs_per_user) == size]
@@ -211,10 +216,9 @@ def is_ancestor(commit: str) -> bool:
     return done.returncode == 0
 
 
-def test_the_readme_quotes_the_tables_of_imitators(figure3):
+def test_the_readme_quotes_the_tables_of_imitators(figure3, distilled):
     readme = (ROOT / "README.md").read_text()
     gaps = cell_gaps(figure3.runs())
-    distilled = distillation_cells(Store(ROOT / "results" / "distillation-ml-1m", IMITATION_TYPES))
     for table in (figure3_table(figure3.runs()), scaling_table(fit(gaps), gaps), distillation_table(distilled)):
         for line in table.splitlines():
             assert line in readme

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments import distillation, imitate, plot
+from experiments import distillation, imitate, imitate_study, plot
 from experiments.columns import COLUMNS
+from experiments.imitate_config import points, run_config
 from ncfjax.evaluation.metrics import hit_ratio
-from ncfjax.store import IMITATION_TYPES, Store
+from ncfjax.store import IMITATION_TYPES, Store, run_id
 
 TINY = (
     "target=recommender", "dataset=synthetic", "dataset.synthetic.num_users=40", "dataset.synthetic.num_items=60",
@@ -122,9 +123,21 @@ def test_a_dry_run_tells_the_size_of_the_data_set(run_tiny, results, capfd):
     assert "job 1, synthetic d=4 8-4-2: 1 runs to train" in capfd.readouterr().out and not results.exists()
 
 
-def test_the_id_of_a_run_depends_on_its_teacher(run_tiny, results):
-    run_tiny("teacher.num_epochs=3")
-    run_tiny("teacher.num_epochs=4")
-    run_tiny("dataset.seed=1", "teacher.num_epochs=4")
-    runs = store_of(results).runs()
-    assert runs["run_id"].nunique() == 3 and runs["teacher"].nunique() == 2
+def test_the_id_of_a_run_depends_on_its_data_and_its_teacher(run_tiny, monkeypatch):
+    def id_of(*arguments):
+        planned = []
+        monkeypatch.setattr(
+            imitate_study, "run_study", lambda overrides, compose, _: planned.extend(map(compose, overrides))
+        )
+        assert run_tiny(*arguments) == 0
+        return run_id(run_config(planned[0], points(planned[0])[0]))
+
+    others = (
+        "teacher.num_epochs=3",
+        "teacher.stddev=0.2",
+        "dataset.seed=1",
+        "dataset.synthetic.num_users=41",
+        "noise=1",
+    )
+    assert len({id_of(), *map(id_of, others)}) == 1 + len(others)
+    assert id_of("data_dir=elsewhere") == id_of("eval_every=1") == id_of()
