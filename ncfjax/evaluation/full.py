@@ -8,12 +8,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.evaluation.metrics import rank_of_positive
+from ncfjax.evaluation.rules import STRICT, Rules
 
 
 def full_ranks(
-    scores: Float[Array, "users items"], positives: Int[Array, " users"], seen: Bool[Array, "users items"]
+    scores: Float[Array, "users items"],
+    positives: Int[Array, " users"],
+    seen: Bool[Array, "users items"],
+    rules: Rules = STRICT,
 ) -> Int[Array, " users"]:
     """Zero-based rank of each user's positive among all items that the user has not seen."""
     positive = jnp.take_along_axis(scores, positives[:, None], axis=1)
-    itself = jnp.arange(scores.shape[1])[None, :] == positives[:, None]
-    return rank_of_positive(positive[:, 0], scores, ~(seen | itself))
+    items = jnp.arange(scores.shape[1])[None, :]
+    wins_ties = items < positives[:, None] if rules.ties == "order" else rules.ties == "against"
+    return rank_of_positive(positive[:, 0], scores, ~(seen | (items == positives[:, None])), wins_ties)

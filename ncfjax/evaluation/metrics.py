@@ -1,8 +1,9 @@
 """Ranking metrics of He et al. (WWW 2017, arXiv:1708.05031): one held-out item per user, ranked among candidates.
 
-    HR@k   = [rank < k]                     rank is zero-based
-    NDCG@k = [rank < k] / log2(rank + 2)
-    MRR    = 1 / (rank + 1)
+    HR@k     = [rank < k]                     rank is zero-based
+    recall@k = HR@k                           one of one relevant item
+    NDCG@k   = [rank < k] / log2(rank + 2)
+    MRR@k    = [rank < k] / (rank + 1)        MRR is without a cut-off
 
 All are means over the last axis, the users; leading axes (members of a grid) are kept.
 """
@@ -16,17 +17,26 @@ def rank_of_positive(
     positive: Float[Array, " batch"],
     candidates: Float[Array, "batch candidates"],
     valid: Bool[Array, "batch candidates"],
+    wins_ties: bool | Bool[Array, "batch candidates"] = True,
 ) -> Int[Array, " batch"]:
-    """How many valid candidates the positive does not beat; zero is the best rank.
+    """How many valid candidates come before the positive; zero is the best rank.
 
-    Ties count against the model, and so does a NaN on either side: a constant scorer and a diverged one rank last.
+    Candidates of the positive's score come before it unless `wins_ties` says otherwise: ties count against the model.
+    A NaN on either side always does: a diverged model ranks last.
     """
-    return jnp.sum(~(positive[:, None] > candidates) & valid, axis=-1, dtype=jnp.int32)
+    is_higher, is_as_high = ~(positive[:, None] >= candidates), ~(positive[:, None] > candidates)
+    comes_first = jnp.where(wins_ties, is_as_high, is_higher)
+    return jnp.sum(comes_first & valid, axis=-1, dtype=jnp.int32)
 
 
 def hit_ratio(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
     """Share of users whose held-out item is among the first k."""
     return np.mean(np.asarray(ranks) < k, axis=-1)
+
+
+def recall(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
+    """Share of a user's relevant items that are among the first k; with one held-out item per user it is HR@k."""
+    return hit_ratio(ranks, k)
 
 
 def ndcg(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:
@@ -35,6 +45,8 @@ def ndcg(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[
     return np.mean(np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0), axis=-1)
 
 
-def mrr(ranks: Integer[np.ndarray, "*members users"]) -> float | Float[np.ndarray, "*members"]:
-    """Mean reciprocal rank, without a cut-off."""
-    return np.mean(1.0 / (np.asarray(ranks) + 1.0), axis=-1)
+def mrr(ranks: Integer[np.ndarray, "*members users"], k: int | None = None) -> float | Float[np.ndarray, "*members"]:
+    """Mean reciprocal rank: without a cut-off, or zero beyond the first k."""
+    ranks = np.asarray(ranks)
+    within = True if k is None else ranks < k
+    return np.mean(np.where(within, 1.0 / (ranks + 1.0), 0.0), axis=-1)

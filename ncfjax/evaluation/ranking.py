@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.full import full_ranks
+from ncfjax.evaluation.rules import STRICT, Rules, check_rules
 from ncfjax.evaluation.sampled import sampled_ranks
 
 USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
@@ -58,23 +59,35 @@ def make_questions(data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] |
     return Questions(*map(jnp.asarray, arrays), unranked=unranked)
 
 
-def rank_held_out(model: Scorer, questions: Questions) -> Ranks:
+def rank_held_out(model: Scorer, questions: Questions, rules: Rules = STRICT) -> Ranks:
     """Ranks of every held-out item under both protocols, padding included: cut to the number of held-out users."""
 
     def rank_block(block):
         users, positives, negatives = block
         scores = model.score_all(users)
         seen = unpack_history(questions.unranked, users, scores.shape[1])
-        return Ranks(sampled_ranks(scores, positives, negatives), full_ranks(scores, positives, seen))
+        sampled = sampled_ranks(scores, positives, negatives, rules)
+        return Ranks(sampled, full_ranks(scores, positives, seen, rules))
 
     ranks = jax.lax.map(rank_block, questions[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
 
 
-_rank_held_out = jax.jit(rank_held_out)
+_rank_held_out = jax.jit(rank_held_out, static_argnames="rules")
 
 
-def ranks_of(scorer: Scorer, data: LeaveOneOut) -> Ranks:
-    """Ranks of the held-out items under both protocols, one per held-out user, of a scorer that is a pytree."""
-    padded = _rank_held_out(scorer, make_questions(data))
+def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
+    """Ranks of the held-out items under both protocols, one per held-out user, of a scorer that is a pytree.
+
+    Raises:
+        ValueError: a rule that there is not.
+    """
+    padded = _rank_held_out(scorer, make_questions(data), rules=check_rules(rules))
     return Ranks(*(np.asarray(ranks)[: len(data.held_out)] for ranks in padded))
+
+
+def num_others(data: LeaveOneOut) -> Int[np.ndarray, " users"]:
+    """How many items the full catalogue ranks a held-out item against, per held-out user."""
+    histories = [data.train] if data.set_aside is None else [data.train, data.set_aside]
+    seen = sum(np.bincount(history.users, minlength=data.train.num_users) for history in histories)
+    return data.train.num_items - 1 - seen[data.held_out.users]

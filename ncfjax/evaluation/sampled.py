@@ -1,13 +1,17 @@
 """The protocol of He et al. (2017): the held-out item among a few sampled negatives (99 in their files)."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.evaluation.metrics import rank_of_positive
+from ncfjax.evaluation.rules import STRICT, Rules
 
 
 def sampled_ranks(
-    scores: Float[Array, "users items"], positives: Int[Array, " users"], negatives: Int[Array, "users candidates"]
+    scores: Float[Array, "users items"],
+    positives: Int[Array, " users"],
+    negatives: Int[Array, "users candidates"],
+    rules: Rules = STRICT,
 ) -> Int[Array, " users"]:
     """Zero-based rank of each user's positive among its negatives.
 
@@ -16,4 +20,13 @@ def sampled_ranks(
     """
     positive = jnp.take_along_axis(scores, positives[:, None], axis=1)[:, 0]
     candidates = jnp.take_along_axis(scores, negatives, axis=1)
-    return rank_of_positive(positive, candidates, negatives != positives[:, None])
+    itself = negatives == positives[:, None]
+    valid = ~itself if rules.self_negatives == "masked" else jnp.ones_like(itself)
+    return rank_of_positive(positive, candidates, valid, _wins_ties(itself, rules.ties))
+
+
+def _wins_ties(itself: Bool[Array, "users candidates"], ties: str) -> bool | Bool[Array, "users candidates"]:
+    """Which candidates come before the positive at the same score."""
+    if ties != "order":
+        return ties == "against"
+    return jnp.cumsum(itself, axis=1) == 0  # those listed before it; all of them where it is not listed
