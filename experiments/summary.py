@@ -1,4 +1,4 @@
-"""What a sweep says at its end: a table of its runs, seeds averaged, the best first."""
+"""What a sweep, or a study of baselines, says at its end: a table of its runs, seeds averaged, the best first."""
 
 import pandas as pd
 
@@ -15,14 +15,19 @@ _OF_MODEL = ["layers", "regularize_weights"]
 
 
 def averaged(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per configuration: means over its seeds, how many seeds, how many diverged; by NDCG@10, NaN last.
-
-    A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
-    """
+    """One row per configuration of a sweep, see `mean_over_seeds`."""
     trained = runs[runs["embedding_dim"].notna()]  # the oracle and popularity have no configuration
     models = trained.groupby(["model", "embedding_dim"])[_OF_MODEL].nunique().max()
     own = [column for column in _OF_MODEL if models[column] > 1]
     by = ["model", "embedding_dim", *own, *(column for column in _CONFIGURATION if trained[column].nunique() > 1)]
+    return mean_over_seeds(runs, by)
+
+
+def mean_over_seeds(runs: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """A row per group of `by`: means over its seeds, how many seeds, how many diverged; by NDCG@10, NaN last.
+
+    A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
+    """
     # Scores on the holdout and on test do not compare: what was tuned comes below.
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
     rows = groups[list(COLUMNS)].mean()
@@ -40,7 +45,11 @@ def _text(column: str, value: object) -> str:
 
 def table(runs: pd.DataFrame, max_rows: int = 40) -> str:
     """The text of `averaged`, shortened where it is long."""
-    rows = averaged(runs)
+    return text_of(averaged(runs), max_rows)
+
+
+def text_of(rows: pd.DataFrame, max_rows: int = 40) -> str:
+    """Rows of means as text."""
     if not rows["diverged"].any():
         rows = rows.drop(columns="diverged")
     texts = [[_text(column, value) for column, value in row.items()] for row in rows.head(max_rows).to_dict("records")]

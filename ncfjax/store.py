@@ -116,12 +116,57 @@ IMITATION_TYPES: dict[str, type] = {
     **{teacher + metric: float for teacher in ("", "dot_") for metric in _RANKING_METRICS},
     **_COST_AND_ORIGIN,
 }
+# Of a study of baselines (experiments.baselines).
+BASELINE_TYPES: dict[str, type] = {
+    "run_id": str,
+    "status": str,  # completed | diverged
+    "phase": str,  # run | tune | final
+    "study": str,
+    "dataset": str,
+    "split": str,  # test | holdout
+    "negatives": str,  # where the evaluation's negatives come from
+    "ties": str,  # against | order | favour: the rule of the ranking
+    "self_negatives": str,  # masked | counted: its rule for a negative that is the positive
+    "note": str,
+    "model": str,
+    "embedding_dim": int,
+    "block_size": int,
+    "num_neighbors": int,
+    "shrinkage": float,
+    "l1": float,
+    "l2": float,
+    "regularization": float,
+    "unobserved_weight": float,
+    "nu": float,
+    "stddev": float,
+    "seed": int,
+    "num_epochs": int,
+    "num_sweeps": int,
+    "hit_ratio@10": float,
+    "ndcg@10": float,
+    "mrr": float,
+    "full_hit_ratio@10": float,
+    "full_ndcg@10": float,
+    "full_mrr": float,
+    **_COST_AND_ORIGIN,
+}
 _CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
 RUN_COLUMNS: tuple[str, ...] = tuple(RUN_TYPES)
 CURVE_COLUMNS: tuple[str, ...] = tuple(_CURVE_TYPES)
 
 _LOCK_SECONDS = 120.0  # an append takes milliseconds: whoever waits this long waits for a process that hangs
 _PROBE = bytes(64 * 1024)  # more than one block, so that a full disk shows
+
+
+def run_types_of(folder: Path) -> Mapping[str, type]:
+    """Of which kind the study in a folder is, by the columns of its runs.csv; a sweep where there is none yet."""
+    try:
+        with (Path(folder) / "runs.csv").open() as table:
+            columns = set(table.readline().strip().split(","))
+    except OSError:
+        return RUN_TYPES
+    kinds = {"target": IMITATION_TYPES, "num_neighbors": BASELINE_TYPES}
+    return next((types for column, types in kinds.items() if column in columns), RUN_TYPES)
 
 
 def run_id(config: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import jax
 import pytest
 from hypothesis import settings
 
-from ncfjax.store import IMITATION_TYPES, RUN_TYPES, Store
+from ncfjax.store import Store, run_types_of
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
 settings.load_profile("ncfjax")
@@ -33,9 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def committed_store(committed_table: Path) -> Store:
-    """The tables of a study, of a sweep or of imitators."""
-    header = committed_table.read_text().split("\n", 1)[0].split(",")
-    return Store(committed_table.parent, IMITATION_TYPES if "target" in header else RUN_TYPES)
+    """The tables of a study of any kind."""
+    return Store(committed_table.parent, run_types_of(committed_table.parent))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ A block as wide as the vectors is the exact solution. Rows of similar history le
 length, so memory is that of FLOATS_AT_ONCE floats and two tables.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -78,7 +79,14 @@ def make_side(
     return Side(batches, counts.astype(np.int32))
 
 
-def fit_ials(
+def fit_ials(train: Interactions, **options) -> Recommender:
+    """The model after the last epoch of `ials_epochs`, which tells the options."""
+    for model in ials_epochs(train, **options):
+        pass
+    return model
+
+
+def ials_epochs(
     train: Interactions,
     *,
     embedding_dim: int,
@@ -89,11 +97,14 @@ def fit_ials(
     stddev: float,
     num_epochs: int,
     seed: int,
-) -> Recommender:
-    """Alternates `num_epochs` times, users first, from item vectors drawn from N(0, stddev^2 / embedding_dim).
+) -> Iterator[Recommender]:
+    """Alternates `num_epochs` times, users first, from vectors drawn from N(0, stddev^2 / embedding_dim).
+
+    Yields the model after every epoch. Its tables are donated to the next one: look at a model, or copy its tables,
+    before you ask for the next.
 
     Raises:
-        ValueError: sizes and weights that are not positive, a block that does not divide the vectors.
+        ValueError: sizes and weights that are not positive, a block that does not divide the vectors. At the call.
     """
     if embedding_dim < 1 or block_size < 1 or embedding_dim % block_size:
         raise ValueError(f"block_size: expected a divisor of embedding_dim={embedding_dim}, got {block_size}")
@@ -102,14 +113,20 @@ def fit_ials(
     for name, value in (("regularization", regularization), ("unobserved_weight", unobserved_weight)):
         if not value > 0:
             raise ValueError(f"{name}: expected a number > 0, got {value}")
-    users = make_side(train.users, train.items, train.num_users, train.num_items, embedding_dim)
-    items = make_side(train.items, train.users, train.num_items, train.num_users, embedding_dim)
-    users, items = jax.device_put((users, items))
     weights = IalsWeights(*map(jnp.float32, (regularization, unobserved_weight, nu)))
-    p, q = init_tables(train.num_users, train.num_items, embedding_dim, jnp.float32(stddev), jax.random.key(seed))
+    tables = init_tables(train.num_users, train.num_items, embedding_dim, jnp.float32(stddev), jax.random.key(seed))
+    return _epochs(train, tables, weights, block_size, num_epochs)
+
+
+def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, num_epochs: int):
+    """The generator behind `ials_epochs`, which checks its arguments before the first model is asked for."""
+    p, q = tables
+    users = make_side(train.users, train.items, train.num_users, train.num_items, p.shape[1])
+    items = make_side(train.items, train.users, train.num_items, train.num_users, p.shape[1])
+    users, items = jax.device_put((users, items))
     for _ in range(num_epochs):
         p, q = ials_epoch(p, q, users, items, weights, block_size)
-    return Recommender.from_tables(p, q, Dot(embedding_dim, biases=False))
+        yield Recommender.from_tables(p, q, Dot(p.shape[1], biases=False))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
