@@ -1,18 +1,29 @@
-"""Paired comparisons: three users on paper, scipy's tests where they answer the same question, and simulated truth."""
+"""Comparisons of models: three users on paper, scipy's tests where they answer the same question, simulated truth."""
 
+import itertools
+import math
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from ncfjax.evaluation import significance
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
-from ncfjax.evaluation.significance import compare, holm, interval, mcnemar
+from ncfjax.evaluation.significance import (
+    Comparison,
+    compare,
+    compare_all,
+    holm,
+    interval,
+    mcnemar,
+    over_seeds,
+    p_of_interval,
+)
 from ncfjax.store import Store
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -63,14 +74,37 @@ def test_of_four_seeds_three_are_drawn():
 
 
 def test_five_wins_and_one_loss_on_paper():
-    ours, other = np.array([1, 1, 1, 1, 1, 0, 1, 0], bool), np.array([0, 0, 0, 0, 0, 1, 1, 0], bool)
-    assert mcnemar(ours, other) == pytest.approx(2 * (1 + 6) / 2**6)  # none or one of six coins, and the mirror image
-    assert mcnemar(ours, other) == mcnemar(other, ours)
+    ours, other = np.array([[1, 1, 1, 1, 1, 0, 1, 0]], bool), np.array([[0, 0, 0, 0, 0, 1, 1, 0]], bool)
+    found = mcnemar(ours, other)
+    assert found.p_value == pytest.approx(2 * (1 + 6) / 2**6)  # none or one of six coins, and the mirror image
+    assert found.effect_size == pytest.approx(5 / 6 - 1 / 2)
+    assert found[2:] == (8, 5, 1, 2)
+
+
+def test_a_user_is_won_by_the_larger_share_of_hits_over_the_seeds():
+    """Shares 1, 2/3, 1/3, 1/3 against 1/2, 1/2, 1/2, 0: three wins, one loss, of four coins."""
+    ours = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    other = np.array([[1, 1, 0, 0], [0, 0, 1, 0]], bool)
+    assert mcnemar(ours, other) == (3 / 4 - 1 / 2, pytest.approx(2 * (1 + 4) / 2**4), 4, 3, 1, 0)
 
 
 def test_runs_with_the_same_hits_differ_by_chance_only():
-    hits = np.array([True, False, True])
-    assert mcnemar(hits, hits) == 1.0
+    hits = np.array([[True, False, True]])
+    assert mcnemar(hits, hits) == (0.0, 1.0, 3, 0, 0, 3)
+    assert mcnemar(hits, np.repeat(hits, 3, axis=0)) == (0.0, 1.0, 3, 0, 0, 3)  # 1/1 and 3/3
+
+
+def test_three_runs_against_two_on_paper():
+    """Hit ratios 3/4, 2/4, 1/4 and 1/4, 0: variances 1/16 and 1/32, so the error is sqrt(1/48 + 1/64) = 0.1909."""
+    ours = np.array([[0, 0, 0, 10], [0, 0, 10, 10], [0, 10, 10, 10]])
+    other = np.array([[0, 10, 10, 10], [10, 10, 10, 10]])
+    found = over_seeds(ours, other, hit_ratio, 10)
+    freedom = (1 / 48 + 1 / 64) ** 2 / (1 / 48**2 / 2 + 1 / 64**2 / 1)
+    error = np.sqrt(1 / 48 + 1 / 64)
+    assert found.difference == pytest.approx(3 / 8)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(3 / 8 / error, freedom))
+    assert found.high - found.difference == pytest.approx(stats.t.ppf(0.975, freedom) * error)
+    assert found.effect_size == pytest.approx(3 / 8 / np.sqrt((1 / 16 + 1 / 32) / 2))
 
 
 def test_holm_on_paper():
@@ -89,7 +123,40 @@ def test_hits_of_one_run_each_are_a_sign_test():
     z = (found.wins - found.losses) / np.sqrt(found.wins + found.losses)  # all differences are of one size
     assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
     exact = stats.binomtest(found.wins, found.wins + found.losses).pvalue
-    assert mcnemar(ours[0] < 10, other[0] < 10) == pytest.approx(exact)
+    assert mcnemar(ours < 10, other < 10).p_value == pytest.approx(exact)
+
+
+@given(some_ranks.map(lambda ranks: ranks[:1] < 7), some_ranks.map(lambda ranks: ranks[:1] < 7))
+def test_of_one_run_each_mcnemar_is_the_binomial_test_of_the_users_that_only_one_hits(ours, other):
+    only_ours, only_other = int((ours & ~other).sum()), int((other & ~ours).sum())
+    found = mcnemar(ours, other)
+    assert (found.wins, found.losses) == (only_ours, only_other)
+    if only_ours + only_other:
+        assert found.p_value == stats.binomtest(only_ours, only_ours + only_other).pvalue
+
+
+def test_over_seeds_is_welchs_t_test_of_the_runs():
+    ours, other = random_ranks((8, 50)), random_ranks((5, 50), best=1)
+    expected = stats.ttest_ind(ndcg(ours, 10), ndcg(other, 10), equal_var=False)
+    found = over_seeds(ours, other, ndcg, 10)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_against_a_deterministic_method_over_seeds_is_the_one_sample_t_test(copies):
+    ours, fixed = random_ranks((8, 50)), np.repeat(random_ranks((1, 50), best=1), copies, axis=0)
+    expected = stats.ttest_1samp(ndcg(ours, 10), ndcg(fixed[0], 10))
+    found, back = over_seeds(ours, fixed, ndcg, 10), over_seeds(fixed, ours, ndcg, 10)
+    assert found.p_value == back.p_value == pytest.approx(expected.pvalue)
+    low, high = expected.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((low - ndcg(fixed[0], 10), high - ndcg(fixed[0], 10)))
+    assert (back.difference, back.low, back.high) == (-found.difference, -found.high, -found.low)
+
+
+def test_two_deterministic_methods_have_a_difference_and_no_test_over_seeds():
+    found = over_seeds(np.array([[0, 0]]), np.array([[0, 10], [10, 0]]), hit_ratio, 10)
+    assert found.difference == 1 / 2 and all(math.isnan(value) for value in found[1:])
 
 
 def test_without_ties_and_zeros_the_p_value_is_the_exact_one_nearly():
@@ -125,6 +192,45 @@ def test_swapping_the_models_flips_the_sign_and_keeps_the_p_value(ours, other):
     assert there.difference == -back.difference and there.effect_size == -back.effect_size
     assert there.p_value == pytest.approx(back.p_value, abs=1e-12)
     assert (there.wins, there.losses, there.ties) == (back.losses, back.wins, back.ties)
+
+
+@given(some_ranks, some_ranks)
+def test_swapping_the_models_mirrors_the_sign_test_and_the_test_over_seeds(ours, other):
+    there, back = mcnemar(ours < 10, other < 10), mcnemar(other < 10, ours < 10)
+    assert there.effect_size == -back.effect_size and there.p_value == pytest.approx(back.p_value)
+    assert (there.wins, there.losses, there.ties) == (back.losses, back.wins, back.ties)
+    there, back = over_seeds(ours, other, ndcg, 10), over_seeds(other, ours, ndcg, 10)
+    mirrored = [-back.difference, -back.high, -back.low, -back.effect_size, back.p_value]
+    np.testing.assert_allclose(there, mirrored, atol=1e-12)
+
+
+@given(st.lists(some_ranks, min_size=2, max_size=4), st.integers(0, 3))
+@settings(max_examples=10)
+def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks, seed):
+    found = compare_all(dict(zip("abcd", ranks, strict=False)), ndcg, 10, seed=seed)
+    assert list(found) == list(itertools.combinations("abcd"[: len(ranks)], 2))
+    for (first, second), comparison in found.items():
+        alone = compare(ranks["abcd".index(first)], ranks["abcd".index(second)], ndcg, 10, seed=seed)
+        assert comparison[3:] == alone[3:] and comparison.difference == alone.difference
+        assert comparison[1:3] == pytest.approx(alone[1:3], abs=1e-12)
+
+
+def test_how_many_draws_are_made_at_once_does_not_change_the_interval(monkeypatch):
+    ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
+    found = compare(ours, other, ndcg, 10)
+    monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 1_234)
+    assert compare(ours, other, ndcg, 10)[1:3] == pytest.approx(found[1:3], abs=1e-12)
+
+
+def test_the_replicates_are_means_of_the_drawn_users_and_seeds(monkeypatch):
+    """The counts of the draws, in one product, stand for the loop of the definition."""
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 50)
+    ours, other = np.random.default_rng(1).random((3, 20)), np.random.default_rng(2).random((2, 20))
+    rng, differences = np.random.default_rng(0), ours.mean(axis=0) - other.mean(axis=0)
+    replicates = differences[rng.integers(20, size=(50, 19))].mean(axis=1)
+    for sign, effects in ((1, significance._seed_effects(ours)), (-1, significance._seed_effects(other))):
+        replicates += sign * effects[rng.integers(len(effects), size=(50, len(effects) - 1))].mean(axis=1)
+    assert interval(ours, other, seed=0) == pytest.approx(tuple(np.quantile(replicates, [0.025, 0.975])), abs=1e-11)
 
 
 def test_swapping_the_models_mirrors_the_interval_but_for_its_draws():
@@ -217,6 +323,66 @@ def test_p_values_of_equal_models_are_below_one_in_twenty_in_about_5_of_100_case
     assert 0.02 <= np.mean([compare(*case, hit_ratio, 10).p_value < 0.05 for case in ranks]) <= 0.08
 
 
+@pytest.mark.parametrize("num_seeds", [1, 4])
+def test_the_sign_test_of_equal_models_finds_a_winner_in_at_most_about_5_of_100_cases(num_seeds):
+    rng = np.random.default_rng(0)
+    hits = [simulated(rng, num_seeds, 0.5, 0.0) > 0 for _ in range(400)]
+    assert 0.01 <= np.mean([mcnemar(*case).p_value < 0.05 for case in hits]) <= 0.08  # exact: at most 0.05
+
+
+def test_equally_good_models_with_other_numbers_of_runs_mislead_the_tests_of_signs_but_not_the_interval(monkeypatch):
+    """Of rare hits, a mean of eight runs gives a little to many users, a single run all to few."""
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 500)
+    rng = np.random.default_rng(0)
+    chances = 1 / (1 + np.exp(-rng.normal(-3.0, 1.5, (100, 1, 1_000))))
+    cases = [[np.where(rng.random((n, 1_000)) < of_users, 0, 10) for n in (8, 1)] for of_users in chances]
+    found = [compare(*case, hit_ratio, 10) for case in cases]
+    assert np.mean([of.p_value < 0.05 for of in found]) > 0.9
+    assert np.mean([mcnemar(*(ranks < 10 for ranks in case)).p_value < 0.05 for case in cases]) > 0.9
+    assert np.mean([of.low <= 0 <= of.high for of in found]) >= 0.88  # the standard error is 0.022
+    assert np.mean([p_of_interval(of) < 0.05 for of in found]) <= 0.12
+    single = [mcnemar(*(ranks[:1] < 10 for ranks in case)).p_value < 0.05 for case in cases]
+    assert np.mean(single) <= 0.1
+
+
+@pytest.mark.parametrize("fortune", [0.0, 0.5])
+def test_over_seeds_equal_models_differ_in_about_5_of_100_cases(fortune):
+    rng = np.random.default_rng(0)
+    ranks = [np.where(simulated(rng, 5, 0.0, fortune) > 0, 0, 10) for _ in range(400)]
+    assert 0.02 <= np.mean([over_seeds(*case, hit_ratio, 10).p_value < 0.05 for case in ranks]) <= 0.08
+
+
+def test_over_seeds_speaks_of_these_users_alone(monkeypatch):
+    """Models that please other users, equally well in all: these 300 give one of them an edge that every seed sees."""
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 10)
+    rng = np.random.default_rng(0)
+    ranks = [np.where(simulated(rng, 8, 2.0, 0.0) > 0, 0, 10) for _ in range(200)]
+    assert np.mean([over_seeds(*case, hit_ratio, 10).p_value < 0.05 for case in ranks]) > 0.3
+    assert np.mean([compare(*case, hit_ratio, 10).p_value < 0.05 for case in ranks]) <= 0.09
+
+
+def test_a_model_that_is_better_is_found_in_most_cases_and_with_its_sign(monkeypatch):
+    """HR@10 of 0.6 against 0.5, on 300 users and by 4 runs each."""
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 200)
+    rng = np.random.default_rng(0)
+    cases = [[np.where(rng.random((4, 300)) < share, 0, 10) for share in (0.6, 0.5)] for _ in range(100)]
+    compared = [compare(*case, hit_ratio, 10) for case in cases]
+    signs = [mcnemar(*(ranks < 10 for ranks in case)) for case in cases]
+    seeds = [over_seeds(*case, hit_ratio, 10) for case in cases]
+    assert np.mean([found.low > 0 for found in compared]) > 0.9
+    for tests in (compared, signs, seeds):
+        assert np.mean([found.p_value < 0.05 and found.effect_size > 0 for found in tests]) > 0.9
+
+
+def test_the_p_value_of_an_interval_is_the_normal_distributions():
+    """An interval of 1.96 standard deviations on either side of 1.96 of them."""
+    found = Comparison(0.0196, 0.0, 0.0392, *[None] * 6)
+    assert p_of_interval(found) == pytest.approx(0.05, abs=1e-4)
+    assert p_of_interval(found._replace(difference=-0.0196)) == p_of_interval(found)
+    assert p_of_interval(Comparison(0.1, 0.1, 0.1, *[None] * 6)) == 0.0
+    assert p_of_interval(Comparison(0.0, 0.0, 0.0, *[None] * 6)) == 1.0
+
+
 def test_seeds_that_disagree_widen_the_interval_and_one_seed_adds_nothing():
     users = np.random.default_rng(0).normal(size=200)
     alike, apart = users + np.zeros((4, 1)), users + np.array([[-1.0], [-0.5], [0.5], [1.0]])
@@ -249,7 +415,7 @@ def test_the_size_of_movielens_takes_little_memory():
     tracemalloc.start()
     try:
         compare(ours, other, ndcg, 10)
-        assert tracemalloc.get_traced_memory()[1] < 50e6  # all replicates at once would be 480 MB
+        assert tracemalloc.get_traced_memory()[1] < 50e6  # all draws at once would be 480 MB
     finally:
         tracemalloc.stop()
 
@@ -270,13 +436,22 @@ def test_the_size_of_movielens_takes_little_memory():
     ],
 )
 def test_ranks_that_cannot_be_paired_are_refused(ours, other):
-    with pytest.raises(ValueError, match=r"ranks: expected int\[seeds, users\] twice.* got \(.*\) and \(.*\)"):
-        compare(np.zeros(ours, int), np.zeros(other, int), ndcg, 10)
+    for test in (compare, over_seeds):
+        with pytest.raises(
+            ValueError, match=r"ranks: expected int\[seeds, users\].*got {'ours': \(.*\), 'other': \(.*\)}"
+        ):
+            test(np.zeros(ours, int), np.zeros(other, int), ndcg, 10)
 
 
-@pytest.mark.parametrize(("ours", "other"), [((5,), (6,)), ((1, 5), (1, 5))])
+@pytest.mark.parametrize("shapes", [{}, {"a": (2, 5)}, {"a": (2, 5), "b": (1, 5), "c": (2, 6)}])
+def test_models_that_cannot_all_be_paired_are_refused(shapes):
+    with pytest.raises(ValueError, match=r"ranks: expected int\[seeds, users\] of two or more models.*got {"):
+        compare_all({name: np.zeros(shape, int) for name, shape in shapes.items()}, ndcg, 10)
+
+
+@pytest.mark.parametrize(("ours", "other"), [((1, 5), (1, 6)), ((5,), (5,)), ((5,), (1, 5)), ((0, 5), (1, 5))])
 def test_hits_that_cannot_be_paired_are_refused(ours, other):
-    with pytest.raises(ValueError, match=r"hits: expected bool\[users\] twice.* got"):
+    with pytest.raises(ValueError, match=r"hits: expected bool\[seeds, users\] twice.* got"):
         mcnemar(np.zeros(ours, bool), np.zeros(other, bool))
 
 
