@@ -213,9 +213,9 @@ def _tests(found: Mapping[str, Order]) -> str:
     return (
         f"p, Wilcoxon and McNemar are corrected by Holm over the {number} comparisons in the same metric and protocol. "
         f"p: of the mean difference. No difference: the interval holds 0, or p >= {LEVEL}. Wilcoxon's test decides "
-        "nothing: it is of signs and ranks, not of the mean, and leans towards the method with more runs or more noise, "
-        "which hits more users, if less often. McNemar's is of the first run of each. Seeds: Welch's t-test of the runs' "
-        "means on these very users, where a method has seeds; not corrected."
+        "nothing: it is of signs and ranks, not of the mean, and leans towards the method with more runs or more "
+        "noise, which hits more users, if less often. McNemar's is of the first run of each. Seeds: Welch's t-test of "
+        "the runs' means on these very users, where a method has seeds; not corrected."
     )
 
 
