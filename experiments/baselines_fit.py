@@ -53,7 +53,11 @@ def work(config: BaselinesConfig, train: Interactions) -> float:
         dim, block = baseline.embedding_dim, baseline.block_size
         products = 2 * len(train) * dim * (block + 3) + users * items * (dim + RANKING_DIM)
         return baseline.num_epochs * (products + (users + items) * dim * block**2)
-    return gram + ranking + {"item_knn": 0, "ease": 2 * items**3, "slim": (baseline.num_sweeps or 0) * items**3}[baseline.name]
+    return (
+        gram
+        + ranking
+        + {"item_knn": 0, "ease": 2 * items**3, "slim": (baseline.num_sweeps or 0) * items**3}[baseline.name]
+    )
 
 
 def memory_estimate(config: BaselinesConfig, train: Interactions) -> int:

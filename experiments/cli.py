@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.core.utils import env_override
@@ -119,6 +120,23 @@ def _start(entry: EntryPoint) -> None:
         sys.argv.extend(entry.arguments)
     check_arguments(entry, sys.argv[1:])
     hydra.main(config_path=str(CONF), config_name=entry.name, version_base="1.3")(entry.run)()
+
+
+def compose_alone(name: str, overrides: Sequence[str]) -> DictConfig:
+    """conf/NAME.yaml with the overrides of a command that has no groups and no jobs.
+
+    Raises:
+        ConfigError: a key that there is not.
+        HydraException, OmegaConfBaseException: an override that cannot be parsed or set.
+    """
+    # Without conf/ as a search path: there `study` is a group of the sweep, for such a command it is a key.
+    ConfigStore.instance().store(name, OmegaConf.load(CONF / f"{name}.yaml"))
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        keys = list(hydra.compose(name))
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            if override.key_or_group not in keys:
+                raise ConfigError(f"{override.key_or_group}: no such key, {nearest(override.key_or_group, keys)}")
+        return hydra.compose(name, overrides=list(overrides))
 
 
 def _explain(error: BaseException) -> str:

@@ -31,6 +31,11 @@ def make_job(overrides: list[str], compose: Compose) -> Job:
     return Job(overrides, config, runs, lambda: epoch_work(config) * config.num_epochs)
 
 
+def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
+    """The checked jobs of a study."""
+    return [make_job(overrides, compose) for overrides in all_overrides]
+
+
 def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
     """Cuts every job into blocks.
 
@@ -51,7 +56,7 @@ def run_study(all_overrides: Sequence[list[str]], compose: Compose, launch: Laun
     Raises:
         ConfigError, StoreError: before anything is trained.
     """
-    jobs = [make_job(overrides, compose) for overrides in all_overrides]
+    jobs = plan(all_overrides, compose)
     store = store_of(jobs[0].config)
     announce(jobs, store.completed(), store.folder)
     if jobs[0].config.dry_run:

@@ -1,5 +1,6 @@
 """python -m experiments.plot FIGURE [study=NAME]: the numbers and the figure of a study, finished or half-finished.
 
+    python -m experiments.plot headline         all methods beside the paper's, and their order under both protocols
     python -m experiments.plot figure2          HR@10 and NDCG@10 against embedding_dim, beside the paper's points
     python -m experiments.plot figure3          an MLP's error minus the dot product's, beside the paper's points
     python -m experiments.plot scaling          a law of that error: how it falls with width and with pairs
@@ -8,8 +9,9 @@
     python -m experiments.plot ncf_reference    NCF's recipe, and what choosing the epoch on test adds to it
 
 Each prints its table in Markdown and writes results_dir/study/figures/FIGURE.png and .svg (experiments/FIGURE.py). The
-study is figure2-ml-1m, figure3 (of scaling too), distillation-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m unless
-it is named. What follows are Hydra overrides of conf/plot.yaml: study, the folder under results_dir, and results_dir.
+study is baselines-ml-1m (headline reads those beside it too), figure2-ml-1m, figure3 (of scaling too),
+distillation-ml-1m, equal-budget-ml-1m or ncf-reference-ml-1m unless it is named. What follows are Hydra overrides of
+conf/plot.yaml: study, the folder under results_dir, and results_dir.
 """
 
 import sys
@@ -17,22 +19,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import hydra
-from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.cli import compose_alone
 from experiments.comparison import comparison
-from experiments.config import CONF, ConfigError, nearest
+from experiments.config import ConfigError, nearest
 from experiments.distillation import distillation
 from experiments.equal_budget import equal_budget
 from experiments.figure2 import draw_figure2
 from experiments.figure3 import draw_figure3, table
+from experiments.headline import headline
 from experiments.ncf_reference import ncf_reference
 from experiments.scaling import scaling
-from ncfjax.store import IMITATION_TYPES, RUN_TYPES, Store
+from ncfjax.store import BASELINE_TYPES, IMITATION_TYPES, RUN_TYPES, Store
 from ncfjax.table import StoreError
 
 
@@ -55,6 +56,7 @@ def figure3(store: Store, folder: Path) -> tuple[str, list[Path]]:
 
 
 FIGURES = {
+    "headline": Figure("baselines-ml-1m", headline, BASELINE_TYPES),
     "figure2": Figure("figure2-ml-1m", figure2),
     "figure3": Figure("figure3", figure3, IMITATION_TYPES),
     "scaling": Figure("figure3", scaling, IMITATION_TYPES),
@@ -62,17 +64,6 @@ FIGURES = {
     "equal_budget": Figure("equal-budget-ml-1m", equal_budget),
     "ncf_reference": Figure("ncf-reference-ml-1m", ncf_reference),
 }
-
-
-def _compose(overrides: Sequence[str]) -> DictConfig:
-    # Without conf/ as a search path: there `study` is a group of the sweep, here it is a key.
-    ConfigStore.instance().store("plot", OmegaConf.load(CONF / "plot.yaml"))
-    with hydra.initialize(config_path=None, version_base="1.3"):
-        keys = list(hydra.compose("plot"))
-        for override in OverridesParser.create().parse_overrides(list(overrides)):
-            if override.key_or_group not in keys:
-                raise ConfigError(f"{override.key_or_group}: no such key, {nearest(override.key_or_group, keys)}")
-        return hydra.compose("plot", overrides=list(overrides))
 
 
 def _open(config: DictConfig, figure: Figure) -> Store:
@@ -105,7 +96,7 @@ def draw(arguments: Sequence[str]) -> tuple[str, list[Path]]:
     if name not in FIGURES:
         raise ConfigError(f"figure {name!r}: no such figure, {nearest(name, FIGURES)}")
     figure = FIGURES[name]
-    store = _open(_compose(arguments[1:]), figure)
+    store = _open(compose_alone("plot", arguments[1:]), figure)
     try:
         return figure.make(store, store.folder / "figures")
     except ValueError as error:

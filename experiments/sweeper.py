@@ -69,7 +69,7 @@ def expand(overrides: Sequence[Override], list_keys: frozenset[str], one_per_swe
     return [list(job) for job in itertools.product(*alternatives)]
 
 
-def _as_arguments(params: Mapping[str, Any]) -> list[str]:
+def as_arguments(params: Mapping[str, Any]) -> list[str]:
     """`hydra.sweeper.params` of conf/: what follows the equals sign, or a list of the values to sweep."""
 
     def text(value: Any) -> str:
@@ -103,7 +103,7 @@ class JobSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*_as_arguments(self.params), *arguments])
+        overrides = parser.parse_overrides([*as_arguments(self.params), *arguments])
         self.run_study(expand(overrides, self.list_keys, self.one_per_sweep))
 
     def compose(self, overrides: list[str]) -> Any:
