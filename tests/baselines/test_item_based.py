@@ -72,11 +72,11 @@ def test_slim_meets_the_optimality_conditions_of_its_elastic_net(train, table):
     assert (gradient[(weights == 0) & off_diagonal] > -1e-3).all()
 
 
-def test_slim_blocks_of_columns_give_the_same_weights(train, monkeypatch):
+def test_slim_is_the_same_however_its_rows_are_cut_into_blocks(train, monkeypatch):
     arguments = co_occurrences(train), jnp.float32(1.5), jnp.float32(4.0), 20
-    whole = slim.slim_weights.__wrapped__(*arguments)
-    monkeypatch.setattr(slim, "COLUMNS_PER_BLOCK", 5)
-    np.testing.assert_allclose(slim.slim_weights.__wrapped__(*arguments), whole, atol=1e-6)
+    whole = slim.slim_weights(*arguments)
+    monkeypatch.setattr(slim, "ROWS_PER_BLOCK", 5)
+    np.testing.assert_allclose(slim.slim_weights(*arguments), whole, atol=1e-6)
 
 
 def test_popularity_counts_users(train, table):

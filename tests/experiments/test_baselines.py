@@ -215,6 +215,7 @@ STUDIES = {
     "baselines_ml-1m_ease": ("baselines-ml-1m", 1, 8),
     "baselines_ml-1m_ials": ("baselines-ml-1m", 2, 16),
     "baselines_ml-1m_item_knn": ("baselines-ml-1m", 1, 20),
+    "baselines_ml-1m_slim": ("baselines-ml-1m", 1, 9),
     "weak_evaluation_ml-1m": ("weak-evaluation-ml-1m", 24, 24),
 }
 
