@@ -148,7 +148,8 @@ def close(jobs: Sequence[Job], store: Store) -> None:
     differs = ours.groupby("model")[_CONFIGURATION].nunique().max() > 1
     by = ["model", *(column for column in _CONFIGURATION if differs[column])]
     print(summary.text_of(summary.mean_over_seeds(ours, by)), flush=True)
-    say(f"results in {store.folder}/: runs.csv ({count(len(rows), 'row')}), curves.csv, ranks/")
+    curves = ", curves.csv" if len(store.curves()) else ""
+    say(f"results in {store.folder}/: runs.csv ({count(len(rows), 'row')}){curves}, ranks/")
 
 
 def _pace() -> float:

@@ -29,6 +29,13 @@ BASE, NO_DIFFERENCE = "dot", "no difference"
 FREE_WEIGHTS = ", weights free"
 
 
+def verdict(found: Comparison, p_value: float, ours: str, other: str) -> str:
+    """The better of two, or NO_DIFFERENCE where the interval holds 0 or the corrected p-value is not below LEVEL."""
+    if found.low <= 0.0 <= found.high or p_value >= LEVEL:
+        return NO_DIFFERENCE
+    return ours if found.low > 0.0 else other
+
+
 class Tuned(NamedTuple):
     """One model at one size."""
 
@@ -64,10 +71,7 @@ class Duel(NamedTuple):
     @property
     def winner(self) -> str:
         """The name of the model, "dot" or "no difference"."""
-        low, high = self.comparison.low, self.comparison.high
-        if low <= 0.0 <= high or self.p_value >= LEVEL:
-            return NO_DIFFERENCE
-        return self.ours.name if low > 0.0 else BASE
+        return verdict(self.comparison, self.p_value, self.ours.name, BASE)
 
 
 def tuned(runs: pd.DataFrame) -> list[Tuned]:

@@ -30,7 +30,7 @@ from scipy import stats
 
 from experiments.columns import COLUMNS, Column, K
 from experiments.comparison import markdown, signed, text
-from experiments.duels import LEVEL, NO_DIFFERENCE
+from experiments.duels import LEVEL, NO_DIFFERENCE, verdict
 from experiments.lines import Estimate, estimate
 from ncfjax.evaluation.metrics import hit_ratio
 from ncfjax.evaluation.significance import (
@@ -78,10 +78,7 @@ class Pair(NamedTuple):
     @property
     def verdict(self) -> str:
         """The name of a method or "no difference"."""
-        low, high = self.comparison.low, self.comparison.high
-        if low <= 0.0 <= high or self.p_value >= LEVEL:
-            return NO_DIFFERENCE
-        return self.better if low > 0.0 else self.other
+        return verdict(self.comparison, self.p_value, self.better, self.other)
 
 
 class Order(NamedTuple):

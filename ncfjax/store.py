@@ -42,6 +42,8 @@ _COST_AND_ORIGIN: dict[str, type] = {
     "started_at": str,
     "command": str,
 }
+# Among the sampled candidates, and in the full catalogue.
+_METRICS = {f"{protocol}{metric}": float for protocol in ("", "full_") for metric in ("hit_ratio@10", "ndcg@10", "mrr")}
 RUN_TYPES: dict[str, type] = {
     "run_id": str,
     "status": str,  # completed | diverged
@@ -70,15 +72,9 @@ RUN_TYPES: dict[str, type] = {
     "select_epoch": str,  # holdout | test | empty for the last: the split on which the epoch was chosen
     "epoch": int,  # of the metrics
     "batch_size": int,
-    "hit_ratio@10": float,
-    "ndcg@10": float,
-    "mrr": float,
-    "full_hit_ratio@10": float,
-    "full_ndcg@10": float,
-    "full_mrr": float,
+    **_METRICS,
     **_COST_AND_ORIGIN,
 }
-_RANKING_METRICS = ("hit_ratio@10", "ndcg@10", "full_hit_ratio@10", "full_ndcg@10")
 # Of a study of imitators, which learn the scores of a teacher (experiments.imitate).
 IMITATION_TYPES: dict[str, type] = {
     "run_id": str,
@@ -113,7 +109,7 @@ IMITATION_TYPES: dict[str, type] = {
     "rmse_dot_fresh": float,
     "rmse_trivial_test": float,
     # Of the ranking that an imitator of a recommender gives, and of the recommender's own.
-    **{teacher + metric: float for teacher in ("", "dot_") for metric in _RANKING_METRICS},
+    **{f"{teacher}{metric}": float for teacher in ("", "dot_") for metric in _METRICS if "mrr" not in metric},
     **_COST_AND_ORIGIN,
 }
 # Of a study of baselines (experiments.baselines).
@@ -142,12 +138,7 @@ BASELINE_TYPES: dict[str, type] = {
     "seed": int,
     "num_epochs": int,
     "num_sweeps": int,
-    "hit_ratio@10": float,
-    "ndcg@10": float,
-    "mrr": float,
-    "full_hit_ratio@10": float,
-    "full_ndcg@10": float,
-    "full_mrr": float,
+    **_METRICS,
     **_COST_AND_ORIGIN,
 }
 _CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
