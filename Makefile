@@ -20,6 +20,7 @@ bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.sweep $(ARGS)
 	$(BIN)/python -m benchmarks.similarities $(ARGS)
+	$(BIN)/python -m benchmarks.baselines $(ARGS)
 	$(BIN)/python -m benchmarks.imitation
 	$(BIN)/python -m benchmarks.largest_cell
 

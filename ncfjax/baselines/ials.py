@@ -12,8 +12,9 @@ With one side fixed every row of the other is a least-squares problem of its own
     g   = sum over i in I_u of (<p_u, q_i> - 1) q_b + unobserved_weight * (Q'Q p_u)_b + regularization * f_u p_b
     p_b <- p_b - H^-1 g
 
-A block as wide as the vectors is the exact solution. Rows of similar history length are solved together, padded to one
-length, so memory is that of FLOATS_AT_ONCE floats and two tables.
+A block as wide as the vectors is the exact solution. The scores <p_u, q_i> of a history follow every step. Rows of
+similar history length are padded to one length and shared out to the devices, each of which solves FLOATS_AT_ONCE
+floats of them at a time.
 """
 
 from collections.abc import Iterator
@@ -23,14 +24,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Dot
 
-FLOATS_AT_ONCE = 8_000_000  # of the gathered vectors and the systems of some rows: 32 MB
-GROWTH, SHORTEST = 1.6, 8  # of the padded lengths: every one is a program to compile
+FLOATS_AT_ONCE = 500_000  # of the gathered vectors and the systems of some rows: 2 MB stay in cache
+GROWTH = 1.6  # of the lengths within a batch, at most; every batch is a program to compile
 
 
 class IalsWeights(NamedTuple):
@@ -42,46 +44,57 @@ class IalsWeights(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows of similar history length; padding is past the last row, or the last column."""
+    """Rows of similar history length, as many chunks for every device; padding is past the last row or column."""
 
-    rows: Int[Array, " rows"]
-    columns: Int[Array, "rows length"]
+    rows: Int[Array, "chunks rows"]
+    columns: Int[Array, "chunks rows length"]
 
 
 class Side(NamedTuple):
-    """Who interacted with what, from the view of the users or of the items."""
+    """Who interacted with what, from the view of the users or of the items.
+
+    `places` tells where a row is among those of all batches, one after the other.
+    """
 
     batches: list[Batch]
+    places: Int[Array, " rows"]
     counts: Int[Array, " rows"]
 
 
 def make_side(
-    rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"], num_rows: int, num_columns: int, floats_per_entry: int
+    rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"], num_rows: int, num_columns: int, embedding_dim: int
 ) -> Side:
     """Lays out the pairs by `rows`; rows without any are solved too, and become zero."""
     counts = np.bincount(rows, minlength=num_rows)
-    sorted_columns = columns[np.argsort(rows, kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    histories = np.split(columns[np.argsort(rows, kind="stable")], np.cumsum(counts)[:-1])
     order, batches, first = np.argsort(counts, kind="stable"), [], 0
     while first < num_rows:
-        length = max(SHORTEST, int(counts[order[first]] * GROWTH))
-        last = int(np.searchsorted(counts[order], length, side="right"))
-        ids = order[first:last]
-        size = max(1, min(len(ids), FLOATS_AT_ONCE // (floats_per_entry * (length + floats_per_entry))))
-        padded = np.full((-(-len(ids) // size) * size, length), num_columns, np.int32)
-        for place, row in enumerate(ids):
-            padded[place, : counts[row]] = sorted_columns[starts[row] : starts[row + 1]]
-        chunks = np.full(len(padded), num_rows, np.int32)
-        chunks[: len(ids)] = ids
-        chunks, padded = chunks.reshape(-1, size), padded.reshape(-1, size, length)
-        batches += map(Batch, chunks, padded)
+        last = int(np.searchsorted(counts[order], max(1, counts[order[first]]) * GROWTH, side="right"))
+        batches.append(_make_batch(order[first:last], histories, num_rows, num_columns, embedding_dim))
         first = last
-    return Side(batches, counts.astype(np.int32))
+    everywhere = np.concatenate([batch.rows.ravel() for batch in batches])
+    places = np.argsort(everywhere, kind="stable")[:num_rows]
+    return Side(batches, places.astype(np.int32), counts.astype(np.int32))
+
+
+def _make_batch(ids, histories: list[np.ndarray], num_rows: int, num_columns: int, embedding_dim: int) -> Batch:
+    """Those rows; the last of them has the longest history."""
+    length = max(1, len(histories[ids[-1]]))
+    at_once = max(1, FLOATS_AT_ONCE // (embedding_dim * (length + embedding_dim)))
+    num_devices = jax.device_count()
+    num_chunks = num_devices * -(-len(ids) // (at_once * num_devices))
+    size = -(-len(ids) // num_chunks)
+    rows = np.full(num_chunks * size, num_rows, np.int32)
+    columns = np.full((len(rows), length), num_columns, np.int32)
+    rows[: len(ids)] = ids
+    for place, row in enumerate(ids):
+        columns[place, : len(histories[row])] = histories[row]
+    return Batch(rows.reshape(num_chunks, size), columns.reshape(num_chunks, size, length))
 
 
 def fit_ials(train: Interactions, **options) -> Recommender:
     """The model after the last epoch of `ials_epochs`, which tells the options."""
-    for model in ials_epochs(train, **options):
+    for model in ials_epochs(train, **options):  # noqa: B007
         pass
     return model
 
@@ -100,7 +113,7 @@ def ials_epochs(
 ) -> Iterator[Recommender]:
     """Alternates `num_epochs` times, users first, from vectors drawn from N(0, stddev^2 / embedding_dim).
 
-    Yields the model after every epoch. Its tables are donated to the next one: look at a model, or copy its tables,
+    Yields the model after every epoch. Its tables may be donated to the next one: look at a model, or copy its tables,
     before you ask for the next.
 
     Raises:
@@ -123,10 +136,22 @@ def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, 
     p, q = tables
     users = make_side(train.users, train.items, train.num_users, train.num_items, p.shape[1])
     items = make_side(train.items, train.users, train.num_items, train.num_users, p.shape[1])
-    users, items = jax.device_put((users, items))
+    users, items = _on_devices(users), _on_devices(items)
+    p, q = jax.device_put((p, q), _sharding())  # where an epoch leaves them: else the second one compiles again
     for _ in range(num_epochs):
         p, q = ials_epoch(p, q, users, items, weights, block_size)
-        yield Recommender.from_tables(p, q, Dot(p.shape[1], biases=False))
+        # On one device, as any other model: on all of them, every device would rank every user.
+        yield Recommender.from_tables(*jax.device_put((p, q), jax.devices()[0]), Dot(p.shape[1], biases=False))
+
+
+def _sharding(*axes: str) -> NamedSharding:
+    """Over the devices along the first axis, or a copy for each of them."""
+    return NamedSharding(Mesh(np.asarray(jax.devices()), ("devices",)), PartitionSpec(*axes))
+
+
+def _on_devices(side: Side) -> Side:
+    batches = jax.device_put(side.batches, _sharding("devices"))
+    return Side(batches, *jax.device_put((side.places, side.counts), _sharding()))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -146,7 +171,7 @@ def ials_epoch(
     weights: IalsWeights,
     block_size: int,
 ) -> tuple[Float[Array, "users dim"], Float[Array, "items dim"]]:
-    """The users' vectors given the items', then the items' given the new users'. Both tables are donated."""
+    """The users' vectors given the items', then the items' given the new users'."""
     p = solve_side(p, q, users, weights, block_size)
     return p, solve_side(q, p, items, weights, block_size)
 
@@ -154,15 +179,10 @@ def ials_epoch(
 def solve_side(
     table: Float[Array, "rows dim"], fixed: Float[Array, "columns dim"], side: Side, weights: IalsWeights, block_size
 ) -> Float[Array, "rows dim"]:
-    """Every row of `table`, which is donated, given `fixed`.
-
-    A program per batch and block: one that holds several factorizations stood still on two CPU cores.
-    """
+    """Every row of `table` given `fixed`."""
     gram, penalty = _shared(fixed, side.counts, weights)
-    for batch in side.batches:
-        for start in range(0, table.shape[1], block_size):
-            table = _solve_batch(table, fixed, gram, penalty, batch, jnp.int32(start), block_size=block_size)
-    return table
+    solved = [_solve_batch(table, fixed, gram, penalty, batch, block_size=block_size) for batch in side.batches]
+    return _in_order(solved, side.places)
 
 
 @jax.jit
@@ -173,34 +193,59 @@ def _shared(fixed: Float[Array, "columns dim"], counts: Int[Array, " rows"], wei
     return gram, weights.regularization * frequency**weights.nu
 
 
-@partial(jax.jit, static_argnames="block_size", donate_argnames="table")
-def _solve_batch(
-    table, fixed, gram, penalty, batch: Batch, start: Int[Array, ""], *, block_size: int
-) -> Float[Array, "rows dim"]:
-    old, of_rows = table.at[batch.rows].get(mode="clip"), penalty.at[batch.rows].get(mode="clip")
-    history = fixed.at[batch.columns].get(mode="fill", fill_value=0.0)
-    return table.at[batch.rows].set(newton_step(old, history, gram, of_rows, start, block_size), mode="drop")
+@partial(jax.jit, static_argnames="block_size")
+def _solve_batch(table, fixed, gram, penalty, batch: Batch, *, block_size: int) -> Float[Array, "chunks rows dim"]:
+    """New vectors of the rows of a batch; every device solves its chunks one after the other."""
+
+    def chunk(table, fixed, gram, penalty, rows, columns):
+        old, of_rows = table.at[rows].get(mode="clip"), penalty.at[rows].get(mode="clip")
+        history = fixed.at[columns].get(mode="fill", fill_value=0.0)
+        return newton_steps(old, history, gram, of_rows, block_size)
+
+    def chunks(*arguments):
+        *shared, batch = arguments
+        return jax.lax.map(lambda batch: chunk(*shared, *batch), batch)
+
+    own, shared = PartitionSpec("devices"), PartitionSpec()
+    over_devices = jax.shard_map(
+        chunks, mesh=_sharding().mesh, in_specs=(*[shared] * 4, own), out_specs=own, check_vma=False
+    )
+    return over_devices(table, fixed, gram, penalty, batch)
 
 
-def newton_step(
+@jax.jit
+def _in_order(solved: list[Float[Array, "_chunks _rows dim"]], places: Int[Array, " rows"]) -> Float[Array, "rows dim"]:
+    vectors = jnp.concatenate([batch.reshape(-1, batch.shape[2]) for batch in solved])
+    return jax.lax.with_sharding_constraint(vectors[places], _sharding())
+
+
+def newton_steps(
     old: Float[Array, "rows dim"],
     history: Float[Array, "rows length dim"],
     gram: Float[Array, "dim dim"],
     penalty: Float[Array, " rows"],
-    start: Int[Array, ""],
     block_size: int,
 ) -> Float[Array, "rows dim"]:
-    """On the entries from `start` on; padded entries of `history` are zero and add nothing."""
+    """On one block of entries after the other; padded entries of `history` are zero and add nothing."""
     if block_size == old.shape[1]:  # all of them: from zero no residual is needed
         return _solve(history, gram, penalty, jnp.sum(history, axis=1))
-    take = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=block_size)
-    of_block, gram_columns, old_block = take(history, axis=2), take(gram, axis=1), take(old, axis=1)
-    score = jnp.sum(history * old[:, None, :], axis=2)
-    # Padded entries have a residual of one, of vectors that are zero.
-    descent = jnp.sum(of_block * (1.0 - score)[:, :, None], axis=1)
-    descent = descent - _product(old, gram_columns) - penalty[:, None] * old_block
-    new_block = old_block + _solve(of_block, take(gram_columns, axis=0), penalty, descent)
-    return jax.lax.dynamic_update_slice_in_dim(old, new_block, start, axis=1)
+
+    def step(number, carry):
+        vectors, score = carry
+        take = partial(jax.lax.dynamic_slice_in_dim, start_index=number * block_size, slice_size=block_size)
+        of_block, gram_columns, block = take(history, axis=2), take(gram, axis=1), take(vectors, axis=1)
+        # Padded entries have a residual of one, of vectors that are zero.
+        descent = _product((1.0 - score)[:, None, :], of_block)[:, 0]
+        descent = descent - _product(vectors, gram_columns) - penalty[:, None] * block
+        change = _solve(of_block, take(gram_columns, axis=0), penalty, descent)
+        vectors = jax.lax.dynamic_update_slice_in_dim(vectors, block + change, number * block_size, axis=1)
+        return vectors, score + _scores(of_block, change)
+
+    return jax.lax.fori_loop(0, old.shape[1] // block_size, step, (old, _scores(history, old)))[0]
+
+
+def _scores(history: Float[Array, "rows length dim"], vectors: Float[Array, "rows dim"]) -> Float[Array, "rows length"]:
+    return _product(history, vectors[:, :, None])[..., 0]
 
 
 def _solve(
@@ -211,9 +256,17 @@ def _solve(
 ) -> Float[Array, "rows block"]:
     identity = jnp.eye(gram.shape[0])[None]
     hessian = _product(history.swapaxes(1, 2), history) + gram[None] + penalty[:, None, None] * identity
+    if jax.default_backend() != "cpu":
+        return jax.vmap(_solve_one)(hessian, right)
+    # One system a call: LAPACK on many of them waits for threads that XLA shares among all programs, and when as many
+    # calls wait as there are threads, none goes on (jaxlib 0.10.2, two devices).
+    return jax.lax.map(lambda system: _solve_one(*system), (hessian, right))
+
+
+def _solve_one(hessian: Float[Array, "block block"], right: Float[Array, " block"]) -> Float[Array, " block"]:
     factor = jax.lax.linalg.cholesky(hessian, symmetrize_input=False)
-    half = jax.lax.linalg.triangular_solve(factor, right[..., None], left_side=True, lower=True)
-    return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[..., 0]
+    half = jax.lax.linalg.triangular_solve(factor, right[:, None], left_side=True, lower=True)
+    return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[:, 0]
 
 
 def _product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:

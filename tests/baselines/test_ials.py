@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from ncfjax.baselines import ials
-from ncfjax.baselines.ials import IalsWeights, fit_ials, make_side, solve_side
+from ncfjax.baselines.ials import IalsWeights, fit_ials, ials_epochs, make_side, solve_side
 from ncfjax.data.interactions import Interactions
 
 OPTIONS = {
@@ -67,7 +68,8 @@ def test_every_row_is_in_one_batch_with_its_own_history(train):
     for side, rows, columns in zip(sides(train), (train.users, train.items), (train.items, train.users), strict=True):
         seen = {}
         for batch in side.batches:
-            for row, history in zip(batch.rows, batch.columns, strict=True):
+            rows_of_batch = batch.rows.reshape(-1)
+            for row, history in zip(rows_of_batch, batch.columns.reshape(len(rows_of_batch), -1), strict=True):
                 if row < len(side.counts):
                     assert row not in seen
                     seen[int(row)] = {int(column) for column in history if column <= columns.max()}
@@ -100,6 +102,38 @@ def test_the_seed_decides_and_nothing_else(train):
     assert np.abs(one - other).max() > 1e-3
 
 
+def test_the_model_after_every_epoch_is_that_of_a_fit_of_so_many(train):
+    for num_epochs, model in enumerate(ials_epochs(train, **OPTIONS), start=1):
+        fitted = fit_ials(train, **OPTIONS | {"num_epochs": num_epochs})
+        np.testing.assert_array_equal(model.user[...], fitted.user[...])
+        np.testing.assert_array_equal(model.item[...], fitted.item[...])
+    assert num_epochs == 3
+
+
+def test_an_epoch_is_that_of_implicit(train, table):
+    """Its loss is sum of c (x - score)^2 + regularization (|X|^2 + |Y|^2), with c = 1 where x = 0.
+
+    With w the unobserved weight, c = 1 + 1/w, a regularization divided by w and nu = 0 its normal equations are ours
+    divided by w, but for the right side, which is 1 + w times as large.
+    """
+    als = pytest.importorskip("implicit.cpu.als", reason="implicit is not installed: pip install -e '.[bench]'")
+    limits = pytest.importorskip("threadpoolctl")
+    weight, regularization = 0.3, 0.02
+    start = np.random.default_rng(2).standard_normal((24, 6)).astype(np.float32)
+    with limits.threadpool_limits(1, "blas"):  # it warns of more
+        model = als.AlternatingLeastSquares(
+            factors=6, regularization=regularization / weight, use_cg=False, iterations=1, num_threads=1
+        )
+        model.user_factors, model.item_factors = np.zeros((30, 6), np.float32), start.copy()
+        model.fit(csr_matrix((1.0 + 1.0 / weight) * table, dtype=np.float32), show_progress=False)
+    weights = IalsWeights(regularization, weight, nu=0.0)
+    users, items = sides(train)
+    p = solve_side(jnp.zeros((30, 6)), jnp.asarray(start), users, weights, 6)
+    np.testing.assert_allclose(model.user_factors, (1.0 + weight) * p, rtol=1e-3, atol=1e-4)
+    q = solve_side(jnp.zeros((24, 6)), jnp.asarray(model.user_factors), items, weights, 6)
+    np.testing.assert_allclose(model.item_factors, (1.0 + weight) * q, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -110,6 +144,6 @@ def test_the_seed_decides_and_nothing_else(train):
         ({"unobserved_weight": -1.0}, "unobserved_weight: expected a number > 0, got -1"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(train, changed, message):
+def test_what_cannot_be_fitted_is_refused_at_the_call(train, changed, message):
     with pytest.raises(ValueError, match=message):
-        fit_ials(train, **OPTIONS | changed)
+        ials_epochs(train, **OPTIONS | changed)
