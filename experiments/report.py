@@ -76,19 +76,19 @@ class Section(NamedTuple):
     make: Callable[[Tables], str]  # Markdown
 
 
-def _figure(name: str) -> Callable[[Tables], str]:
-    """The table and the figure of `python -m experiments.plot NAME`, drawn anew."""
+def _figure(name: str, study: str | None = None) -> Callable[[Tables], str]:
+    """The table and the figure of `python -m experiments.plot NAME`, drawn anew; of another study where it is named."""
 
     def make(tables: Tables) -> str:
-        figure = plot.FIGURES[name]
-        store = Store(tables.results / figure.study, figure.run_types)
+        figure, of_study = plot.FIGURES[name], "" if study is None else f" study={study}"
+        store = Store(tables.results / (study or figure.study), figure.run_types)
         if not store.completed():
             raise ValueError(f"expected rows in {store.folder / 'runs.csv'}, got none")
         numbers, paths = figure.make(store, store.folder / "figures")
         picture = next((path for path in paths if path.suffix == ".png"), None)
         shown = f"![{name}]({picture.relative_to(tables.results).as_posix()})\n\n" if picture else ""
-        rows = f"results/{figure.study}/runs.csv"
-        return f"{shown}{numbers}\n\nRows: `{rows}`. Command: `python -m experiments.plot {name}`."
+        rows = f"results/{store.folder.name}/runs.csv"
+        return f"{shown}{numbers}\n\nRows: `{rows}`. Command: `python -m experiments.plot {name}{of_study}`."
 
     return make
 
@@ -135,6 +135,11 @@ SECTIONS = (
     ),
     Section("Figure 2: quality against embedding_dim", "", _figure("figure2")),
     Section("Learned similarities under an equal budget", "", _figure("equal_budget")),
+    Section(
+        "The same on a subset of Pinterest",
+        "The first 37,501 users, with redrawn negatives: it does not compare with the paper.",
+        _figure("equal_budget", "equal-budget-pinterest-u37501"),
+    ),
     Section("NCF's own recipe", "", _figure("ncf_reference")),
     Section("Figure 3: learning a dot product with an MLP", "", _figure("figure3")),
     Section("A law of that gap", "", _figure("scaling")),

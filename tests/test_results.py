@@ -3,12 +3,14 @@
 import itertools
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from experiments.comparison import comparison
+from experiments.contenders import standings
 from experiments.distillation import Cell
 from experiments.distillation import cells as distillation_cells
 from experiments.distillation import table as distillation_table
@@ -16,11 +18,15 @@ from experiments.duels import duels, tuned, unpaired
 from experiments.equal_budget import paired_table, quality_table
 from experiments.figure3 import cells
 from experiments.figure3 import table as figure3_table
+from experiments.headline import table as headline_table
 from experiments.ncf_reference import recipes
 from experiments.ncf_reference import table as ncf_table
+from experiments.page import to_html
 from experiments.paper import FIGURE2
+from experiments.report import TITLE
 from experiments.scaling import cell_gaps, fit
 from experiments.scaling import table as scaling_table
+from experiments.weak_evaluation import table as weak_evaluation_table
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.store import BASELINE_TYPES, IMITATION_TYPES, RUN_TYPES, Store
 
@@ -149,6 +155,40 @@ def test_the_equal_budget_was_equal_and_chosen_on_the_holdout(study, points, epo
     assert set(sizes.index) == set(final.groupby(competitor).size().index)
 
 
+BASELINE_BARS = {
+    "popularity": (0.4531, 0.2541), "ItemKNN": (0.662, 0.390), "SLIM": (0.714, 0.444), "EASE": (0.7191, 0.4493),
+    "iALS d=64": (0.720, 0.443), "iALS d=192": (0.728, 0.449), "MF d=192": (0.7275, 0.4510),
+}  # fmt: skip
+
+
+def test_the_simple_methods_meet_their_bars():
+    found = {of.contender.name: of for of in standings(ROOT / "results")}
+    assert all(len(of.rows) for of in found.values()), "every method of the headline table has rows"
+    for name, (hit_ratio_bar, ndcg_bar) in BASELINE_BARS.items():
+        means = found[name].rows[COLUMNS].mean().round(4)
+        assert means["hit_ratio@10"] >= hit_ratio_bar and means["ndcg@10"] >= ndcg_bar, name
+    popularity = found["popularity"].rows[COLUMNS].round(4)
+    assert popularity.to_numpy().tolist() == [[0.4531, 0.2541]]
+
+
+def test_ease_at_the_published_penalty_gives_the_published_numbers():
+    runs = Store(ROOT / "results" / "baselines-ml-1m", BASELINE_TYPES).runs()
+    (row,) = runs[(runs["model"] == "ease") & (runs["phase"] == "run")].to_dict("records")
+    assert row["regularization"] == 1320
+    assert [row[column] for column in COLUMNS] == pytest.approx([0.7192, 0.4494], abs=1e-4)
+
+
+def test_baselines_were_tuned_on_the_holdout():
+    runs = Store(ROOT / "results" / "baselines-ml-1m", BASELINE_TYPES).runs()
+    axes = {"item_knn": ["num_neighbors", "shrinkage"], "ease": ["regularization"], "slim": ["l1", "l2"]}
+    for model, of_model in axes.items():
+        tried = runs[(runs["model"] == model) & (runs["phase"] == "tune")]
+        final = runs[(runs["model"] == model) & (runs["phase"] == "final")]
+        assert set(tried["split"]) == {"holdout"} and set(final["split"]) == {"test"} and len(final) == 1
+        best = tried.loc[tried["ndcg@10"].idxmax(), of_model]
+        assert final.iloc[0][of_model].tolist() == best.tolist()
+
+
 @pytest.fixture(scope="module")
 def figure3() -> Store:
     return Store(ROOT / "results" / "figure3", IMITATION_TYPES)
@@ -197,7 +237,8 @@ def test_what_distillation_loses(distilled):
 def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
     assert committed_studies == [
         "baselines-ml-1m", "block-size-ml-1m", "distillation-ml-1m", "equal-budget-ml-1m",
-        "equal-budget-pinterest-u37501", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m", "tuning-ml-1m", "weak-evaluation-ml-1m"
+        "equal-budget-pinterest-u37501", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m", "tuning-ml-1m",
+        "weak-evaluation-ml-1m"
     ]  # fmt: skip
 
 
@@ -217,12 +258,36 @@ def is_ancestor(commit: str) -> bool:
     return done.returncode == 0
 
 
-def test_the_readme_quotes_the_tables_of_imitators(figure3, distilled):
-    readme = (ROOT / "README.md").read_text()
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "results" / "REPORT.md").read_text()
+
+
+def test_the_report_was_built_from_the_tables_as_they_are(page, committed_studies):
+    """By their digests: `python -m experiments.report` after a change of a table."""
+    stated = dict(re.findall(r"\| results/([\w-]+)/runs.csv \| .* \| (\w{12}) \|", page))
+    tables = {name: (ROOT / "results" / name / "runs.csv").read_bytes() for name in committed_studies}
+    assert stated == {name: sha256(table).hexdigest()[:12] for name, table in tables.items()}
+    assert "**Missing**" not in page and "stale:" not in page
+
+
+def test_the_report_quotes_the_tables(page, figure3, distilled):
     gaps = cell_gaps(figure3.runs())
-    for table in (figure3_table(figure3.runs()), scaling_table(fit(gaps), gaps), distillation_table(distilled)):
-        for line in table.splitlines():
-            assert line in readme
+    found = standings(ROOT / "results")
+    tables = [figure3_table(figure3.runs()), scaling_table(fit(gaps), gaps), distillation_table(distilled)]
+    tables += [headline_table(found), weak_evaluation_table(ROOT / "results", found)]
+    for study in ("equal-budget-ml-1m", "equal-budget-pinterest-u37501"):
+        budget = Store(ROOT / "results" / study)
+        models = tuned(budget.runs())
+        fights = duels(budget, models)
+        tables += [quality_table(models), paired_table(fights, unpaired(models, fights))]
+    for table in tables:
+        assert table in page
+
+
+def test_the_page_of_the_report_stands_alone_and_says_the_same(page):
+    html = (ROOT / "results" / "report.html").read_text()
+    assert html == to_html(page, TITLE, ROOT / "results")
 
 
 def test_the_readme_quotes_the_tables(figure2, ncf):
@@ -234,13 +299,8 @@ def test_the_readme_quotes_the_tables(figure2, ncf):
     )
     for line in table.splitlines():
         assert line in readme
-    budget = Store(ROOT / "results" / "equal-budget-ml-1m")
-    models = tuned(budget.runs())
-    found = duels(budget, models)
-    for line in [*quality_table(models).splitlines(), *paired_table(found, unpaired(models, found)).splitlines()]:
-        assert line in readme
-    for line in quality_table(tuned(Store(ROOT / "results" / "equal-budget-pinterest-u37501").runs())).splitlines():
-        assert line in readme
-    for line in ncf_table(recipes(ncf.runs())).splitlines():
-        assert line in readme
+    models = tuned(Store(ROOT / "results" / "equal-budget-ml-1m").runs())
+    for quoted in (quality_table(models), ncf_table(recipes(ncf.runs())), headline_table(standings(ROOT / "results"))):
+        for line in quoted.splitlines():
+            assert line in readme
     assert not re.search("MINUTES|FINDINGS|SPEED_DEVICE|<!--", readme)

@@ -197,7 +197,7 @@ def test_the_page_is_built_from_whatever_tables_there_are(tables, quick, capsys)
     for section in SECTIONS:
         assert f"## {section.title}" in text and f"<h2>{section.title}</h2>" in html.replace("&amp;", "&")
     missing = re.findall(r"\*\*Missing\*\*: (.*)", text)
-    assert len(missing) == 5 and all("got none" in of for of in missing)
+    assert len(missing) == 6 and all("got none" in of for of in missing)
     assert headline.table(standings(tables)) in text
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"ncfjax: {tables}/REPORT.md and {tables}/report.html")
     before = (tables / "REPORT.md").read_bytes()
