@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.baselines_config import BaselinesConfig
 from ncfjax.baselines.ease import fit_ease
-from ncfjax.baselines.ials import ials_epochs
+from ncfjax.baselines.ials import FLOATS_AT_ONCE, GROWTH, ials_epochs
 from ncfjax.baselines.item_based import ItemBased
 from ncfjax.baselines.item_knn import fit_item_knn
 from ncfjax.baselines.popularity import Popularity, fit_popularity
@@ -22,7 +22,7 @@ from ncfjax.models.recommender import Recommender
 
 ITEM_MATRICES = 6  # float32[items, items] that are held at once while EASE is solved: the most of the item-based ones
 RANKING_DIM = 100  # what ranking a block of users costs beside its scores, in embedding dimensions
-_FITS: dict[str, Callable[..., Scorer]] = {
+FITS: dict[str, Callable[..., Scorer]] = {
     "popularity": fit_popularity,
     "item_knn": fit_item_knn,
     "ease": fit_ease,
@@ -35,7 +35,7 @@ def fits(name: str, train: Interactions, told: dict[str, Any]) -> Iterator[Score
     if name == "ials":
         yield from ials_epochs(train, **told)
     else:
-        yield jax.block_until_ready(_FITS[name](train, **told))
+        yield FITS[name](train, **told)
 
 
 def num_steps(config: BaselinesConfig) -> int:
@@ -53,11 +53,8 @@ def work(config: BaselinesConfig, train: Interactions) -> float:
         dim, block = baseline.embedding_dim, baseline.block_size
         products = 2 * len(train) * dim * (block + 3) + users * items * (dim + RANKING_DIM)
         return baseline.num_epochs * (products + (users + items) * dim * block**2)
-    return (
-        gram
-        + ranking
-        + {"item_knn": 0, "ease": 2 * items**3, "slim": (baseline.num_sweeps or 0) * items**3}[baseline.name]
-    )
+    passes = {"item_knn": 0, "ease": 2, "slim": baseline.num_sweeps}[baseline.name]  # through items x items x items
+    return gram + ranking + passes * items**3
 
 
 def memory_estimate(config: BaselinesConfig, train: Interactions) -> int:
@@ -72,10 +69,8 @@ def memory_estimate(config: BaselinesConfig, train: Interactions) -> int:
 
 
 def ials_floats(train: Interactions, embedding_dim: int) -> int:
-    """Floats of one batch's gathered vectors and systems, and of the padded histories of both sides."""
-    from ncfjax.baselines.ials import FLOATS_AT_ONCE, GROWTH
-
-    return FLOATS_AT_ONCE + int(2 * GROWTH * len(train)) + embedding_dim**2
+    """Floats of every device's gathered vectors and systems, and of the padded histories of both sides."""
+    return jax.device_count() * FLOATS_AT_ONCE + int(2 * GROWTH * len(train)) + embedding_dim**2
 
 
 def num_parameters(scorer: Scorer) -> int:

@@ -18,9 +18,9 @@ from experiments.baselines_config import BaselinePoint, BaselinesConfig, paramet
 from experiments.baselines_fit import fits, num_parameters, num_steps, work
 from experiments.datasets import load_data
 from experiments.progress import Progress, progress
-from experiments.rows import curve_rows, metrics, note_of
+from experiments.rows import curve_rows, note_of, values_of
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks, Scorer, num_others, ranks_of
+from ncfjax.evaluation.ranking import Scorer, num_others, ranks_of
 from ncfjax.evaluation.rules import Rules
 from ncfjax.store import BASELINE_TYPES, Store, run_id
 
@@ -51,10 +51,6 @@ def data_cells(config: BaselinesConfig, data: LeaveOneOut) -> dict[str, Any]:
         "model": config.baseline.name,
         "device": device.name(),
     }  # fmt: skip
-
-
-def values_of(ranks: Ranks) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics(ranks).items()}
 
 
 def is_finite(scorer: Scorer) -> bool:

@@ -20,7 +20,6 @@ from experiments.datasets import load_data
 from experiments.jobs import Compose, Job, Launch, announce, count, launch_missing, say
 from experiments.progress import duration
 from experiments.provenance import origin
-from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.store import Store
 
 _SIDE = 2048  # of the product that dry_run times
@@ -31,17 +30,10 @@ _CONFIGURATION = [
 ]  # fmt: skip
 
 
-def _data_of(config: BaselinesConfig) -> LeaveOneOut:
-    try:
-        return load_data(config)
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"dataset={config.dataset.name}: {error}") from error
-
-
 def make_job(overrides: list[str], compose: Compose) -> Job:
     config = compose(overrides)
     runs = {id_of(config, point): point for point in points(config)}
-    return Job(overrides, config, runs, lambda: work(config, _data_of(config).train))
+    return Job(overrides, config, runs, lambda: work(config, load_data(config).train))
 
 
 def plan(all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
@@ -58,7 +50,7 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
     """
     device.prepare()
     for job in sorted(jobs, key=lambda job: str(data_config(job.config))):
-        config, train = job.config, _data_of(job.config).train
+        config, train = job.config, load_data(job.config).train
         most = max(config.grid.num_neighbors or [0])
         if most >= train.num_items:
             expected = f"at most {train.num_items - 1}, the other items of {config.dataset.name}"
@@ -93,13 +85,9 @@ def _final_overrides(job: Job, winner: tuning.Winner) -> list[str]:
 
 def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[list[Job], list[str]]:
     """The winners' jobs; and what had no winner."""
-    groups: dict[str, list[tuning.Candidate]] = {}
-    for number, job in enumerate(jobs):
-        groups.setdefault(_group_of(job.config), []).extend(tuning.candidates(number, job.runs))
-    tune_by = jobs[0].config.tune_by
-    scores, final, without = _scores(store, tune_by), [], []
-    for competing in groups.values():
-        name, winner = name_of(jobs[competing[0].job].config), tuning.choose(competing, scores)
+    tune_by, final, without = jobs[0].config.tune_by, [], []
+    for competing, winner in tuning.winners(jobs, _group_of, _scores(store, tune_by)):
+        name = name_of(jobs[competing[0].job].config)
         if winner is None:
             without.append(name)
             continue
@@ -171,7 +159,7 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
     for number, job in enumerate(jobs, start=1):
         seconds = job.work(done) / (pace * _SHARE[job.config.baseline.name])
         total += seconds
-        needed = memory_estimate(job.config, _data_of(job.config).train) / 1e9
+        needed = memory_estimate(job.config, load_data(job.config).train) / 1e9
         runs = count(len(job.pending(done)), "run")
         say(f"job {number}, {name_of(job.config)}: {runs} of {needed:.2f} GB, about {duration(seconds)}")
     say(f"dry run: about {duration(total)} one job after the other")

@@ -11,13 +11,21 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Integer
 from scipy import stats
 
 from experiments.columns import K
 from experiments.comparison import markdown, signed
 from experiments.methods import Method
-from ncfjax.evaluation.estimators import Correction, bias_variance, corrected_values, naive, unbiased_rank
+from ncfjax.evaluation.estimators import (
+    Correction,
+    Estimate,
+    bias_variance,
+    corrected_values,
+    naive,
+    over_users,
+    unbiased_rank,
+)
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.evaluation.significance import Metric
 
@@ -45,8 +53,7 @@ class Estimated(NamedTuple):
 
     method: str
     exact: float
-    estimates: dict[str, float]  # correction -> its mean over runs
-    deviations: dict[str, float]  # correction -> standard error of that mean over users
+    estimates: dict[str, Estimate]  # correction -> mean over runs and users
 
 
 def estimated(methods: Sequence[Method], num_others: Integer[np.ndarray, " users"], metric: str) -> list[Estimated]:
@@ -66,13 +73,7 @@ def _estimated(of: Method, num_others: Integer[np.ndarray, " users"], metric: Me
         for name, correction in CORRECTIONS.items()
     }
     exact = float(np.mean([metric(ranks["full"], K) for ranks in runs]))
-    return Estimated(
-        of.name, exact, {name: float(v.mean()) for name, v in values.items()}, {k: _error(v) for k, v in values.items()}
-    )
-
-
-def _error(of_users: Float[np.ndarray, " users"]) -> float:
-    return float(of_users.std(ddof=1) / np.sqrt(len(of_users)))
+    return Estimated(of.name, exact, {name: over_users(of_users) for name, of_users in values.items()})
 
 
 def table(found: Mapping[str, Sequence[Estimated]]) -> str:
@@ -82,7 +83,7 @@ def table(found: Mapping[str, Sequence[Estimated]]) -> str:
 
 
 def _cells(metric: str, of: Estimated) -> list[str]:
-    near = [value for name, value in of.estimates.items() if name != UNSTABLE]
+    near = [float(found.mean) for name, found in of.estimates.items() if name != UNSTABLE]
     estimates = [f"{value:.4f} ({signed(value - of.exact)})" for value in near]
     return [metric, of.method, f"{of.exact:.4f}", *estimates]
 
@@ -93,9 +94,9 @@ def errors_table(found: Mapping[str, Sequence[Estimated]]) -> str:
     for metric, methods in found.items():
         exact = np.array([of.exact for of in methods])
         for name in CORRECTIONS:
-            estimates = np.array([of.estimates[name] for of in methods])
+            estimates = np.array([of.estimates[name].mean for of in methods])
             errors = estimates - exact
-            deviation = np.mean([of.deviations[name] for of in methods])
+            deviation = np.mean([of.estimates[name].standard_error for of in methods])
             tau = stats.kendalltau(exact, estimates).statistic
             size = np.sqrt((errors**2).mean())
             table.append([metric, name, f"{size:.4f}", signed(errors.mean()), f"{deviation:.4f}", f"{tau:.3f}"])

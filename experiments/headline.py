@@ -7,13 +7,13 @@ over users   half the 95 % interval of the mean over the users that were asked, 
 python -m experiments.plot headline         results/baselines-ml-1m/figures/headline.png and .svg
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from experiments.columns import COLUMNS, SAMPLED, K
 from experiments.comparison import markdown, signed, text
@@ -81,7 +81,7 @@ def over_users(of: Standing, column: str) -> float:
     shown = COLUMNS[column]
     ranks = np.stack([of.store.ranks(run_id)[shown.protocol] for run_id in of.rows["run_id"]])
     of_users = np.asarray(shown.metric(ranks[..., None], K)).mean(axis=0)
-    return float(1.96 * of_users.std(ddof=1) / math.sqrt(len(of_users)))
+    return float(1.96 * stats.sem(of_users))
 
 
 # ---- the figure

@@ -25,7 +25,7 @@ from experiments.imitate_config import (
 from experiments.imitate_target import rank, sizes_of, source_of, target_cells
 from experiments.job import count_runs
 from experiments.progress import Progress, progress
-from experiments.rows import curve_rows, metrics
+from experiments.rows import curve_rows, values_of
 from experiments.training import Clock
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import IMITATION_TYPES, Store, run_id
@@ -133,7 +133,7 @@ def store_member(
 def _ranking(ranked: tuple[Ranks, Ranks]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Metrics and ranks of an imitator, and (dot_) of the recommender in whose place it ranks."""
     of_both = {"": ranked[0], "dot_": ranked[1]}
-    values = {teacher + name: float(value) for teacher, of in of_both.items() for name, value in metrics(of).items()}
+    values = {teacher + name: value for teacher, of in of_both.items() for name, value in values_of(of).items()}
     ranks = {teacher + protocol: of for teacher, both in of_both.items() for protocol, of in both._asdict().items()}
     return {name: value for name, value in values.items() if name in IMITATION_TYPES}, ranks
 

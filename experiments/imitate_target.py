@@ -18,10 +18,7 @@ from ncfjax.training.spread import State
 
 
 def _data(config: ImitateConfig) -> LeaveOneOut:
-    try:
-        return load_test_split(config.dataset, config.data_dir)
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"dataset={config.dataset.name}: {error}") from error
+    return load_test_split(config.dataset, config.data_dir)
 
 
 def source_of(config: ImitateConfig, bar: Progress | None = None) -> Source:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from experiments.config import SweepConfig, reference_config
-from experiments.rows import metrics
+from experiments.rows import values_of
 from ncfjax.baselines.popularity import Popularity, fit_popularity
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
@@ -41,7 +41,6 @@ def store_references(store: Store, config: SweepConfig, data: LeaveOneOut, share
         key = run_id(reference_config(config, name))
         if key not in done:
             ranks = ranks_of(scorer, data)
-            values = {metric: float(value) for metric, value in metrics(ranks).items()}
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
-            row = shared | values | {"run_id": key, "phase": "run", "model": name, "started_at": started_at}
+            row = shared | values_of(ranks) | {"run_id": key, "phase": "run", "model": name, "started_at": started_at}
             store.append(row, [], ranks._asdict())

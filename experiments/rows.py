@@ -26,6 +26,11 @@ def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
     }
 
 
+def values_of(ranks: Ranks) -> dict[str, float]:
+    """`metrics` of a single run."""
+    return {name: float(value) for name, value in metrics(ranks).items()}
+
+
 def note_of(dataset: DatasetConfig, data: LeaveOneOut, *others: str) -> str:
     """What has no column of its own, and without which two rows would look comparable that are not."""
     synthetic = asdict(dataset.synthetic) if dataset.synthetic else {}

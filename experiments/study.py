@@ -49,16 +49,11 @@ def stored_scores(jobs: Sequence[Job], store: Store) -> pd.DataFrame:
 
 def final_jobs(jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[list[Job], list[str]]:
     """The winners' jobs on all training data; and what had no winner."""
-    groups: dict[str, list[tuning.Candidate]] = {}
-    for number, job in enumerate(jobs):
-        groups.setdefault(tuning.group_of(job.config), []).extend(tuning.candidates(number, job.runs))
-    how, scores = jobs[0].config, stored_scores(jobs, store)
-    final, without = [], []
-    for competing in groups.values():
+    how, final, without = jobs[0].config, [], []
+    for competing, winner in tuning.winners(jobs, tuning.group_of, stored_scores(jobs, store)):
         config = jobs[competing[0].job].config
         pretrained = "" if config.pretraining.name == "none" else f", pretraining={config.pretraining.name}"
         name = f"{config.dataset.name} {config.model.name} d={config.model.embedding_dim}{pretrained}"
-        winner = tuning.choose(competing, scores)
         if winner is None:
             without.append(name)
             continue
@@ -85,10 +80,10 @@ def check_runnable(jobs: Sequence[Job], done: set[str]) -> None:
 
     device.prepare()
     for job in sorted(jobs, key=lambda job: str(data_config(job.config))):
+        data = load_data(job.config)
         try:
-            data = load_data(job.config)
             blocks_of(job.config, data, done)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ConfigError(f"dataset={job.config.dataset.name}: {error}") from error
         check_files(job.config, data)
 

@@ -9,12 +9,13 @@ scores the first in the order of the sweep wins.
 """
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from experiments.config import Point, SweepConfig, data_config
+from experiments.jobs import Job
 
 
 class TuningError(Exception):
@@ -80,6 +81,16 @@ def choose(competing: Sequence[Candidate], scores: pd.DataFrame) -> Winner | Non
             if len(means):
                 winners.append(Winner(candidate, int(means.idxmax()), float(means.max())))
     return max(winners, key=lambda winner: winner.score, default=None)  # the first of equal ones
+
+
+def winners(
+    jobs: Sequence[Job], group_of: Callable[[Any], str], scores: pd.DataFrame
+) -> list[tuple[list[Candidate], Winner | None]]:
+    """The candidates of each group of tuning jobs, and the one that is chosen."""
+    groups: dict[str, list[Candidate]] = {}
+    for number, job in enumerate(jobs):
+        groups.setdefault(group_of(job.config), []).extend(candidates(number, job.runs))
+    return [(competing, choose(competing, scores)) for competing in groups.values()]
 
 
 def tune_overrides(overrides: Sequence[str]) -> list[str]:

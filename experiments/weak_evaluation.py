@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
 
 from experiments.columns import SAMPLED
 from experiments.comparison import markdown, signed, text
@@ -79,12 +79,9 @@ def rule_moves(results: Path) -> list[Move]:
     columns = [*SAMPLED, *(f"full_{column}" for column in SAMPLED)]
     for rule, weakness in WEAKER.items():
         for model in strict.index:
-            weak = by_rule[rule].loc[model]
-            before = {column: estimate(strict.loc[[model], column].to_numpy(float)) for column in columns}
-            moved = {
-                column: estimate(pd.Series([weak[column]]).to_numpy(float) - before[column].mean) for column in columns
-            }
-            moves.append(Move(weakness, model, before, moved, STUDY))
+            before, weak = strict.loc[model, columns], by_rule[rule].loc[model, columns]
+            of_one = [{c: estimate(np.array([v], float)) for c, v in of.items()} for of in (before, weak - before)]
+            moves.append(Move(weakness, model, *of_one, STUDY))
     return moves
 
 

@@ -6,6 +6,7 @@ X is the binary users x items matrix, which is held as bits; it becomes numbers 
 nothing of size users x items is there.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -35,8 +36,9 @@ def item_based(train: Interactions, weights: Float[Array, "items items"]) -> Ite
     return ItemBased(weights, jnp.asarray(pack_history(train)))
 
 
+@lru_cache(maxsize=1)  # 1.2 s on MovieLens-1M, for every point of a grid
 def co_occurrences(train: Interactions) -> Float[Array, "items items"]:
-    """G: whole numbers, which float32 holds exactly up to 16,777,216 users."""
+    """G: whole numbers, which float32 holds exactly up to 16,777,216 users. That of the last data set is kept."""
     return _gram(jnp.asarray(pack_history(train)), train.num_items)
 
 

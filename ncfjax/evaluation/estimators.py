@@ -41,26 +41,6 @@ class Estimate(NamedTuple):
     standard_error: float | Float[np.ndarray, "*members"]
 
 
-def estimate(
-    sampled_ranks: Integer[np.ndarray, "..."],
-    num_others: Integer[np.ndarray, "..."],
-    num_sampled: int,
-    metric: Metric,
-    k: int,
-    correction: Correction,
-) -> Estimate:
-    """The mean over users of their corrected values; see `corrected_values`.
-
-    Raises:
-        ValueError: also fewer than two users.
-    """
-    values = corrected_values(sampled_ranks, num_others, num_sampled, metric, k, correction)
-    num_users = values.shape[-1]
-    if num_users < 2:
-        raise ValueError(f"sampled ranks: expected two or more users, got {num_users}")
-    return Estimate(values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(num_users))
-
-
 def corrected_values(
     sampled_ranks: Integer[np.ndarray, "..."],
     num_others: Integer[np.ndarray, "..."],
@@ -90,6 +70,18 @@ def corrected_values(
     distinct, group = np.unique(num_others, return_inverse=True)
     table = [correction(metric, k, int(n), num_sampled) for n in distinct]
     return np.reshape(table, (-1, num_sampled + 1))[group, sampled_ranks]  # no users have no table, but a shape
+
+
+def over_users(values: Float[np.ndarray, "*members users"]) -> Estimate:
+    """The mean of corrected values, and its standard error.
+
+    Raises:
+        ValueError: fewer than two users.
+    """
+    num_users = values.shape[-1]
+    if num_users < 2:
+        raise ValueError(f"sampled ranks: expected two or more users, got {num_users}")
+    return Estimate(values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(num_users))
 
 
 def naive(metric: Metric, k: int, num_others: int, num_sampled: int) -> Float[np.ndarray, " sampled_ranks"]:

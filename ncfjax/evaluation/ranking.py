@@ -3,6 +3,7 @@
 Users go through in blocks, so nothing of size users x items is held.
 """
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -74,6 +75,7 @@ def rank_held_out(model: Scorer, questions: Questions, rules: Rules = STRICT) ->
 
 
 _rank_held_out = jax.jit(rank_held_out, static_argnames="rules")
+_questions = lru_cache(maxsize=1)(make_questions)  # 57 ms on MovieLens-1M, for every look at a run
 
 
 def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
@@ -82,7 +84,7 @@ def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
     Raises:
         ValueError: a rule that there is not.
     """
-    padded = _rank_held_out(scorer, make_questions(data), rules=check_rules(rules))
+    padded = _rank_held_out(scorer, _questions(data), rules=check_rules(rules))
     return Ranks(*(np.asarray(ranks)[: len(data.held_out)] for ranks in padded))
 
 

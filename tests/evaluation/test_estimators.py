@@ -11,8 +11,8 @@ from scipy import optimize, stats
 from ncfjax.evaluation.estimators import (
     bias_variance,
     corrected_values,
-    estimate,
     naive,
+    over_users,
     sampled_rank_probabilities,
     unbiased_rank,
     uniform,
@@ -20,6 +20,10 @@ from ncfjax.evaluation.estimators import (
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.booleans()).filter(lambda s: s[2] or s[1] <= s[0])
+
+
+def estimate(*arguments):
+    return over_users(corrected_values(*arguments))
 
 
 def auc(ranks: np.ndarray, k: int) -> np.ndarray:

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import pytest
@@ -35,18 +37,23 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def run_sweep(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs `python -m experiments.sweep ARGUMENTS` in this process; returns the exit code."""
+def run_entry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `python -m experiments.ENTRY ARGUMENTS`, of the entry's module, in this process; returns the exit code."""
 
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["sweep.py", *map(str, arguments)])
+    def run(entry: ModuleType, *arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", [f"{entry.ENTRY.name}.py", *map(str, arguments)])
         try:
-            sweep.main()
+            entry.main()
         except SystemExit as end:
             return int(end.code or 0)
         return 0
 
     return run
+
+
+@pytest.fixture
+def run_sweep(run_entry: Callable[..., int]) -> Callable[..., int]:
+    return partial(run_entry, sweep)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import re
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 
 from experiments import baselines, baselines_study, cli, imitate, sweep
 from experiments.baselines_config import AXES, BASELINES, BaselineGridConfig, points, run_config
-from experiments.baselines_fit import _FITS
+from experiments.baselines_fit import FITS
 from experiments.jobs import Job
 from ncfjax.data.catalog import load
 from ncfjax.data.synthetic import SyntheticOptions
@@ -29,18 +29,8 @@ Run = Callable[..., int]
 
 
 @pytest.fixture
-def run_baselines(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `python -m experiments.baselines ARGUMENTS` in this process; returns the exit code."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["baselines.py", *map(str, arguments)])
-        try:
-            baselines.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+def run_baselines(run_entry: Run) -> Run:
+    return partial(run_entry, baselines)
 
 
 @pytest.fixture
@@ -249,7 +239,7 @@ def test_what_is_the_run_changes_its_id_and_nothing_else_does(jobs_of: Callable[
 
 
 def test_names_agree_with_each_other_and_with_the_table():
-    assert set(BASELINES) == {*_FITS, "ials"} == {path.stem for path in (cli.CONF / "baseline").glob("*.yaml")}
+    assert set(BASELINES) == {*FITS, "ials"} == {path.stem for path in (cli.CONF / "baseline").glob("*.yaml")}
     assert tuple(asdict(BaselineGridConfig())) == AXES
     for keys in BASELINES.values():
         assert {*keys.static, *keys.axes} <= set(BASELINE_TYPES)

@@ -3,8 +3,8 @@
 import itertools
 import re
 import signal
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +30,8 @@ Run = Callable[..., int]
 
 
 @pytest.fixture
-def run_imitate(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `python -m experiments.imitate ARGUMENTS` in this process; returns the exit code."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["imitate.py", *map(str, arguments)])
-        try:
-            imitate.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+def run_imitate(run_entry: Run) -> Run:
+    return partial(run_entry, imitate)
 
 
 @pytest.fixture
