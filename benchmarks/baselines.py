@@ -74,9 +74,9 @@ def epochs(train: Interactions):
     what = f"iALS d={EMBEDDING_DIM}: an epoch of"
     yield against(f"{what} exact solutions, against implicit {version('implicit')}", exact, theirs, 1)
     for block_size, taken in zip(BLOCK_SIZES, blocks, strict=True):
-        of_blocks = f"{what} Newton steps on blocks of {block_size}"
-        yield against(f"{of_blocks}, against implicit", taken, theirs, 3)
-        yield against(f"{of_blocks}, against our exact solutions", taken, exact)
+        newton = f"{what} Newton steps on blocks of {block_size}"
+        yield against(f"{newton}, against implicit", taken, theirs, 3)
+        yield against(f"{newton}, against our exact solutions", taken, exact)
 
 
 def at_most(what: str, taken: float, bar: float) -> Line:

@@ -14,10 +14,10 @@ from benchmarks.peers import ADAM_FORMS, LEARNING_RATE, Imitator, LabelledPairs,
 from benchmarks.turns import Line, in_turns, seconds, show
 from experiments import device
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
+from ncfjax.training.blocks import Block
 from ncfjax.training.imitation import ImitationSpec
 from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
 from ncfjax.training.imitation_task import dot_source
-from ncfjax.training.spread import Block
 
 OPTIONS = DotPairOptions(num_users=4000, embedding_dim=64)
 SPEC = ImitationSpec(embedding_dim=64, layers=(128, 64, 32), batch_size=256, num_epochs=32)
@@ -35,7 +35,7 @@ class Epoch:
 
     def __call__(self):
         self.state = self.program.advance(self.state, 1)
-        return self.state.learners
+        return self.state.train_states
 
 
 def labelled_pairs() -> LabelledPairs:
@@ -52,7 +52,7 @@ def measure() -> list[Line]:
     measures = [partial(process.seconds_per_example, form, SPEC.batch_size) for process, form in theirs]
     alone, both, *per_pair = in_turns(*(partial(seconds, epoch) for epoch in (one, two)), *measures, repeats=4)
     process, form = theirs[int(np.argmin(per_pair))]
-    found = (
+    peer = (
         f"PyTorch {1 / min(per_pair):,.0f} ({form} Adam, {process.num_threads} thread{'s'[: process.num_threads > 1]})"
     )
     lines = []
@@ -60,7 +60,7 @@ def measure() -> list[Line]:
         ours = runs * len(pairs.users) / taken
         ratio = ours * min(per_pair)
         what = f"imitator d=64, m=1, Adam, batches of {SPEC.batch_size}: pairs trained on per second, {name}"
-        lines.append(Line(what, f"{ours:,.0f} against {found}: {ratio:.2f} times", f">= {BAR:g} times", ratio >= BAR))
+        lines.append(Line(what, f"{ours:,.0f} against {peer}: {ratio:.2f} times", f">= {BAR:g} times", ratio >= BAR))
     return lines
 
 

@@ -12,11 +12,11 @@ import jax
 
 from benchmarks.turns import peak_gb
 from ncfjax.data.dot_pairs import DotPairOptions
+from ncfjax.training.blocks import Block, State
 from ncfjax.training.imitation import ImitationSpec, imitation_step
 from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
 from ncfjax.training.imitation_task import Task, dot_source
-from ncfjax.training.sampling import scrambled
-from ncfjax.training.spread import Block, State
+from ncfjax.training.sampling import feistel_permutation
 
 BAR_GB = 2.0
 NUM_STEPS = 200
@@ -25,25 +25,25 @@ OPTIONS = DotPairOptions(num_users=128_000, embedding_dim=128)
 SPEC = ImitationSpec(embedding_dim=128, layers=(1024, 512, 256), batch_size=256, num_epochs=32)
 
 
-@partial(jax.jit, donate_argnames="learner")
-def few_steps(tasks: Task, learner, batches):
+@partial(jax.jit, donate_argnames="train_state")
+def few_steps(tasks: Task, train_state, batches):
     """Some steps on the only group."""
     task = jax.tree.map(lambda x: x[0], tasks)
-    lesson = task.lesson(task.train)
+    pairs = task.regression_pairs(task.train)
 
-    def step(learner, batch):
-        return imitation_step(lesson, RATE, learner, batch), None
+    def step(train_state, batch):
+        return imitation_step(pairs, RATE, train_state, batch), None
 
-    return jax.lax.scan(step, learner, batches)[0]
+    return jax.lax.scan(step, train_state, batches)[0]
 
 
 def main() -> int:
     program = ImitationProgram(dot_source(OPTIONS), SPEC, Block([[ImitationMember(RATE, seed=0)]], 1))
     state = program.init()
-    learner = jax.tree.map(lambda x: x[0, 0], state.learners)
-    order = jax.jit(lambda key: scrambled(key, program.sizes.num_train, SPEC.batch_size))(jax.random.key(0))
-    learner = few_steps(program.tasks, learner, order[:NUM_STEPS])
-    test, fresh = program.errors(State(jax.tree.map(lambda x: x[None, None], learner), 1))
+    train_state = jax.tree.map(lambda x: x[0, 0], state.train_states)
+    order = jax.jit(lambda key: feistel_permutation(key, program.sizes.num_train, SPEC.batch_size))(jax.random.key(0))
+    train_state = few_steps(program.tasks, train_state, order[:NUM_STEPS])
+    test, fresh = program.errors(State(jax.tree.map(lambda x: x[None, None], train_state), 1))
     steps = f"{NUM_STEPS} of {-(-program.sizes.num_train // SPEC.batch_size):,} steps"
     print(f"{steps}: test RMSE {test.model[0]:.4f}, fresh {fresh.model[0]:.4f} (dot product {fresh.teacher[0]:.4f}); "
           f"peak memory {peak_gb():.2f} GB, bar {BAR_GB:g} GB")  # fmt: skip

@@ -79,7 +79,9 @@ class Imitator(nn.Module):
 
 
 def _tower(widths: tuple[int, ...]) -> nn.Sequential:
-    return nn.Sequential(*(part for of_layer in pairwise(widths) for part in (nn.Linear(*of_layer), nn.ReLU())))
+    return nn.Sequential(
+        *(part for widths_of_layer in pairwise(widths) for part in (nn.Linear(*widths_of_layer), nn.ReLU()))
+    )
 
 
 class Training:

@@ -28,9 +28,9 @@ from ncfjax.data.interactions import Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.grid import CPU_COMPILER_OPTIONS, Block, Member, Program, cut_into_groups
-from ncfjax.training.loop import Rates, Spec, epoch_key, init_learner
+from ncfjax.training.loop import Hyperparameters, Spec, epoch_key, init_train_state
 from ncfjax.training.objectives import sampled_gradient
-from ncfjax.training.sampling import TrainingData, make_training_data, sample_unobserved, scrambled
+from ncfjax.training.sampling import TrainingData, feistel_permutation, make_training_data, sample_unobserved
 
 # As conf/study/ncf_reference_ml-1m.yaml has NeuMF, and as peers.py has it.
 EXAMPLES_PER_POSITIVE = 1 + 4
@@ -70,7 +70,7 @@ class Epoch:
 
     def __call__(self):
         self.state = self.program.advance(self.state, 1)
-        return self.state.learners
+        return self.state.train_states
 
 
 def torch_examples(data: LeaveOneOut) -> Examples:
@@ -92,24 +92,24 @@ def against_torch(data: LeaveOneOut, processes: list[TorchProcess], batch_size: 
     process, form = theirs[best]
     ratio = ours * per_example[best]
     what = f"NeuMF f={NUM_FACTORS}, Adam, batches of {batch_size}: training examples per second, against PyTorch"
-    found = f"{form} Adam, {process.num_threads} thread{'s'[: process.num_threads > 1]}"
-    measured = f"{ours:,.0f} against {1 / per_example[best]:,.0f} ({found}): {ratio:.2f} times"
+    peer = f"{form} Adam, {process.num_threads} thread{'s'[: process.num_threads > 1]}"
+    measured = f"{ours:,.0f} against {1 / per_example[best]:,.0f} ({peer}): {ratio:.2f} times"
     return Line(what, measured, f">= {bar:g} times", ratio >= bar)
 
 
-def dense_epoch(spec: Spec, data: TrainingData, rates: Rates, learner, key):
+def dense_epoch(spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, train_state, key):
     """`shuffled_examples_epoch` with the same draws and gradient, but optax's Adam over whole tables."""
     order_key, negatives_key = jax.random.split(key)
-    num_items, adam = len(learner[0].item), optax.adam(rates.learning_rate)
+    num_items, adam = len(train_state[0].item), optax.adam(hyperparameters.learning_rate)
     negatives = sample_unobserved(negatives_key, data.users, spec.num_negatives, data, num_items)
     items = jnp.concatenate([data.items[:, None], negatives], axis=1).reshape(-1)
 
-    def step(learner, batch):
-        model, state = learner
+    def step(train_state, batch):
+        model, state = train_state
         users = data.users.at[batch // EXAMPLES_PER_POSITIVE].get(mode="clip")
         examples, label = items.at[batch].get(mode="clip"), batch % EXAMPLES_PER_POSITIVE == 0
         p, q = model.user[users], model.item[examples]
-        arguments = label[:, None], batch < len(items), rates.negative_weight, rates.regularization
+        arguments = label[:, None], batch < len(items), hyperparameters.negative_weight, hyperparameters.regularization
         gradient = sampled_gradient(model.similarity, p, q[:, None], *arguments)
         whole = jax.tree.map(jnp.zeros_like, model)
         whole.user[...], whole.item[...] = (
@@ -120,7 +120,7 @@ def dense_epoch(spec: Spec, data: TrainingData, rates: Rates, learner, key):
         updates, state = adam.update(whole, state)
         return (optax.apply_updates(model, updates), state), None
 
-    return jax.lax.scan(step, learner, scrambled(order_key, len(items), spec.batch_size))[0]
+    return jax.lax.scan(step, train_state, feistel_permutation(order_key, len(items), spec.batch_size))[0]
 
 
 class DenseEpoch:
@@ -129,16 +129,16 @@ class DenseEpoch:
     def __init__(self, data: LeaveOneOut, spec: Spec, member: Member):
         train = data.train
         self.seed, self.epoch = jnp.uint32(member.seed), 0
-        self.arguments = make_training_data(train), Rates(*jnp.asarray(member[:-1], jnp.float32))
-        model = init_learner(spec, train.num_users, train.num_items, member.stddev, self.seed).model
-        self.learner = model, optax.adam(0.0).init(model)
+        self.arguments = make_training_data(train), Hyperparameters(*jnp.asarray(member[:-1], jnp.float32))
+        model = init_train_state(spec, train.num_users, train.num_items, member.stddev, self.seed).model
+        self.train_state = model, optax.adam(0.0).init(model)
         options = CPU_COMPILER_OPTIONS["sampled"] if jax.default_backend() == "cpu" else {}
         self.run = jax.jit(partial(dense_epoch, spec), donate_argnums=2, compiler_options=options)
 
     def __call__(self):
         key = epoch_key(self.seed, jnp.int32(self.epoch))
-        self.learner, self.epoch = self.run(*self.arguments, self.learner, key), self.epoch + 1
-        return self.learner
+        self.train_state, self.epoch = self.run(*self.arguments, self.train_state, key), self.epoch + 1
+        return self.train_state
 
 
 def tenth_of(data: LeaveOneOut) -> LeaveOneOut:
@@ -185,7 +185,7 @@ def full_catalogue(data: LeaveOneOut, layers: tuple[int, ...], num_blocks: int, 
     """`score_all` in blocks of users as evaluation has them, against the naive form in the chunks that suit it best."""
     train, options = data.train, (("layers", layers), WEIGHTS)
     spec = NEUMF._replace(model="mlp", embedding_dim=layers[0] // 2, options=options)
-    model = init_learner(spec, train.num_users, train.num_items, 0.1, jnp.uint32(0)).model
+    model = init_train_state(spec, train.num_users, train.num_items, 0.1, jnp.uint32(0)).model
     users = jnp.arange(num_blocks * USERS_PER_BLOCK, dtype=jnp.int32) % train.num_users
     ours = in_blocks(Recommender.score_all, USERS_PER_BLOCK, model, users)
     naive = [in_blocks(naive_scores, at_once, model, users) for at_once in NAIVE_USERS_AT_ONCE]

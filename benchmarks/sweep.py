@@ -22,7 +22,7 @@ from benchmarks.turns import Line, peak_gb, show
 from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_questions, rank_held_out
+from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_evaluation_batches, rank_held_out
 from ncfjax.training.grid import Block, Member, Program, cut_into_groups
 from ncfjax.training.loop import Spec
 
@@ -68,7 +68,7 @@ class Epoch:
 
     def __call__(self):
         self.state = self.program.advance(self.state, self.per_call)
-        return self.state.learners
+        return self.state.train_states
 
 
 def numpy_examples(data: LeaveOneOut, embedding_dim: int):
@@ -119,15 +119,15 @@ def grid_against_one(data: LeaveOneOut, objective: str, bar: float) -> Line:
 
 def ranking_against_product(data: LeaveOneOut) -> Line:
     program = program_of(data, spec("expected", 192), [STUDY])
-    model = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[0, 0]), program.init().learners.model)
-    questions = make_questions(data)
+    model = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[0, 0]), program.init().train_states.model)
+    batches = make_evaluation_batches(data)
     ranking = jax.jit(rank_held_out)
-    users = questions.users.reshape(-1, USERS_PER_BLOCK)
+    users = batches.users.reshape(-1, USERS_PER_BLOCK)
     product = jax.jit(lambda p, q: jax.lax.map(lambda block: jnp.inner(p[block], q)[:, 0], users))
     tables = model.user[...], model.item[...]
     whole = jax.jit(lambda p, q: jnp.inner(p, q))
     ours, blocked, bare = in_turns(
-        lambda: ranking(model, questions), lambda: product(*tables), lambda: whole(*tables), repeats=15
+        lambda: ranking(model, batches), lambda: product(*tables), lambda: whole(*tables), repeats=15
     )
     measured = f"{ours:.3f} s against {bare:.3f} s ({blocked:.3f} s in blocks): {ours / bare:.2f} times"
     return Line(

@@ -26,7 +26,7 @@ from experiments.config import (
     set_keys,
 )
 from experiments.rules import AXIS_RULES, as_list, check_list, check_memory, check_study, expect, expect_name
-from ncfjax.evaluation.rules import SELF_NEGATIVES, TIES
+from ncfjax.evaluation.ranking_rules import SELF_NEGATIVES, TIES
 
 
 class Keys(NamedTuple):

@@ -21,7 +21,7 @@ from experiments.progress import Progress, progress
 from experiments.rows import curve_rows, note_of, values_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Scorer, num_others, ranks_of
-from ncfjax.evaluation.rules import Rules
+from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.store import BASELINE_TYPES, Store, run_id
 
 

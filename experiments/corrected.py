@@ -18,8 +18,8 @@ from experiments.columns import K
 from experiments.comparison import markdown, signed
 from experiments.methods import Method
 from ncfjax.evaluation.estimators import (
+    CorrectedEstimate,
     Correction,
-    Estimate,
     bias_variance,
     corrected_values,
     naive,
@@ -53,7 +53,7 @@ class Estimated(NamedTuple):
 
     method: str
     exact: float
-    estimates: dict[str, Estimate]  # correction -> mean over runs and users
+    estimates: dict[str, CorrectedEstimate]  # correction -> mean over runs and users
 
 
 def estimated(methods: Sequence[Method], num_others: Integer[np.ndarray, " users"], metric: str) -> list[Estimated]:

@@ -29,6 +29,7 @@ from experiments.rows import curve_rows, values_of
 from experiments.training import Clock
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import IMITATION_TYPES, Store, run_id
+from ncfjax.training.blocks import Block, State
 from ncfjax.training.imitation import ImitationSpec
 from ncfjax.training.imitation_grid import (
     ImitationMember,
@@ -37,7 +38,6 @@ from ncfjax.training.imitation_grid import (
     cut_into_groups,
     num_parameters,
 )
-from ncfjax.training.spread import Block, State
 
 STEP_OVERHEAD = 20_000  # multiplications per pair that a step costs beside its products
 

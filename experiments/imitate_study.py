@@ -18,8 +18,8 @@ from experiments.progress import duration
 from experiments.provenance import origin
 from experiments.training import timed_advance
 from ncfjax.store import Store, run_id
+from ncfjax.training.blocks import Block
 from ncfjax.training.imitation_grid import ImitationProgram, memory_estimate
-from ncfjax.training.spread import Block
 
 _TRIAL_PAIRS = 20_000  # per epoch of a trial, of which a step costs what it costs with more of them
 _TRIAL_EPOCHS = 2

@@ -12,16 +12,16 @@ from experiments.teacher import teacher_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranks, ranks_of
 from ncfjax.models.recommender import Recommender
+from ncfjax.training.blocks import State
 from ncfjax.training.imitation_grid import ImitationProgram
-from ncfjax.training.imitation_task import Sizes, Source, dot_source, recommender_source
-from ncfjax.training.spread import State
+from ncfjax.training.imitation_task import PairSource, Sizes, dot_source, recommender_source
 
 
 def _data(config: ImitateConfig) -> LeaveOneOut:
     return load_test_split(config.dataset, config.data_dir)
 
 
-def source_of(config: ImitateConfig, bar: Progress | None = None) -> Source:
+def source_of(config: ImitateConfig, bar: Progress | None = None) -> PairSource:
     """Where a job's tasks come from. Nothing is drawn or fitted yet; `bar` shows what is fitted then.
 
     Raises:

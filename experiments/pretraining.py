@@ -49,7 +49,7 @@ def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
         state, compiling = timed_advance(branch, branch.init(), 0)
         bar.resume()
-        models.append(clock.advance(branch, state, pretraining.num_epochs, bar, name).learners.model)  # no moments
+        models.append(clock.advance(branch, state, pretraining.num_epochs, bar, name).train_states.model)  # no moments
         seconds, compile_seconds = seconds + clock.seconds, compile_seconds + compiling
     return Start(program.begin_joined(*models, pretraining.alpha), seconds, compile_seconds)
 

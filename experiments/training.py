@@ -15,8 +15,8 @@ from experiments.config import SweepConfig
 from experiments.progress import Progress, work
 from experiments.rows import metrics
 from ncfjax.evaluation.ranking import Ranks
+from ncfjax.training.blocks import State
 from ncfjax.training.grid import Program
-from ncfjax.training.spread import State
 
 CALL_SECONDS = 1.0
 

@@ -198,17 +198,17 @@ def _solve_batch(table, fixed, gram, penalty, batch: Batch, *, block_size: int) 
     """New vectors of the rows of a batch; every device solves its chunks one after the other."""
 
     def chunk(table, fixed, gram, penalty, rows, columns):
-        old, of_rows = table.at[rows].get(mode="clip"), penalty.at[rows].get(mode="clip")
+        old, row_penalty = table.at[rows].get(mode="clip"), penalty.at[rows].get(mode="clip")
         history = fixed.at[columns].get(mode="fill", fill_value=0.0)
-        return newton_steps(old, history, gram, of_rows, block_size)
+        return newton_steps(old, history, gram, row_penalty, block_size)
 
     def chunks(*arguments):
         *shared, batch = arguments
         return jax.lax.map(lambda batch: chunk(*shared, *batch), batch)
 
-    own, shared = PartitionSpec("devices"), PartitionSpec()
+    cut, shared = PartitionSpec("devices"), PartitionSpec()
     over_devices = jax.shard_map(
-        chunks, mesh=_sharding().mesh, in_specs=(*[shared] * 4, own), out_specs=own, check_vma=False
+        chunks, mesh=_sharding().mesh, in_specs=(*[shared] * 4, cut), out_specs=cut, check_vma=False
     )
     return over_devices(table, fixed, gram, penalty, batch)
 
@@ -233,13 +233,13 @@ def newton_steps(
     def step(number, carry):
         vectors, score = carry
         take = partial(jax.lax.dynamic_slice_in_dim, start_index=number * block_size, slice_size=block_size)
-        of_block, gram_columns, block = take(history, axis=2), take(gram, axis=1), take(vectors, axis=1)
+        block_history, gram_columns, block = take(history, axis=2), take(gram, axis=1), take(vectors, axis=1)
         # Padded entries have a residual of one, of vectors that are zero.
-        descent = _product((1.0 - score)[:, None, :], of_block)[:, 0]
+        descent = _product((1.0 - score)[:, None, :], block_history)[:, 0]
         descent = descent - _product(vectors, gram_columns) - penalty[:, None] * block
-        change = _solve(of_block, take(gram_columns, axis=0), penalty, descent)
+        change = _solve(block_history, take(gram_columns, axis=0), penalty, descent)
         vectors = jax.lax.dynamic_update_slice_in_dim(vectors, block + change, number * block_size, axis=1)
-        return vectors, score + _scores(of_block, change)
+        return vectors, score + _scores(block_history, change)
 
     return jax.lax.fori_loop(0, old.shape[1] // block_size, step, (old, _scores(history, old)))[0]
 

@@ -35,10 +35,10 @@ _NCF = (
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
 
 
-class Source(NamedTuple):
+class RemoteFile(NamedTuple):
     """A file of a data set: its name, and what to download (the file itself, or a zip file with it as `member`)."""
 
-    file: str
+    name: str
     address: str = ""  # none: local only
     checksum: str = ""  # of the download: "git:" + blob id, or "md5:" + digest
     member: str = ""
@@ -47,15 +47,15 @@ class Source(NamedTuple):
 class Entry(NamedTuple):
     """A named data set; `read` takes the paths of its files, in their order."""
 
-    sources: tuple[Source, ...]
+    files: tuple[RemoteFile, ...]
     read: Callable[..., LeaveOneOut]
     note: str = ""
 
 
 def _ncf_entry(prefix: str, *blobs: str) -> Entry:
-    files = [prefix + suffix for suffix in SUFFIXES]
-    sources = tuple(Source(file, _NCF + file, f"git:{blob}") for file, blob in zip(files, blobs, strict=True))
-    return Entry(sources, read_ncf_files)
+    names = [prefix + suffix for suffix in SUFFIXES]
+    files = tuple(RemoteFile(name, _NCF + name, f"git:{blob}") for name, blob in zip(names, blobs, strict=True))
+    return Entry(files, read_ncf_files)
 
 
 CATALOG = {
@@ -72,16 +72,20 @@ CATALOG = {
         "b752ccdc14df423b9484771440ff4a73e4a4a304",
     ),
     "pinterest-u37501": Entry(
-        (Source("pinterest-20-u37501.train.rating"), Source("pinterest-20-u37501.test.rating")),
+        (RemoteFile("pinterest-20-u37501.train.rating"), RemoteFile("pinterest-20-u37501.test.rating")),
         read_ncf_files,
         "subset, redrawn negatives, not comparable with the paper",
     ),
     "ml-100k": Entry(
-        (Source("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),),
+        (RemoteFile("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),),
         read_movielens,
     ),
     "ml-1m-ratings": Entry(
-        (Source("ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"),),
+        (
+            RemoteFile(
+                "ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"
+            ),
+        ),
         read_movielens,
     ),
 }
@@ -128,10 +132,10 @@ def _given(name: str, expected: str, value: Path | str | None) -> Path:
 
 
 def _existing(path: Path) -> Path:
-    found = find_file(path)
-    if found is None:
+    existing = find_file(path)
+    if existing is None:
         raise FileNotFoundError(f"{path}: expected a file, plain or .gz, got none")
-    return found
+    return existing
 
 
 def _data_dir(data_dir: Path | str | None) -> Path:
@@ -144,42 +148,42 @@ def _data_dir(data_dir: Path | str | None) -> Path:
 
 
 def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, int]) -> LeaveOneOut:
-    paths = _find_files(name, entry.sources, data_dir)
+    paths = _find_files(name, entry.files, data_dir)
     data = entry.read(*paths, name=name, **options)
-    notes = [entry.note, *_differences(paths, entry.sources), data.note]
+    notes = [entry.note, *_differences(paths, entry.files), data.note]
     return replace(data, note="; ".join(note for note in notes if note))
 
 
-def _find_files(name: str, sources: tuple[Source, ...], data_dir: Path) -> list[Path]:
+def _find_files(name: str, files: tuple[RemoteFile, ...], data_dir: Path) -> list[Path]:
     """Returns the path of each file, after downloading what neither folder has."""
-    found = [[find_file(folder / source.file) for source in sources] for folder in (data_dir, data_dir / name)]
-    fuller, other = sorted(found, key=lambda paths: paths.count(None))  # so that a whole set is not mixed
+    candidates = [[find_file(folder / file.name) for file in files] for folder in (data_dir, data_dir / name)]
+    fuller, other = sorted(candidates, key=lambda paths: paths.count(None))  # so that a whole set is not mixed
     paths = [first or second for first, second in zip(fuller, other, strict=True)]
-    missing = [source for source, path in zip(sources, paths, strict=True) if path is None]
+    missing = [file for file, path in zip(files, paths, strict=True) if path is None]
     folder = data_dir / name
     try:
-        for source in missing:
-            if not source.address:
+        for file in missing:
+            if not file.address:
                 raise OSError("no address")
-            download(source, folder / source.file)
+            download(file, folder / file.name)
     except OSError as error:
         raise FileNotFoundError(_not_found(name, missing, data_dir, error)) from error
-    return [path or folder / source.file for source, path in zip(sources, paths, strict=True)]
+    return [path or folder / file.name for file, path in zip(files, paths, strict=True)]
 
 
-def _not_found(name: str, missing: list[Source], data_dir: Path, error: OSError) -> str:
-    files = ", ".join(source.file for source in missing)
-    addresses = ", ".join(dict.fromkeys(source.address for source in missing if source.address))
+def _not_found(name: str, missing: list[RemoteFile], data_dir: Path, error: OSError) -> str:
+    names = ", ".join(file.name for file in missing)
+    addresses = ", ".join(dict.fromkeys(file.address for file in missing if file.address))
     download = (
         f"the download from {addresses} failed ({error})" if addresses else "there is no address to download from"
     )
     return (
-        f"{name}: expected {files} (plain or .gz) in {data_dir} or {data_dir / name}, got none, and {download}. "
+        f"{name}: expected {names} (plain or .gz) in {data_dir} or {data_dir / name}, got none, and {download}. "
         f"Put the files there, or set data_dir or NCFJAX_DATA to the folder that has them."
     )
 
 
-def download(source: Source, target: Path) -> None:
+def download(file: RemoteFile, target: Path) -> None:
     """Downloads one file; `target` appears whole and verified, or not at all.
 
     Raises OSError if the address cannot be reached or the folder cannot be written, ValueError for a wrong checksum.
@@ -189,13 +193,13 @@ def download(source: Source, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         part = Path(scratch) / "part"
-        pooch.HTTPDownloader(stream=False)(source.address, str(part), None)  # streams leak a socket on error 404
+        pooch.HTTPDownloader(stream=False)(file.address, str(part), None)  # streams leak a socket on error 404
         content = part.read_bytes()
-        if checksum(content, source.checksum) != source.checksum:
-            got = checksum(content, source.checksum)
-            raise ValueError(f"{source.address}: expected content with checksum {source.checksum}, got {got}")
-        if source.member:
-            part.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(source.member))
+        if checksum(content, file.checksum) != file.checksum:
+            got = checksum(content, file.checksum)
+            raise ValueError(f"{file.address}: expected content with checksum {file.checksum}, got {got}")
+        if file.member:
+            part.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(file.member))
         os.replace(part, target)
 
 
@@ -207,10 +211,10 @@ def checksum(content: bytes, like: str) -> str:
     return "md5:" + hashlib.md5(content).hexdigest()
 
 
-def _differences(paths: list[Path], sources: tuple[Source, ...]) -> list[str]:
+def _differences(paths: list[Path], files: tuple[RemoteFile, ...]) -> list[str]:
     """Names the local files that are not the originals: they are taken all the same, and the results say so."""
     return [
-        f"local {source.file} is not the original"
-        for path, source in zip(paths, sources, strict=True)
-        if source.checksum and not source.member and checksum(read_raw(path), source.checksum) != source.checksum
+        f"local {file.name} is not the original"
+        for path, file in zip(paths, files, strict=True)
+        if file.checksum and not file.member and checksum(read_raw(path), file.checksum) != file.checksum
     ]

@@ -52,10 +52,10 @@ def _read_fields(path: Path) -> pd.DataFrame:
         row = content.count(b"\n", 0, error.start)
         raise bad_line(path, row, "text in UTF-8", repr(content[error.start : error.end])) from None
     except pd.errors.ParserError as error:
-        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        if not found:
+        mismatch = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if not mismatch:
             raise ValueError(f"{path}: expected comma-separated text, got {error}") from None
-        raise bad_line(path, int(found[2]) - 1, f"{found[1]} fields, as in the header", found[3]) from None
+        raise bad_line(path, int(mismatch[2]) - 1, f"{mismatch[1]} fields, as in the header", mismatch[3]) from None
     header = [str(field).strip().lower() for field in table.iloc[0]]
     if any(header.count(column) != 1 for column in _COLUMNS):
         raise bad_line(path, 0, "a header with user, item and timestamp", repr(content.split(b"\n")[0].decode()))

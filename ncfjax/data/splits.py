@@ -93,12 +93,14 @@ def leave_one_out(
     order = newest_first[np.sort(first)]
     num_repeated = len(users) - len(order)
     users, items = users[order], items[order]
-    held = _first_rows(users)
-    if not held.any():
+    is_held_out = _first_rows(users)
+    if not is_held_out.any():
         raise ValueError(f"{name}: expected a user with at least two items, got none")
-    train = Interactions(users[~held], items[~held], len(user_ids), num_items)
-    negatives = draw_negatives(users[held], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed)
-    held_out = HeldOut(users[held], items[held], negatives)
+    train = Interactions(users[~is_held_out], items[~is_held_out], len(user_ids), num_items)
+    negatives = draw_negatives(
+        users[is_held_out], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed
+    )
+    held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
     note = f"{num_repeated} repeated pairs dropped" if num_repeated else ""
     return LeaveOneOut(name, "test", train, held_out, drawn(num_negatives, seed), note)
 
@@ -132,10 +134,10 @@ def holdout(
     if data.split != "test":
         raise ValueError(f"holdout: expected the test split of {data.name}, got its {data.split!r} split")
     train, test = data.train, data.held_out
-    held = _first_rows(train.users)
-    if not held.any():
+    is_held_out = _first_rows(train.users)
+    if not is_held_out.any():
         raise ValueError(f"holdout: expected a user of {data.name} with at least two train rows, got none")
-    users, positives = train.users[held], train.items[held]
+    users, positives = train.users[is_held_out], train.items[is_held_out]
     excluded_users, excluded_items, set_aside = train.users, train.items, None
     if exclude_test_item:
         excluded_users = np.concatenate([excluded_users, test.users])
@@ -144,7 +146,7 @@ def holdout(
     negatives = draw_negatives(
         users, excluded_users, excluded_items, num_items=train.num_items, num_negatives=num_negatives, seed=seed
     )
-    kept = Interactions(train.users[~held], train.items[~held], train.num_users, train.num_items)
+    kept = Interactions(train.users[~is_held_out], train.items[~is_held_out], train.num_users, train.num_items)
     held_out = HeldOut(users, positives, negatives)
     source = drawn(num_negatives, seed)
     return replace(data, split="holdout", train=kept, held_out=held_out, negatives=source, set_aside=set_aside)

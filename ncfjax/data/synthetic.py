@@ -76,12 +76,12 @@ def make_synthetic(options: SyntheticOptions, *, num_negatives: int = 99, seed: 
     users, items = np.nonzero(_sample_interactions(scores, options, rng))
     order = np.lexsort((rng.random(len(users)), users))
     users, items = users[order], items[order]
-    held = np.diff(users, prepend=-1) > 0
-    train = Interactions(users[~held], items[~held], options.num_users, options.num_items)
+    is_held_out = np.diff(users, prepend=-1) > 0
+    train = Interactions(users[~is_held_out], items[~is_held_out], options.num_users, options.num_items)
     negatives = draw_negatives(
-        users[held], users, items, num_items=options.num_items, num_negatives=num_negatives, seed=seed
+        users[is_held_out], users, items, num_items=options.num_items, num_negatives=num_negatives, seed=seed
     )
-    held_out = HeldOut(users[held], items[held], negatives)
+    held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
     return LeaveOneOut("synthetic", "test", train, held_out, drawn(num_negatives, seed), oracle=SyntheticOracle(scores))
 
 

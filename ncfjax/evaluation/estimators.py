@@ -34,7 +34,7 @@ _NUM_SPECTRA = 1024  # as many lengths of history are kept: 80 MB of them with 9
 _SMALLEST_EIGENVALUE = 1e-12
 
 
-class Estimate(NamedTuple):
+class CorrectedEstimate(NamedTuple):
     """Of the full metric, with the standard error over users and their negatives; it does not know of the bias."""
 
     mean: float | Float[np.ndarray, "*members"]
@@ -72,7 +72,7 @@ def corrected_values(
     return np.reshape(table, (-1, num_sampled + 1))[group, sampled_ranks]  # no users have no table, but a shape
 
 
-def over_users(values: Float[np.ndarray, "*members users"]) -> Estimate:
+def over_users(values: Float[np.ndarray, "*members users"]) -> CorrectedEstimate:
     """The mean of corrected values, and its standard error.
 
     Raises:
@@ -81,7 +81,7 @@ def over_users(values: Float[np.ndarray, "*members users"]) -> Estimate:
     num_users = values.shape[-1]
     if num_users < 2:
         raise ValueError(f"sampled ranks: expected two or more users, got {num_users}")
-    return Estimate(values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(num_users))
+    return CorrectedEstimate(values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(num_users))
 
 
 def naive(metric: Metric, k: int, num_others: int, num_sampled: int) -> Float[np.ndarray, " sampled_ranks"]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.evaluation.metrics import rank_of_positive
-from ncfjax.evaluation.rules import STRICT, Rules
+from ncfjax.evaluation.ranking_rules import STRICT, Rules
 
 
 def full_ranks(

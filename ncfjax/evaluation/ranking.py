@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.full import full_ranks
-from ncfjax.evaluation.rules import STRICT, Rules, check_rules
+from ncfjax.evaluation.ranking_rules import STRICT, Rules, check_rules
 from ncfjax.evaluation.sampled import sampled_ranks
 
 USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
@@ -36,7 +36,7 @@ class Ranks(NamedTuple):
     full: Int[Array, "*members users"]
 
 
-class Questions(NamedTuple):
+class EvaluationBatches(NamedTuple):
     """The held-out data on the device, cut into blocks of users; the last block is filled up with the first users.
 
     `unranked` is what the full catalogue leaves out for a user: what it trains on, and what the split sets aside.
@@ -48,7 +48,9 @@ class Questions(NamedTuple):
     unranked: UInt8[Array, "num_users bytes"]
 
 
-def make_questions(data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] | None = None) -> Questions:
+def make_evaluation_batches(
+    data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] | None = None
+) -> EvaluationBatches:
     """Lays out the held-out users of `data` for `rank_held_out`; `history` is that of `data.train` if it is packed."""
     unranked = jnp.asarray(pack_history(data.train)) if history is None else history
     if data.set_aside is not None:
@@ -57,25 +59,27 @@ def make_questions(data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] |
     block = min(USERS_PER_BLOCK, count)
     padded = np.resize(np.arange(count), -(-count // block) * block).reshape(-1, block)
     arrays = (held_out.users[padded], held_out.positives[padded], held_out.negatives[padded])
-    return Questions(*map(jnp.asarray, arrays), unranked=unranked)
+    return EvaluationBatches(*map(jnp.asarray, arrays), unranked=unranked)
 
 
-def rank_held_out(model: Scorer, questions: Questions, rules: Rules = STRICT) -> Ranks:
+def rank_held_out(model: Scorer, batches: EvaluationBatches, rules: Rules = STRICT) -> Ranks:
     """Ranks of every held-out item under both protocols, padding included: cut to the number of held-out users."""
 
     def rank_block(block):
         users, positives, negatives = block
         scores = model.score_all(users)
-        seen = unpack_history(questions.unranked, users, scores.shape[1])
+        seen = unpack_history(batches.unranked, users, scores.shape[1])
         sampled = sampled_ranks(scores, positives, negatives, rules)
         return Ranks(sampled, full_ranks(scores, positives, seen, rules))
 
-    ranks = jax.lax.map(rank_block, questions[:3])
+    ranks = jax.lax.map(rank_block, batches[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
 
 
 _rank_held_out = jax.jit(rank_held_out, static_argnames="rules")
-_questions = lru_cache(maxsize=1)(make_questions)  # 57 ms on MovieLens-1M, for every look at a run
+_evaluation_batches = lru_cache(maxsize=1)(
+    make_evaluation_batches
+)  # 57 ms on MovieLens-1M, for every evaluation of a run
 
 
 def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
@@ -84,7 +88,7 @@ def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
     Raises:
         ValueError: a rule that there is not.
     """
-    padded = _rank_held_out(scorer, _questions(data), rules=check_rules(rules))
+    padded = _rank_held_out(scorer, _evaluation_batches(data), rules=check_rules(rules))
     return Ranks(*(np.asarray(ranks)[: len(data.held_out)] for ranks in padded))
 
 

@@ -100,15 +100,17 @@ def compare_all(
             of fewer than two users.
     """
     _check_ranks(ranks)
-    values = [np.asarray(metric(of[..., None], k)) for of in ranks.values()]  # a mean over one user alone
+    values = [
+        np.asarray(metric(model_ranks[..., None], k)) for model_ranks in ranks.values()
+    ]  # a mean over one user alone
     differences = _differences(values)
-    found = map(_comparison, differences, _intervals(values, differences, seed).tolist())
-    return dict(zip(itertools.combinations(ranks, 2), found, strict=True))
+    comparisons = map(_comparison, differences, _intervals(values, differences, seed).tolist())
+    return dict(zip(itertools.combinations(ranks, 2), comparisons, strict=True))
 
 
 def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
     """Of two models or more, each of at least one seed, all of the same two or more users."""
-    shapes = {name: of.shape for name, of in ranks.items()}
+    shapes = {name: model_ranks.shape for name, model_ranks in ranks.items()}
     are_ranks = all(len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2 for shape in shapes.values())
     if len(shapes) < 2 or not are_ranks or len({shape[1] for shape in shapes.values()}) > 1:
         raise ValueError(
@@ -119,7 +121,7 @@ def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
 
 def _differences(values: Sequence[Float[np.ndarray, "_seeds users"]]) -> Float[np.ndarray, "pairs users"]:
     """d_u of every pair, in the order of itertools.combinations."""
-    means = np.stack([of.mean(axis=0) for of in values])
+    means = np.stack([model_values.mean(axis=0) for model_values in values])
     ours, other = np.triu_indices(len(means), 1)
     # Sums in another order differ in their last bits, which must neither win nor part two equal differences.
     return np.round(means[ours] - means[other], 12)
@@ -140,15 +142,15 @@ def _comparison(differences: Float[np.ndarray, " users"], limits: Sequence[float
     )
 
 
-def p_of_interval(found: Comparison) -> float:
+def p_of_interval(comparison: Comparison) -> float:
     """Two-sided p-value of the mean difference, from the width of its interval and the normal distribution.
 
     Like the interval it is for other users and other seeds. With a width of zero there is no chance, only a difference.
     """
-    deviation = (found.high - found.low) / (2 * stats.norm.ppf((1 + LEVEL) / 2))
+    deviation = (comparison.high - comparison.low) / (2 * stats.norm.ppf((1 + LEVEL) / 2))
     if deviation == 0.0:
-        return 0.0 if found.difference else 1.0
-    return float(2 * stats.norm.sf(abs(found.difference) / deviation))
+        return 0.0 if comparison.difference else 1.0
+    return float(2 * stats.norm.sf(abs(comparison.difference) / deviation))
 
 
 def interval(
@@ -179,10 +181,10 @@ def _intervals(
     """`interval` of every pair; all see the same draws of users, as each would see them alone."""
     rng = np.random.default_rng(seed)
     replicates = _means_of_draws(rng, differences.T)
-    effects = [_seed_effects(of)[:, None] for of in values]
-    for of_pair, (ours, other) in zip(replicates.T, itertools.combinations(effects, 2), strict=True):
-        of_seeds = copy.deepcopy(rng)  # each pair goes on from where the users' draws ended
-        of_pair += (_means_of_draws(of_seeds, ours) - _means_of_draws(of_seeds, other))[:, 0]
+    effects = [_seed_effects(model_values)[:, None] for model_values in values]
+    for pair_replicates, (ours, other) in zip(replicates.T, itertools.combinations(effects, 2), strict=True):
+        seed_rng = copy.deepcopy(rng)  # each pair goes on from where the users' draws ended
+        pair_replicates += (_means_of_draws(seed_rng, ours) - _means_of_draws(seed_rng, other))[:, 0]
     return np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
 
 
@@ -207,13 +209,13 @@ def _means_of_draws(
     at_once = max(1, _DRAWS_AT_ONCE // num_draws)
     sizes = [min(at_once, NUM_REPLICATES - start) for start in range(0, NUM_REPLICATES, at_once)]
     draws = (rng.integers(len(values), size=(n, num_draws)) for n in sizes)
-    return np.concatenate([_counts(of, len(values)) @ values for of in draws]) / num_draws
+    return np.concatenate([_counts(part, len(values)) @ values for part in draws]) / num_draws
 
 
 def _counts(draws: Integer[np.ndarray, "replicates draws"], n: int) -> Float[np.ndarray, "replicates n"]:
     """How often each of 0 ... n - 1 was drawn, per replicate."""
-    own = draws + n * np.arange(len(draws))[:, None]  # numbers that no two replicates share
-    return np.bincount(own.ravel(), minlength=n * len(draws)).reshape(-1, n).astype(float)
+    distinct = draws + n * np.arange(len(draws))[:, None]  # numbers that no two replicates share
+    return np.bincount(distinct.ravel(), minlength=n * len(draws)).reshape(-1, n).astype(float)
 
 
 def _effect_size(differences: Float[np.ndarray, " users"]) -> float:
@@ -277,12 +279,12 @@ def over_seeds(ours: Integer[np.ndarray, "..."], other: Integer[np.ndarray, "...
         ValueError: as of `compare`.
     """
     _check_ranks({"ours": ours, "other": other})
-    means = [np.round(np.asarray(metric(of, k)), 12) for of in (ours, other)]
+    means = [np.round(np.asarray(metric(ranks, k)), 12) for ranks in (ours, other)]
     difference = float(means[0].mean() - means[1].mean())
-    varied = [of for of in means if np.ptp(of) > 0.0]
+    varied = [runs for runs in means if np.ptp(runs) > 0.0]
     if not varied:
         return SeedTest(difference, *[math.nan] * 4)
-    variances, counts = np.array([of.var(ddof=1) for of in varied]), np.array([len(of) for of in varied])
+    variances, counts = np.array([runs.var(ddof=1) for runs in varied]), np.array([len(runs) for runs in varied])
     shares = variances / counts  # of the variance of the difference
     error = np.sqrt(shares.sum())
     freedom = shares.sum() ** 2 / (shares**2 / (counts - 1)).sum()  # Welch and Satterthwaite

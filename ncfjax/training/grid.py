@@ -1,8 +1,8 @@
 """Grids: many members of one run in one compiled program.
 
-Members of one seed form groups: they share order and negatives and are vmapped over their rates, so a batch is read
-once for all of them; spread.py says who is in a group and where it is trained. A member's numbers depend on its own
-configuration alone, up to the rounding of differently shaped products.
+Members of one seed form groups: they share order and negatives and are vmapped over their hyperparameters, so a batch
+is read once for all of them; blocks.py says who is in a group and where it is trained. A member's numbers depend on its
+own configuration alone, up to the rounding of differently shaped products.
 
     measured on two cores, ML-1M, `expected`, seconds per epoch and member
         d=16     alone 0.08    4 wide 0.076    4 wide on two devices 0.043
@@ -20,15 +20,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Questions, Ranks, make_questions, rank_held_out
+from ncfjax.evaluation.ranking import USERS_PER_BLOCK, EvaluationBatches, Ranks, make_evaluation_batches, rank_held_out
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import pairs_at_once
-from ncfjax.training import spread
-from ncfjax.training.loop import Learner, Rates, Spec, init_learner, train
+from ncfjax.training import blocks
+from ncfjax.training.blocks import Block, Group, MemoryEstimate, State, count_trace
+from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.sampling import make_training_data
-from ncfjax.training.spread import Block, Estimate, Group, State, count_trace
+from ncfjax.training.train_state import TrainState
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
 CPU_GROUP_FLOATS = {"expected": 64, "sampled": 256}
@@ -47,12 +48,12 @@ class Member(NamedTuple):
 def cut_into_groups(
     members: list[Member], spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
 ) -> list[Group]:
-    """See spread.py, and `memory_estimate` on `pretrained`.
+    """See blocks.py, and `memory_estimate` on `pretrained`.
 
     Raises ValueError where not even one member fits.
     """
     estimate = memory_estimate(spec, data, pretrained=pretrained)
-    return spread.cut_into_groups(members, estimate, memory_bytes, _cpu_width(spec))
+    return blocks.cut_into_groups(members, estimate, memory_bytes, _cpu_width(spec))
 
 
 def _cpu_width(spec: Spec) -> int:
@@ -63,11 +64,11 @@ def _cpu_width(spec: Spec) -> int:
 def cut_into_blocks(
     groups: list[Group], width: int, spec: Spec, data: LeaveOneOut, memory_bytes: int, *, pretrained: bool = False
 ) -> list[Block]:
-    """See spread.py; `width` is that of the widest group of the whole grid."""
-    return spread.cut_into_blocks(groups, width, memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
+    """See blocks.py; `width` is that of the widest group of the whole grid."""
+    return blocks.cut_into_blocks(groups, width, memory_estimate(spec, data, pretrained=pretrained), memory_bytes)
 
 
-def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> Estimate:
+def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> MemoryEstimate:
     """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's.
 
     A member that is `pretrained` holds two more models, trained by Adam, whose tables side by side are as wide as its
@@ -93,7 +94,7 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
     pairs = min(USERS_PER_BLOCK, len(data.held_out)) * num_items
     # Scores, histories and comparisons; and the units of the pairs that a tower scores at once.
     ranking = 12 * pairs + 4 * sum(layers[1:]) * min(pairs, pairs_at_once())
-    return Estimate(fixed, copies * tables + max(step, ranking))
+    return MemoryEstimate(fixed, copies * tables + max(step, ranking))
 
 
 class Program:
@@ -101,24 +102,24 @@ class Program:
 
     def __init__(self, data: LeaveOneOut, spec: Spec, block: Block):
         self.data, self.spec, self.block = data, spec, block
-        groups, self.mesh = spread.filled(block)
-        self._rates, self._seeds = _lay_out(groups, self.mesh)
-        self._training_data, self._questions = _on_devices(data, self.mesh)
+        groups, self.mesh = blocks.filled(block)
+        self._hyperparameters, self._seeds = _lay_out(groups, self.mesh)
+        self._training_data, self._evaluation_batches = _on_devices(data, self.mesh)
 
     @property
     def members(self) -> list[Member]:
         return self.block.members
 
     def memory_bytes(self, *, pretrained: bool = False) -> int:
-        """Estimate of the memory that the block needs, over all devices."""
+        """MemoryEstimate of the memory that the block needs, over all devices."""
         fixed, each = memory_estimate(self.spec, self.data, pretrained=pretrained)
-        return self.mesh.size * fixed + each * self._rates.stddev.size
+        return self.mesh.size * fixed + each * self._hyperparameters.stddev.size
 
     @property
     def num_parameters(self) -> int:
         """Parameters of one member."""
-        learner = jax.eval_shape(partial(init_learner, self.spec, *self._sizes), jnp.float32(0), jnp.uint32(0))
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(learner.model))
+        state = jax.eval_shape(partial(init_train_state, self.spec, *self._sizes), jnp.float32(0), jnp.uint32(0))
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.model))
 
     def compile(self) -> None:
         """Compiles all three programs by running them for no epoch, which draws and ranks every member once."""
@@ -126,16 +127,16 @@ class Program:
 
     def init(self) -> State:
         """Every member freshly drawn from its seed."""
-        return State(_draw(self._rates, self._seeds, spec=self.spec, sizes=self._sizes, mesh=self.mesh), 0)
+        return State(_draw(self._hyperparameters, self._seeds, spec=self.spec, sizes=self._sizes, mesh=self.mesh), 0)
 
     def begin(self, model: Recommender) -> State:
         """Every member as a copy of one given model."""
-        shape = self._rates.stddev.shape
+        shape = self._hyperparameters.stddev.shape
         models = jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), model)
-        return State(_begin(spread.split(models, self.mesh), spec=self.spec, mesh=self.mesh), 0)
+        return State(_begin(blocks.split(models, self.mesh), spec=self.spec, mesh=self.mesh), 0)
 
     def begin_joined(self, gmf: Recommender, mlp: Recommender, alpha: float) -> State:
-        """Every member as the NeuMF of its own GMF and MLP: `learners.model` of programs of the same block."""
+        """Every member as the NeuMF of its own GMF and MLP: `train_states.model` of programs of the same block."""
         weights = dict(self.spec.options)["regularize_weights"]
         models = _join(gmf, mlp, jnp.float32(alpha), weights=weights, mesh=self.mesh)
         return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
@@ -143,68 +144,68 @@ class Program:
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
         epochs = jnp.int32(state.epoch), jnp.int32(num_epochs)
-        arguments = state.learners, self._rates, self._seeds, self._training_data, *epochs
-        learners = _trainer(self.spec.objective)(*arguments, spec=self.spec, mesh=self.mesh)
-        return State(learners, state.epoch + num_epochs)
+        arguments = state.train_states, self._hyperparameters, self._seeds, self._training_data, *epochs
+        train_states = _trainer(self.spec.objective)(*arguments, spec=self.spec, mesh=self.mesh)
+        return State(train_states, state.epoch + num_epochs)
 
     def ranks(self, state: State) -> Ranks:
         """Ranks of every held-out item, members x held-out users, in the order of `members`."""
-        ranks = _rank(state.learners.model, self._questions, mesh=self.mesh)
+        ranks = _rank(state.train_states.model, self._evaluation_batches, mesh=self.mesh)
         return Ranks(*(self.per_member(x)[:, : len(self.data.held_out)] for x in ranks))
 
     def models(self, state: State) -> list[Recommender]:
         """The recommenders, in the order of `members`."""
-        return spread.each_member(self.block, state.learners.model)
+        return blocks.each_member(self.block, state.train_states.model)
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
-        return ~self.per_member(spread.finite(state.learners.model))
+        return ~self.per_member(blocks.finite(state.train_states.model))
 
     def per_member(self, grouped: Shaped[Array, "groups width ..."]) -> Shaped[np.ndarray, "members ..."]:
         """Results in the order of `members`; what only fills up is dropped."""
-        return spread.per_member(self.block, grouped)
+        return blocks.per_member(self.block, grouped)
 
     @property
     def _sizes(self) -> tuple[int, int]:
         return self.data.train.num_users, self.data.train.num_items
 
 
-def _lay_out(groups: list[Group], mesh: Mesh) -> tuple[Rates, Array]:
-    """Rates [groups, width] and seeds [groups], spread over the devices."""
+def _lay_out(groups: list[Group], mesh: Mesh) -> tuple[Hyperparameters, Array]:
+    """Hyperparameters [groups, width] and seeds [groups], spread over the devices."""
     table = np.asarray(groups, np.float64)
-    rates = Rates(*(table[..., i].astype(np.float32) for i in range(4)))
+    hyperparameters = Hyperparameters(*(table[..., i].astype(np.float32) for i in range(4)))
     seeds = np.asarray([group[0].seed for group in groups], np.uint32)
-    return spread.split((rates, seeds), mesh)
+    return blocks.split((hyperparameters, seeds), mesh)
 
 
 _last_data: list = []
 
 
 def _on_devices(data: LeaveOneOut, mesh: Mesh):
-    """The training data and the held-out questions, a copy on every device; kept for the next block."""
+    """The training data and the evaluation batches, a copy on every device; kept for the next block."""
     if not (_last_data and _last_data[0] is data and _last_data[1] == mesh):
         training_data = make_training_data(data.train)
-        arrays = training_data, make_questions(data, training_data.history)
+        arrays = training_data, make_evaluation_batches(data, training_data.history)
         _last_data[:] = [data, mesh, jax.device_put(arrays, NamedSharding(mesh, PartitionSpec()))]
     return _last_data[2]
 
 
 @partial(jax.jit, static_argnames=("spec", "sizes", "mesh"))
-def _draw(rates: Rates, seeds, *, spec: Spec, sizes: tuple[int, int], mesh: Mesh) -> Learner:
+def _draw(hyperparameters: Hyperparameters, seeds, *, spec: Spec, sizes: tuple[int, int], mesh: Mesh) -> TrainState:
     count_trace("draw")
 
     def draw_group(stddev, seed):
-        return jax.vmap(lambda stddev: init_learner(spec, *sizes, stddev, seed))(stddev)
+        return jax.vmap(lambda stddev: init_train_state(spec, *sizes, stddev, seed))(stddev)
 
-    return spread.spread(draw_group, mesh, rates.stddev, seeds, num_shared=0)
+    return blocks.map_over_devices(draw_group, mesh, hyperparameters.stddev, seeds, num_shared=0)
 
 
 @partial(jax.jit, static_argnames=("spec", "mesh"))
-def _begin(models: Recommender, *, spec: Spec, mesh: Mesh) -> Learner:
+def _begin(models: Recommender, *, spec: Spec, mesh: Mesh) -> TrainState:
     def begin_group(models):
-        return jax.vmap(lambda model: Learner(model, init_optimizer(spec.optimizer, model)))(models)
+        return jax.vmap(lambda model: TrainState(model, init_optimizer(spec.optimizer, model)))(models)
 
-    return spread.spread(begin_group, mesh, models, num_shared=0)
+    return blocks.map_over_devices(begin_group, mesh, models, num_shared=0)
 
 
 @partial(jax.jit, static_argnames=("weights", "mesh"))
@@ -212,37 +213,51 @@ def _join(gmf: Recommender, mlp: Recommender, alpha, *, weights: bool, mesh: Mes
     def join_group(gmf, mlp, alpha):
         return jax.vmap(lambda gmf, mlp: join(gmf, mlp, alpha, regularize_weights=weights))(gmf, mlp)
 
-    return spread.spread(join_group, mesh, gmf, mlp, alpha, num_shared=1)
+    return blocks.map_over_devices(join_group, mesh, gmf, mlp, alpha, num_shared=1)
 
 
 def _train_block(
-    learners: Learner, rates: Rates, seeds, data, first_epoch, num_epochs, *, spec: Spec, mesh: Mesh
-) -> Learner:
+    train_states: TrainState,
+    hyperparameters: Hyperparameters,
+    seeds,
+    data,
+    first_epoch,
+    num_epochs,
+    *,
+    spec: Spec,
+    mesh: Mesh,
+) -> TrainState:
     count_trace("train")
 
-    def train_group(learners, rates, seed, data, first_epoch, num_epochs):
-        over_members = jax.vmap(lambda learner, rates: train(spec, data, rates, learner, seed, first_epoch, num_epochs))
-        return over_members(learners, rates)
+    def train_group(train_states, hyperparameters, seed, data, first_epoch, num_epochs):
+        over_members = jax.vmap(
+            lambda state, hyperparameters: train(spec, data, hyperparameters, state, seed, first_epoch, num_epochs)
+        )
+        return over_members(train_states, hyperparameters)
 
-    return spread.spread(train_group, mesh, learners, rates, seeds, data, first_epoch, num_epochs, num_shared=3)
+    return blocks.map_over_devices(
+        train_group, mesh, train_states, hyperparameters, seeds, data, first_epoch, num_epochs, num_shared=3
+    )
 
 
 # `sampled` sums a vmapped batch: 1.3 s per epoch in XLA's own loops at d=192, 29.9 s in YNN. `expected` multiplies:
 # 0.48 s and 0.38 s.
-CPU_COMPILER_OPTIONS = {"expected": {}, "sampled": spread.WITHOUT_YNN}
+CPU_COMPILER_OPTIONS = {"expected": {}, "sampled": blocks.WITHOUT_YNN}
 
 
 @cache
 def _trainer(objective: str):
-    options = spread.compiler_options(CPU_COMPILER_OPTIONS[objective])
-    return jax.jit(_train_block, static_argnames=("spec", "mesh"), donate_argnames="learners", compiler_options=options)
+    options = blocks.compiler_options(CPU_COMPILER_OPTIONS[objective])
+    return jax.jit(
+        _train_block, static_argnames=("spec", "mesh"), donate_argnames="train_states", compiler_options=options
+    )
 
 
 @partial(jax.jit, static_argnames="mesh")
-def _rank(models, questions: Questions, *, mesh: Mesh) -> Ranks:
+def _rank(models, batches: EvaluationBatches, *, mesh: Mesh) -> Ranks:
     count_trace("rank")
 
-    def rank_group(models, questions):
-        return jax.lax.map(lambda model: rank_held_out(model, questions), models)
+    def rank_group(models, batches):
+        return jax.lax.map(lambda model: rank_held_out(model, batches), models)
 
-    return spread.spread(rank_group, mesh, models, questions, num_shared=1)
+    return blocks.map_over_devices(rank_group, mesh, models, batches, num_shared=1)

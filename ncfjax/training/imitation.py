@@ -19,7 +19,8 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.similarity import Similarity
-from ncfjax.training.sampling import scrambled
+from ncfjax.training.sampling import feistel_permutation
+from ncfjax.training.train_state import TrainState
 
 INIT, EPOCH = range(2)  # what a key is for
 KERAS_EPS = 1e-7  # of Adam
@@ -43,7 +44,7 @@ class ImitationSpec(NamedTuple):
     schedule: str = "constant"
 
 
-class Lesson(NamedTuple):
+class RegressionPairs(NamedTuple):
     """Pairs of given vectors, and the teacher that scores them; all on the device."""
 
     teacher: Similarity
@@ -54,13 +55,6 @@ class Lesson(NamedTuple):
     noise: Float[Array, " pairs"]
 
 
-class ImitationLearner(NamedTuple):
-    """An imitator with its optimiser's state."""
-
-    model: Imitator
-    optimizer: optax.OptState
-
-
 class Errors(NamedTuple):
     """Root mean squared errors against the noisy labels."""
 
@@ -69,7 +63,7 @@ class Errors(NamedTuple):
     trivial: Float[Array, ""]  # of predicting 0
 
 
-def init_imitator(spec: ImitationSpec, seed: UInt32[Array, ""]) -> ImitationLearner:
+def init_imitator(spec: ImitationSpec, seed: UInt32[Array, ""]) -> TrainState:
     """A fresh network, drawn from its seed."""
     model = Imitator(
         spec.embedding_dim,
@@ -79,67 +73,65 @@ def init_imitator(spec: ImitationSpec, seed: UInt32[Array, ""]) -> ImitationLear
         bilinear=spec.bilinear,
         key=jax.random.fold_in(jax.random.key(seed), INIT),
     )
-    return ImitationLearner(model, _adam(0.0).init(model))
+    return TrainState(model, _adam(0.0).init(model))
 
 
 def train_imitator(
-    spec: ImitationSpec, lesson: Lesson, learning_rate, learner: ImitationLearner, seed, first_epoch, num_epochs
-) -> ImitationLearner:
+    spec: ImitationSpec, pairs: RegressionPairs, learning_rate, state: TrainState, seed, first_epoch, num_epochs
+) -> TrainState:
     """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on."""
 
-    def body(epoch, learner):
+    def body(epoch, state):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), EPOCH), epoch)
-        return _epoch(spec, lesson, learning_rate, learner, key, epoch)
+        return _epoch(spec, pairs, learning_rate, state, key, epoch)
 
-    return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, learner)
+    return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, state)
 
 
-def _epoch(spec: ImitationSpec, lesson: Lesson, learning_rate, learner: ImitationLearner, key, epoch):
+def _epoch(spec: ImitationSpec, pairs: RegressionPairs, learning_rate, state: TrainState, key, epoch):
     """Every pair once, in random order."""
-    batches = scrambled(key, len(lesson.users), spec.batch_size)
+    batches = feistel_permutation(key, len(pairs.users), spec.batch_size)
     num_steps = spec.num_epochs * len(batches)
 
-    def step(learner, batch_and_index):
+    def step(state, batch_and_index):
         batch, index = batch_and_index
         progress = (epoch * len(batches) + index) / num_steps
-        return imitation_step(lesson, learning_rate * SCHEDULES[spec.schedule](progress), learner, batch), None
+        return imitation_step(pairs, learning_rate * SCHEDULES[spec.schedule](progress), state, batch), None
 
-    return jax.lax.scan(step, learner, (batches, jnp.arange(len(batches))))[0]
+    return jax.lax.scan(step, state, (batches, jnp.arange(len(batches))))[0]
 
 
-def imitation_step(
-    lesson: Lesson, learning_rate, learner: ImitationLearner, batch: Int[Array, " batch"]
-) -> ImitationLearner:
+def imitation_step(pairs: RegressionPairs, learning_rate, state: TrainState, batch: Int[Array, " batch"]) -> TrainState:
     """One step of Adam on a batch of pairs; ids past the last pair are padding."""
-    p, q, noise = _gather(lesson, batch)
-    is_pair = batch < len(lesson.users)
-    label = lesson.teacher(p, q) + noise
+    p, q, noise = _gather(pairs, batch)
+    is_pair = batch < len(pairs.users)
+    label = pairs.teacher(p, q) + noise
 
     def loss(model: Imitator) -> Float[Array, ""]:
         return jnp.sum(jnp.where(is_pair, model(p, q) - label, 0.0) ** 2) / jnp.maximum(jnp.sum(is_pair), 1)
 
-    updates, state = _adam(learning_rate).update(jax.grad(loss)(learner.model), learner.optimizer)
-    return ImitationLearner(optax.apply_updates(learner.model, updates), state)
+    updates, optimizer = _adam(learning_rate).update(jax.grad(loss)(state.model), state.optimizer)
+    return TrainState(optax.apply_updates(state.model, updates), optimizer)
 
 
-def errors(model: Imitator, lesson: Lesson) -> Errors:
+def errors(model: Imitator, pairs: RegressionPairs) -> Errors:
     """How far model, teacher and zero are off the labels of all pairs."""
-    count = len(lesson.users)
+    count = len(pairs.users)
     size = min(PAIRS_PER_CHUNK, count)
     chunks = jnp.arange(-(-count // size) * size, dtype=jnp.int32).reshape(-1, size)
 
     def squares(ids: Int[Array, " chunk"]) -> Float[Array, " 3"]:
-        p, q, noise = _gather(lesson, ids)
-        score = lesson.teacher(p, q)
+        p, q, noise = _gather(pairs, ids)
+        score = pairs.teacher(p, q)
         off = jnp.stack([model(p, q) - score - noise, noise, score + noise])
         return jnp.sum(jnp.where((ids < count)[None, :], off, 0.0) ** 2, axis=1)
 
     return Errors(*jnp.sqrt(jnp.sum(jax.lax.map(squares, chunks), axis=0) / count))
 
 
-def _gather(lesson: Lesson, ids: Int[Array, " batch"]):
-    users, items, noise = (x.at[ids].get(mode="clip") for x in (lesson.users, lesson.items, lesson.noise))
-    return lesson.p[users], lesson.q[items], noise
+def _gather(pairs: RegressionPairs, ids: Int[Array, " batch"]):
+    users, items, noise = (x.at[ids].get(mode="clip") for x in (pairs.users, pairs.items, pairs.noise))
+    return pairs.p[users], pairs.q[items], noise
 
 
 def _adam(learning_rate) -> optax.GradientTransformation:

@@ -1,6 +1,6 @@
 """Grids of imitators: members of one seed share a task, and differ in their learning rate.
 
-Each group has a task of its own, drawn from its seed; `spread.py` says who is in a group and where it is trained. What
+Each group has a task of its own, drawn from its seed; `blocks.py` says who is in a group and where it is trained. What
 imitation.py does for one run is done here for all members of a block by three compiled programs: draw, train, measure.
 """
 
@@ -15,18 +15,18 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
 from ncfjax.models.imitator import Imitator
-from ncfjax.training import spread
+from ncfjax.training import blocks
+from ncfjax.training.blocks import Block, Group, MemoryEstimate, State, count_trace
 from ncfjax.training.imitation import (
     PAIRS_PER_CHUNK,
     Errors,
-    ImitationLearner,
     ImitationSpec,
     errors,
     init_imitator,
     train_imitator,
 )
-from ncfjax.training.imitation_task import Sizes, Source, Task
-from ncfjax.training.spread import Block, Estimate, Group, State, count_trace
+from ncfjax.training.imitation_task import PairSource, Sizes, Task
+from ncfjax.training.train_state import TrainState
 
 CPU_WIDTH = 1  # networks go alone on a CPU: products of several at once are slower there than one after the other
 
@@ -48,18 +48,18 @@ class Measured(NamedTuple):
 def cut_into_groups(
     members: list[ImitationMember], spec: ImitationSpec, sizes: Sizes, memory_bytes: int
 ) -> list[Group]:
-    """See spread.py. Raises ValueError where not even one member fits."""
-    return spread.cut_into_groups(members, memory_estimate(spec, sizes), memory_bytes, CPU_WIDTH)
+    """See blocks.py. Raises ValueError where not even one member fits."""
+    return blocks.cut_into_groups(members, memory_estimate(spec, sizes), memory_bytes, CPU_WIDTH)
 
 
 def cut_into_blocks(
     groups: list[Group], width: int, spec: ImitationSpec, sizes: Sizes, memory_bytes: int
 ) -> list[Block]:
-    """See spread.py; `width` is that of the widest group of the whole grid."""
-    return spread.cut_into_blocks(groups, width, memory_estimate(spec, sizes), memory_bytes)
+    """See blocks.py; `width` is that of the widest group of the whole grid."""
+    return blocks.cut_into_blocks(groups, width, memory_estimate(spec, sizes), memory_bytes)
 
 
-def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> Estimate:
+def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> MemoryEstimate:
     """Bytes of a member, its draw included although those of one seed share it. A test holds it against XLA's.
 
     Nothing grows with pairs times dimension.
@@ -73,7 +73,7 @@ def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> Estimate:
     width = 4 * spec.embedding_dim + sum(spec.layers)
     most = min(PAIRS_PER_CHUNK, max(sizes.num_pairs // 10, sizes.num_fresh))
     step, measuring = 2 * 4 * spec.batch_size * width, 4 * most * width
-    return Estimate(0, vectors + pairs + weights + max(order + step, measuring))
+    return MemoryEstimate(0, vectors + pairs + weights + max(order + step, measuring))
 
 
 def num_parameters(spec: ImitationSpec) -> int:
@@ -85,22 +85,22 @@ def num_parameters(spec: ImitationSpec) -> int:
 class ImitationProgram:
     """The compiled programs of one block: draw, train, measure. Blocks of one shape share them."""
 
-    def __init__(self, source: Source, spec: ImitationSpec, block: Block):
+    def __init__(self, source: PairSource, spec: ImitationSpec, block: Block):
         self.sizes, self.spec, self.block = source.sizes, spec, block
-        groups, self.mesh = spread.filled(block)
-        rates = np.asarray([[member.learning_rate for member in group] for group in groups], np.float32)
+        groups, self.mesh = blocks.filled(block)
+        learning_rates = np.asarray([[member.learning_rate for member in group] for group in groups], np.float32)
         seeds = np.asarray([group[0].seed for group in groups], np.uint32)
         draws = {int(seed): source.draw(int(seed)) for seed in seeds}
-        tasks = jax.tree.map(lambda *of_groups: np.stack(of_groups), *(draws[int(seed)] for seed in seeds))
-        self._rates, self._seeds, self.tasks = spread.split((rates, seeds, tasks), self.mesh)
+        tasks = jax.tree.map(lambda *groups: np.stack(groups), *(draws[int(seed)] for seed in seeds))
+        self._learning_rates, self._seeds, self.tasks = blocks.split((learning_rates, seeds, tasks), self.mesh)
 
     @property
     def members(self) -> list[ImitationMember]:
         return self.block.members
 
     def memory_bytes(self) -> int:
-        """Estimate of the memory that the block needs, over all devices."""
-        return memory_estimate(self.spec, self.sizes).each * self._rates.size
+        """MemoryEstimate of the memory that the block needs, over all devices."""
+        return memory_estimate(self.spec, self.sizes).each * self._learning_rates.size
 
     def compile(self) -> None:
         """Compiles all three programs by running them for no epoch, which draws and measures every member once."""
@@ -108,42 +108,42 @@ class ImitationProgram:
 
     def init(self) -> State:
         """Every member freshly drawn from its seed."""
-        return State(_draw(self._rates, self._seeds, spec=self.spec, mesh=self.mesh), 0)
+        return State(_draw(self._learning_rates, self._seeds, spec=self.spec, mesh=self.mesh), 0)
 
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
         epochs = jnp.int32(state.epoch), jnp.int32(num_epochs)
-        arguments = state.learners, self._rates, self._seeds, self.tasks, *epochs
+        arguments = state.train_states, self._learning_rates, self._seeds, self.tasks, *epochs
         return State(_trainer()(*arguments, spec=self.spec, mesh=self.mesh), state.epoch + num_epochs)
 
     def errors(self, state: State) -> Measured:
         """float[members] each, in the order of `members`."""
-        measured = _measure(state.learners.model, self.tasks, mesh=self.mesh)
-        return jax.tree.map(partial(spread.per_member, self.block), measured)
+        measured = _measure(state.train_states.model, self.tasks, mesh=self.mesh)
+        return jax.tree.map(partial(blocks.per_member, self.block), measured)
 
     def models(self, state: State) -> list[Imitator]:
         """The networks, in the order of `members`."""
-        return spread.each_member(self.block, state.learners.model)
+        return blocks.each_member(self.block, state.train_states.model)
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
-        return ~spread.per_member(self.block, spread.finite(state.learners.model))
+        return ~blocks.per_member(self.block, blocks.finite(state.train_states.model))
 
 
 @partial(jax.jit, static_argnames=("spec", "mesh"))
-def _draw(rates: Float[Array, "groups width"], seeds, *, spec: ImitationSpec, mesh: Mesh) -> ImitationLearner:
+def _draw(learning_rates: Float[Array, "groups width"], seeds, *, spec: ImitationSpec, mesh: Mesh) -> TrainState:
     count_trace("draw")
 
-    def draw_group(rates, seed):
-        learner = init_imitator(spec, seed)  # the learning rate has no part in it
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (*rates.shape, *x.shape)), learner)
+    def draw_group(learning_rates, seed):
+        state = init_imitator(spec, seed)  # the learning rate has no part in it
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (*learning_rates.shape, *x.shape)), state)
 
-    return spread.spread(draw_group, mesh, rates, seeds, num_shared=0)
+    return blocks.map_over_devices(draw_group, mesh, learning_rates, seeds, num_shared=0)
 
 
 def _train(
-    learners: ImitationLearner,
-    rates,
+    train_states: TrainState,
+    learning_rates,
     seeds,
     tasks: Task,
     first_epoch,
@@ -151,21 +151,25 @@ def _train(
     *,
     spec: ImitationSpec,
     mesh: Mesh,
-) -> ImitationLearner:
+) -> TrainState:
     count_trace("train")
 
-    def train_group(learners, rates, seed, task, first_epoch, num_epochs):
-        train = partial(train_imitator, spec, task.lesson(task.train))
-        return jax.vmap(lambda learner, rate: train(rate, learner, seed, first_epoch, num_epochs))(learners, rates)
+    def train_group(train_states, learning_rates, seed, task, first_epoch, num_epochs):
+        train = partial(train_imitator, spec, task.regression_pairs(task.train))
+        return jax.vmap(lambda state, rate: train(rate, state, seed, first_epoch, num_epochs))(
+            train_states, learning_rates
+        )
 
-    return spread.spread(train_group, mesh, learners, rates, seeds, tasks, first_epoch, num_epochs, num_shared=2)
+    return blocks.map_over_devices(
+        train_group, mesh, train_states, learning_rates, seeds, tasks, first_epoch, num_epochs, num_shared=2
+    )
 
 
 @cache
 def _trainer():
     # A single network of d=64, m=1 on both cores: 657,000 pairs a second, with YNN 478,000.
-    options = spread.compiler_options(spread.WITHOUT_YNN)
-    return jax.jit(_train, static_argnames=("spec", "mesh"), donate_argnames="learners", compiler_options=options)
+    options = blocks.compiler_options(blocks.WITHOUT_YNN)
+    return jax.jit(_train, static_argnames=("spec", "mesh"), donate_argnames="train_states", compiler_options=options)
 
 
 @partial(jax.jit, static_argnames="mesh")
@@ -173,11 +177,11 @@ def _measure(models, tasks: Task, *, mesh: Mesh) -> Measured:
     count_trace("measure")
 
     def measure_group(models, task):
-        test, fresh = task.lesson(task.test), task.fresh_lesson()
+        test, fresh = task.regression_pairs(task.test), task.fresh_regression_pairs()
 
         def measure(model: Imitator) -> Measured:
             return Measured(errors(model, test), None if fresh is None else errors(model, fresh))
 
         return jax.lax.map(measure, models)
 
-    return spread.spread(measure_group, mesh, models, tasks, num_shared=0)
+    return blocks.map_over_devices(measure_group, mesh, models, tasks, num_shared=0)

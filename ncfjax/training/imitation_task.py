@@ -12,7 +12,7 @@ import numpy as np
 from ncfjax.data.dot_pairs import DotPairOptions, Pairs, Vectors, draw_dot_pairs, split_pairs
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Dot, Similarity
-from ncfjax.training.imitation import Lesson
+from ncfjax.training.imitation import RegressionPairs
 
 
 class Sizes(NamedTuple):
@@ -38,34 +38,34 @@ class Task(NamedTuple):
     fresh_vectors: Vectors | None = None
     fresh: Pairs | None = None
 
-    def lesson(self, pairs: Pairs) -> Lesson:
+    def regression_pairs(self, pairs: Pairs) -> RegressionPairs:
         """`train` or `test`."""
-        return Lesson(self.teacher, *self.vectors, *pairs)
+        return RegressionPairs(self.teacher, *self.vectors, *pairs)
 
-    def fresh_lesson(self) -> Lesson | None:
-        return None if self.fresh is None else Lesson(self.teacher, *self.fresh_vectors, *self.fresh)
+    def fresh_regression_pairs(self) -> RegressionPairs | None:
+        return None if self.fresh is None else RegressionPairs(self.teacher, *self.fresh_vectors, *self.fresh)
 
 
-class Source(NamedTuple):
+class PairSource(NamedTuple):
     """Where the tasks of a grid come from."""
 
     sizes: Sizes
     draw: Callable[[int], Task]  # of a seed
 
 
-def dot_source(options: DotPairOptions) -> Source:
+def dot_source(options: DotPairOptions) -> PairSource:
     """The study's tasks."""
     sizes = Sizes(options.num_users, options.num_users, options.num_pairs, options.num_fresh)
 
     def draw(seed: int) -> Task:
         return Task(Dot(options.embedding_dim, biases=False), *draw_dot_pairs(options, seed))
 
-    return Source(sizes, draw)
+    return PairSource(sizes, draw)
 
 
 def recommender_source(
     num_users: int, num_items: int, pairs_per_user: int, noise: float, trained: Callable[[int], Recommender]
-) -> Source:
+) -> PairSource:
     """Tasks to distil recommenders, one `trained` for each seed, which also decides the pairs.
 
     Pairs are distinct and uniform over all users and items, `pairs_per_user` on average.
@@ -86,4 +86,4 @@ def recommender_source(
         pairs = split_pairs(np.random.default_rng(seed), num_users, num_items, sizes.num_pairs, noise)
         return Task(model.similarity, vectors, *pairs)
 
-    return Source(sizes, draw)
+    return PairSource(sizes, draw)

@@ -15,15 +15,16 @@ from ncfjax.data.history import unpack_history
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import SIMILARITIES
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
-from ncfjax.training.optimizers import OptimizerState, descend, init_optimizer, read, settle
+from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.sampling import (
     TrainingData,
     draw_unobserved,
+    feistel_permutation,
     sample_negatives,
     sample_unobserved,
-    scrambled,
     shuffled,
 )
+from ncfjax.training.train_state import TrainState
 
 INIT, EPOCH, SIMILARITY = range(3)  # what a key is for
 
@@ -42,7 +43,7 @@ class Spec(NamedTuple):
     shuffle_examples: bool = False  # sampled: `batch_size` then counts examples
 
 
-class Rates(NamedTuple):
+class Hyperparameters(NamedTuple):
     """What may differ between the members of one program: traced scalars."""
 
     learning_rate: Float[Array, "*members"]
@@ -51,19 +52,12 @@ class Rates(NamedTuple):
     negative_weight: Float[Array, "*members"]
 
 
-class Learner(NamedTuple):
-    """A model with its optimiser's state."""
-
-    model: Recommender
-    optimizer: OptimizerState
-
-
-def init_learner(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> Learner:
+def init_train_state(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> TrainState:
     """A fresh model, drawn from its seed."""
     key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
     similarity = SIMILARITIES[spec.model](spec.embedding_dim, key=similarity_key, **dict(spec.options))
     model = Recommender(num_users, num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
-    return Learner(model, init_optimizer(spec.optimizer, model))
+    return TrainState(model, init_optimizer(spec.optimizer, model))
 
 
 def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:
@@ -71,17 +65,19 @@ def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), EPOCH), epoch)
 
 
-def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
+def sampled_epoch(
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+) -> TrainState:
     """Every positive once, in random order, with negatives drawn anew."""
     order_key, negatives_key = jax.random.split(key)
     batches = shuffled(order_key, len(data.users), spec.batch_size)
-    indices, num_items = jnp.arange(len(batches)), learner.model.item.shape[0]
+    indices, num_items = jnp.arange(len(batches)), state.model.item.shape[0]
     drawn = None
     if spec.reject_positives:
         # Many small operations: cheaper for a whole epoch at once than in each of its small steps.
         drawn = draw_unobserved(negatives_key, batches, spec.num_negatives, data, num_items)
 
-    def step(learner, batch_and_index):
+    def step(state, batch_and_index):
         batch, index, negatives = batch_and_index
         if negatives is None:
             key, shape = jax.random.fold_in(negatives_key, index), (spec.batch_size, spec.num_negatives)
@@ -90,71 +86,79 @@ def sampled_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner
         users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
         examples = jnp.concatenate([items[:, None], negatives], axis=1)
         label = jnp.arange(1 + spec.num_negatives)[None, :] == 0
-        return _examples_step(spec, rates, learner, users, examples, label, valid), None
+        return _examples_step(spec, hyperparameters, state, users, examples, label, valid), None
 
-    return jax.lax.scan(step, learner, (batches, indices, drawn))[0]
+    return jax.lax.scan(step, state, (batches, indices, drawn))[0]
 
 
-def shuffled_examples_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
+def shuffled_examples_epoch(
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+) -> TrainState:
     """Every positive once with negatives drawn anew, all of them shuffled: a batch mixes examples of many users.
 
     As NCF's code trains. A positive and its negatives then move their user in as many steps, which matters to Adam.
     """
     order_key, negatives_key = jax.random.split(key)
     num_positives, per_positive = len(data.users), 1 + spec.num_negatives
-    num_items = learner.model.item.shape[0]
+    num_items = state.model.item.shape[0]
     if spec.reject_positives:
         negatives = sample_unobserved(negatives_key, data.users, spec.num_negatives, data, num_items)
     else:
         negatives = sample_negatives(negatives_key, (num_positives, spec.num_negatives), num_items)
     items = jnp.concatenate([data.items[:, None], negatives], axis=1).reshape(-1)
 
-    def step(learner, batch):
+    def step(state, batch):
         valid = batch < len(items)
         users = data.users.at[batch // per_positive].get(mode="clip")
         examples, label = items.at[batch].get(mode="clip")[:, None], (batch % per_positive == 0)[:, None]
-        return _examples_step(spec, rates, learner, users, examples, label, valid), None
+        return _examples_step(spec, hyperparameters, state, users, examples, label, valid), None
 
-    return jax.lax.scan(step, learner, scrambled(order_key, len(items), spec.batch_size))[0]
+    return jax.lax.scan(step, state, feistel_permutation(order_key, len(items), spec.batch_size))[0]
 
 
-def _examples_step(spec: Spec, rates: Rates, learner: Learner, users, items, label, valid) -> Learner:
+def _examples_step(
+    spec: Spec, hyperparameters: Hyperparameters, state: TrainState, users, items, label, valid
+) -> TrainState:
     """One step on examples [batch, examples] of a batch of users."""
-    num_users, num_items = len(learner.model.user), len(learner.model.item)
+    num_users, num_items = len(state.model.user), len(state.model.item)
     ids = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
-    user, item = read(spec.optimizer, rates.learning_rate, *learner, *ids)
+    user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, *ids)
     q = item.values.reshape(*items.shape, -1)
-    arguments = label, valid, rates.negative_weight, rates.regularization
-    gradient = sampled_gradient(learner.model.similarity, user.values, q, *arguments)
-    return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, user, item, gradient))
+    arguments = label, valid, hyperparameters.negative_weight, hyperparameters.regularization
+    gradient = sampled_gradient(state.model.similarity, user.values, q, *arguments)
+    return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient)
 
 
-def expected_epoch(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, key: Array) -> Learner:
+def expected_epoch(
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+) -> TrainState:
     """Every user once, in random order, in blocks of `batch_size` users with all their positives and every item as a
     negative."""
-    num_users, num_items = learner.model.user.shape[0], learner.model.item.shape[0]
-    negatives_per_positive = rates.negative_weight * spec.num_negatives
+    num_users, num_items = state.model.user.shape[0], state.model.item.shape[0]
+    negatives_per_positive = hyperparameters.negative_weight * spec.num_negatives
 
-    def step(learner, users):
+    def step(state, users):
         positives = unpack_history(data.history, users, num_items)
         count = data.count.at[users].get(mode="fill", fill_value=0)
-        user, item = read(spec.optimizer, rates.learning_rate, *learner, users, None)
-        arguments = positives, count, negatives_per_positive, rates.regularization, spec.reject_positives
-        gradient = expected_gradient(learner.model.similarity, user.values, item.values, *arguments)
-        return Learner(*descend(spec.optimizer, rates.learning_rate, *learner, user, item, gradient)), None
+        user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, users, None)
+        arguments = positives, count, negatives_per_positive, hyperparameters.regularization, spec.reject_positives
+        gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments)
+        return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient), None
 
-    return jax.lax.scan(step, learner, shuffled(key, num_users, spec.batch_size))[0]
+    return jax.lax.scan(step, state, shuffled(key, num_users, spec.batch_size))[0]
 
 
 EPOCHS = {"expected": expected_epoch, "sampled": sampled_epoch}  # shuffle_examples: shuffled_examples_epoch
 
 
-def train(spec: Spec, data: TrainingData, rates: Rates, learner: Learner, seed, first_epoch, num_epochs) -> Learner:
+def train(
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, seed, first_epoch, num_epochs
+) -> TrainState:
     """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on."""
     run_epoch = shuffled_examples_epoch if spec.shuffle_examples else EPOCHS[spec.objective]
 
-    def body(epoch, learner):
-        learner = run_epoch(spec, data, rates, learner, epoch_key(seed, epoch))
-        return Learner(*settle(spec.optimizer, rates.learning_rate, *learner))
+    def body(epoch, state):
+        state = run_epoch(spec, data, hyperparameters, state, epoch_key(seed, epoch))
+        return apply_missed_decay(spec.optimizer, hyperparameters.learning_rate, state)
 
-    return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, learner)
+    return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, state)

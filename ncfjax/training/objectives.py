@@ -51,11 +51,11 @@ def sampled_gradient(
     """
     weight = jnp.where(label, 1.0, negative_weight) * valid[:, None]
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), similarity, p, q)
-    own, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
+    weights, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
     item += regularization * weight[..., None] * q
-    own = _penalized(own, similarity, regularization * jnp.sum(weight))
-    return Gradient(user, item.reshape(-1, item.shape[-1]), own)
+    weights = _penalized(weights, similarity, regularization * jnp.sum(weight))
+    return Gradient(user, item.reshape(-1, item.shape[-1]), weights)
 
 
 def expected_gradient(
@@ -78,14 +78,14 @@ def expected_gradient(
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), similarity, p, q)
     as_negative = weight[:, None] * jax.nn.sigmoid(scores)
     as_positive = jax.nn.sigmoid(scores) - 1.0
-    own, user, item = pull_back(
+    weights, user, item = pull_back(
         jnp.where(positives, as_positive if reject_positives else as_negative + as_positive, as_negative)
     )
     examples = (1.0 + negatives_per_positive) * count
     item_examples = jnp.sum(positives, axis=0) + (weight @ ~positives if reject_positives else jnp.sum(weight))
     user += regularization * examples[:, None] * p
     item += regularization * item_examples[:, None] * q
-    return Gradient(user, item, _penalized(own, similarity, regularization * jnp.sum(examples)))
+    return Gradient(user, item, _penalized(weights, similarity, regularization * jnp.sum(examples)))
 
 
 def _penalized(gradient: Similarity, similarity: Similarity, strength: Float[Array, ""]) -> Similarity:

@@ -23,8 +23,8 @@ may be traced, so a grid can hold a different one in each member.
 Where a batch touches a good part of a table, `adam` moves all of it: a row by itself costs more than its share of a
 sweep through the table.
 
-A step reads rows (`read`), takes the gradient at what it read, and moves them (`descend`): each table is gathered from
-and scattered to once, and so are its moments.
+A step gathers rows (`gather_rows`), takes the gradient there, and moves them (`apply_gradient`): each table is gathered
+from and scattered to once, and so are its moments. `apply_missed_decay` ends an epoch: no row waits after it.
 """
 
 import math
@@ -40,6 +40,7 @@ from jaxtyping import Array, Float, Int
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
 from ncfjax.training.objectives import Gradient
+from ncfjax.training.train_state import TrainState
 
 B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba; Keras and PyTorch too, for the mean over a batch, not its sum
 _RATIO = B1 / math.sqrt(B2)
@@ -94,53 +95,55 @@ def _fresh(table: Float[Array, "rows dim"]) -> Moments:
     return Moments(jnp.zeros_like(table), jnp.zeros_like(table), jnp.zeros(len(table), jnp.int32))
 
 
-def read(
+def gather_rows(
     name: str,
     learning_rate,
-    model: Recommender,
-    state: OptimizerState,
+    train_state: TrainState,
     users: Int[Array, " users"],
     items: Int[Array, " items"] | None,
 ) -> tuple[Rows, Rows]:
-    """The given rows of both tables, with what waits in them made up for.
+    """The given rows of both tables, with the decay that they missed.
 
     Ids past the table are padding. `items` is None where every step moves all of them, so that none ever waits.
     """
+    model, state = train_state
     user, item = model.user[...], model.item[...]
     if name == "sgd":
         return Rows(users, _take(user, users), None), Rows(items, _take(item, items), None)
     return (
-        _read_rows(name, learning_rate, user, state.user, state.step, users),
-        _read_rows(name, learning_rate, item, state.item, state.step, items),
+        _gather_with_moments(name, learning_rate, user, state.user, state.step, users),
+        _gather_with_moments(name, learning_rate, item, state.item, state.step, items),
     )
 
 
-def settle(name: str, learning_rate, model: Recommender, state: OptimizerState) -> tuple[Recommender, OptimizerState]:
-    """The model and its state with nothing left waiting: as dense Adam would leave them."""
-    if name != "adam":
-        return model, state
-    user, user_moments = _caught_up(learning_rate, model.user[...], state.user, state.step)
-    item, item_moments = _caught_up(learning_rate, model.item[...], state.item, state.step)
-    return _replaced(model, user, item), state._replace(user=user_moments, item=item_moments)
-
-
-def descend(
-    name: str, learning_rate, model: Recommender, state: OptimizerState, user: Rows, item: Rows, gradient: Gradient
-) -> tuple[Recommender, OptimizerState]:
-    """One step against the gradient at the rows that were read."""
+def apply_gradient(
+    name: str, learning_rate, train_state: TrainState, user: Rows, item: Rows, gradient: Gradient
+) -> TrainState:
+    """One step against the gradient at the rows that were gathered."""
+    model, state = train_state
     if name == "sgd":
         tables = (
             _add(table[...], rows.ids, -learning_rate * g)
             for table, rows, g in ((model.user, user, gradient.user), (model.item, item, gradient.item))
         )
         similarity = jax.tree.map(lambda x, g: x - learning_rate * g, model.similarity, gradient.similarity)
-        return _replaced(model, *tables, similarity), state
+        return TrainState(_replaced(model, *tables, similarity), state)
     step = state.step + 1
     user_table, user_moments = _move(learning_rate, model.user[...], state.user, step, user, gradient.user)
     item_table, item_moments = _move(learning_rate, model.item[...], state.item, step, item, gradient.item)
-    updates, own_moments = _adam(learning_rate, model.similarity).update(gradient.similarity, state.similarity)
+    updates, moments = _adam(learning_rate, model.similarity).update(gradient.similarity, state.similarity)
     moved = _replaced(model, user_table, item_table, optax.apply_updates(model.similarity, updates))
-    return moved, AdamState(step, user_moments, item_moments, own_moments)
+    return TrainState(moved, AdamState(step, user_moments, item_moments, moments))
+
+
+def apply_missed_decay(name: str, learning_rate, train_state: TrainState) -> TrainState:
+    """The model and its state with nothing left waiting: as dense Adam would leave them."""
+    if name != "adam":
+        return train_state
+    model, state = train_state
+    user, user_moments = _rows_with_missed_decay(learning_rate, model.user[...], state.user, state.step)
+    item, item_moments = _rows_with_missed_decay(learning_rate, model.item[...], state.item, state.step)
+    return TrainState(_replaced(model, user, item), state._replace(user=user_moments, item=item_moments))
 
 
 def _correction(step: Int[Array, ""]) -> Float[Array, "..."]:
@@ -166,17 +169,17 @@ def _direction(mean, square, step):
     return mean / (jnp.sqrt(square) + EPS * jnp.sqrt(-jnp.expm1(jnp.maximum(step, 1) * math.log(B2))))
 
 
-def _read_rows(name: str, learning_rate, table, moments: Moments, step, ids) -> Rows:
+def _gather_with_moments(name: str, learning_rate, table, moments: Moments, step, ids) -> Rows:
     values = _take(table, ids)
     if ids is None or (name == "adam" and _MOVE_ALL * len(ids) >= len(table)):
         return Rows(ids, values, None)
     moments = jax.tree.map(lambda x: _take(x, ids), moments)
     if name == "adam":
-        values, moments = _caught_up(learning_rate, values, moments, step)
+        values, moments = _rows_with_missed_decay(learning_rate, values, moments, step)
     return Rows(ids, values, moments)
 
 
-def _caught_up(learning_rate, values, moments: Moments, step) -> tuple[Array, Moments]:
+def _rows_with_missed_decay(learning_rate, values, moments: Moments, step) -> tuple[Array, Moments]:
     """Rows as they are after all of `step` steps, the last of which they may have missed."""
     k = step - moments.step
     missed = learning_rate * (_tail(moments.step) - _power(_RATIO, k) * _tail(step))

@@ -52,7 +52,7 @@ def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches bat
     return jnp.concatenate([order, padding]).reshape(num_batches, batch_size)
 
 
-def scrambled(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:
+def feistel_permutation(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:
     """0..count-1 in pseudorandom order in batches, among them a few ids past the end, which are padding.
 
     A Feistel network (Luby and Rackoff, SIAM J. Computing 1988) over the smallest square that holds `count`: for the

@@ -7,7 +7,7 @@ import pytest
 from ncfjax.baselines.item_based import USERS_PER_BLOCK, ItemBased, _gram
 from ncfjax.baselines.popularity import Popularity
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK as RANKED_AT_ONCE
-from ncfjax.evaluation.ranking import Questions, rank_held_out
+from ncfjax.evaluation.ranking import EvaluationBatches, rank_held_out
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Dot
 
@@ -24,8 +24,8 @@ def floats(*shape: int) -> jax.ShapeDtypeStruct:
 
 
 def test_co_occurrences_hold_a_block_of_users_at_a_time():
-    held = temporary_bytes(lambda history: _gram(history, ITEMS), HISTORY)
-    assert held < 4 * (6 * USERS_PER_BLOCK * ITEMS + 3 * ITEMS**2)
+    temporary = temporary_bytes(lambda history: _gram(history, ITEMS), HISTORY)
+    assert temporary < 4 * (6 * USERS_PER_BLOCK * ITEMS + 3 * ITEMS**2)
 
 
 def ials() -> Recommender:
@@ -39,5 +39,5 @@ def ials() -> Recommender:
 def test_ranking_holds_the_scores_of_a_block_of_users_at_a_time(make):
     blocks = -(-USERS // RANKED_AT_ONCE)
     ids = [jax.ShapeDtypeStruct((blocks, RANKED_AT_ONCE, *more), jnp.int32) for more in ((), (), (99,))]
-    held = temporary_bytes(rank_held_out, make(), Questions(*ids, unranked=HISTORY))
-    assert held < 4 * 10 * RANKED_AT_ONCE * ITEMS + 4 * 8 * USERS + 4 * ITEMS**2
+    temporary = temporary_bytes(rank_held_out, make(), EvaluationBatches(*ids, unranked=HISTORY))
+    assert temporary < 4 * 10 * RANKED_AT_ONCE * ITEMS + 4 * 8 * USERS + 4 * ITEMS**2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ncfjax.data import catalog
-from ncfjax.data.catalog import CATALOG, NAMES, Entry, Source, checksum, load
+from ncfjax.data.catalog import CATALOG, NAMES, Entry, RemoteFile, checksum, load
 from ncfjax.data.movielens import read_movielens
 from ncfjax.data.ncf import read_ncf_files
 from ncfjax.data.synthetic import SyntheticOptions
@@ -35,13 +35,13 @@ def git_blob(content):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A web server with `content` by path; `asked` lists the paths asked for. Proxies do not apply to it."""
+    """A web server with `content` by path; `requested` lists what was requested. Proxies do not apply to it."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    content, asked = {}, []
+    content, requested = {}, []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
             body = content.get(self.path)
             self.send_response(404 if body is None else 200)
             self.end_headers()
@@ -53,7 +53,7 @@ def server(monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
-        running.content, running.asked = content, asked
+        running.content, running.requested = content, requested
         running.address = f"http://127.0.0.1:{running.server_port}/"
         yield running
         running.shutdown()
@@ -64,8 +64,8 @@ def server(monkeypatch):
 def tiny(server, monkeypatch):
     """The data set "tiny" in NCF's format, on the server."""
     server.content.update({f"/{name}": content for name, content in NCF_FILES.items()})
-    sources = tuple(Source(name, server.address + name, git_blob(content)) for name, content in NCF_FILES.items())
-    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, read_ncf_files))
+    files = tuple(RemoteFile(name, server.address + name, git_blob(content)) for name, content in NCF_FILES.items())
+    monkeypatch.setitem(CATALOG, "tiny", Entry(files, read_ncf_files))
     return server
 
 
@@ -75,8 +75,8 @@ def tiny_ratings(server, monkeypatch):
     archive = zipped("folder/ratings.dat", RATINGS)
     server.content["/tiny.zip"] = archive
     digest = "md5:" + hashlib.md5(archive).hexdigest()
-    source = Source("ratings.dat", server.address + "tiny.zip", digest, "folder/ratings.dat")
-    monkeypatch.setitem(CATALOG, "tiny-ratings", Entry((source,), read_movielens))
+    file = RemoteFile("ratings.dat", server.address + "tiny.zip", digest, "folder/ratings.dat")
+    monkeypatch.setitem(CATALOG, "tiny-ratings", Entry((file,), read_movielens))
     return server
 
 
@@ -98,7 +98,7 @@ def test_the_checksum_of_a_file_is_its_git_blob_id(tmp_path):
 def test_files_are_downloaded_once(tiny, tmp_path):
     first = load("tiny", data_dir=tmp_path / "new", num_negatives=1)
     again = load("tiny", data_dir=tmp_path / "new", num_negatives=1)
-    assert sorted(tiny.asked) == sorted(f"/{name}" for name in NCF_FILES)
+    assert sorted(tiny.requested) == sorted(f"/{name}" for name in NCF_FILES)
     assert sorted(path.name for path in (tmp_path / "new" / "tiny").iterdir()) == sorted(NCF_FILES)
     assert (first.name, first.negatives, first.note) == ("tiny", "file", "")
     np.testing.assert_array_equal(first.train.items, again.train.items)
@@ -107,7 +107,7 @@ def test_files_are_downloaded_once(tiny, tmp_path):
 def test_a_member_of_a_zip_file_is_downloaded_once(tiny_ratings, tmp_path):
     for _ in range(2):
         data = load("tiny-ratings", data_dir=tmp_path, num_negatives=1)
-    assert tiny_ratings.asked == ["/tiny.zip"]
+    assert tiny_ratings.requested == ["/tiny.zip"]
     assert [path.name for path in (tmp_path / "tiny-ratings").iterdir()] == ["ratings.dat"]
     assert (data.name, len(data.train), data.negatives) == ("tiny-ratings", 2, "1 drawn, seed=0")
 
@@ -117,7 +117,7 @@ def test_only_what_is_missing_is_downloaded(tiny, tmp_path, subfolder):
     write_ncf(tmp_path / subfolder)
     (tmp_path / subfolder / "tiny.test.negative").unlink()
     load("tiny", data_dir=tmp_path, num_negatives=1)
-    assert tiny.asked == ["/tiny.test.negative"]
+    assert tiny.requested == ["/tiny.test.negative"]
 
 
 def test_only_what_is_missing_is_reported(tiny, tmp_path):
@@ -145,13 +145,13 @@ def test_what_cannot_be_had_is_named_with_folder_and_address(tiny, tmp_path):
     message = str(caught.value)
     for part in ("tiny.test.rating", str(tmp_path / "data"), tiny.address, "404", "NCFJAX_DATA"):
         assert part in message
-    assert "tiny.test.negative" in message  # not asked for any more, missing all the same
+    assert "tiny.test.negative" in message  # not requested any more, missing all the same
     assert "\n" not in message
 
 
 def test_without_a_network_the_message_is_as_clear(tiny, tmp_path, monkeypatch):
-    sources = tuple(source._replace(address="http://127.0.0.1:9/" + source.file) for source in CATALOG["tiny"].sources)
-    monkeypatch.setitem(CATALOG, "tiny", Entry(sources, read_ncf_files))
+    files = tuple(file._replace(address="http://127.0.0.1:9/" + file.name) for file in CATALOG["tiny"].files)
+    monkeypatch.setitem(CATALOG, "tiny", Entry(files, read_ncf_files))
     with pytest.raises(
         FileNotFoundError, match=r"tiny: expected tiny\.train\.rating, .* in .*, got none, and the download"
     ):
@@ -179,7 +179,7 @@ def test_a_local_subset_without_its_files_says_that_there_is_no_address(tmp_path
 def test_local_files_are_found_in_the_folder_or_its_subfolder(tiny, tmp_path, subfolder, change, suffix):
     write_ncf(tmp_path / subfolder, change, suffix)
     data = load("tiny", data_dir=tmp_path, num_negatives=1)
-    assert (tiny.asked, data.note) == ([], "")
+    assert (tiny.requested, data.note) == ([], "")
 
 
 def test_local_files_that_lie_in_both_folders_are_read_together(tiny, tmp_path):
@@ -187,7 +187,7 @@ def test_local_files_that_lie_in_both_folders_are_read_together(tiny, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny.test.rating").rename(tmp_path / "tiny" / "tiny.test.rating")
     data = load("tiny", data_dir=tmp_path, num_negatives=1)
-    assert (tiny.asked, len(data.train), data.negatives, data.note) == ([], 3, "file", "")
+    assert (tiny.requested, len(data.train), data.negatives, data.note) == ([], 3, "file", "")
 
 
 @pytest.mark.parametrize(("whole", "part"), [("", "tiny"), ("tiny", "")])
@@ -197,14 +197,14 @@ def test_a_folder_with_all_files_is_not_mixed_with_another(tiny, tmp_path, whole
     (tmp_path / part / "tiny.test.rating").unlink()
     (tmp_path / part / "tiny.train.rating").write_bytes(TRAIN + b"1\t0\t3\t50\n")
     data = load("tiny", data_dir=tmp_path, num_negatives=1)
-    assert (tiny.asked, len(data.train), data.note) == ([], 3, "")
+    assert (tiny.requested, len(data.train), data.note) == ([], 3, "")
 
 
 def test_local_files_that_are_not_the_original_are_taken_and_noted(tiny, tmp_path):
     write_ncf(tmp_path)
     (tmp_path / "tiny.train.rating").write_bytes(TRAIN + b"1\t2\t3\t40\n")
     data = load("tiny", data_dir=tmp_path, num_negatives=1)
-    assert tiny.asked == []
+    assert tiny.requested == []
     assert data.note == "local tiny.train.rating is not the original; 1 repeated train pairs dropped"
 
 
@@ -279,9 +279,9 @@ def test_names_lists_every_data_set_once():
 def test_the_original_files_have_the_checksums_of_the_catalog(real_data):
     for entry, suffixes in (("ml-1m", (1, 2)), ("pinterest", (1,))):
         for index in suffixes:
-            source = CATALOG[entry].sources[index]
-            content = gzip.decompress((real_data / f"{source.file}.gz").read_bytes())
-            assert checksum(content, source.checksum) == source.checksum
+            file = CATALOG[entry].files[index]
+            content = gzip.decompress((real_data / f"{file.name}.gz").read_bytes())
+            assert checksum(content, file.checksum) == file.checksum
 
 
 @pytest.mark.realdata

@@ -26,9 +26,9 @@ def test_pairs_are_distinct_and_uniform_over_the_users_that_take_part(drop_last_
     assert len(set(zip(users.tolist(), items.tolist(), strict=True))) == 11_000
     for ids, count in ((users, num_paired), (items, 220)):
         assert ids.max() == count - 1
-        found = np.bincount(ids, minlength=count)
+        counts = np.bincount(ids, minlength=count)
         mean = 11_000 / count
-        assert np.sum((found - mean) ** 2 / mean) < count + 4 * np.sqrt(
+        assert np.sum((counts - mean) ** 2 / mean) < count + 4 * np.sqrt(
             2 * count
         )  # chi-squared, and 4 of its deviations
     tested = np.bincount(data.test.users, minlength=num_paired)

@@ -58,8 +58,8 @@ def bias_and_variance(
     ],
 )
 def test_three_ranks_and_one_sample_on_paper(tradeoff, expected, replacement):
-    found = bias_variance(hit_ratio, 1, 2, 1, tradeoff=tradeoff, replacement=replacement)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    estimates = bias_variance(hit_ratio, 1, 2, 1, tradeoff=tradeoff, replacement=replacement)
+    np.testing.assert_allclose(estimates, expected, atol=1e-12)
 
 
 def test_the_rank_is_scaled_to_the_catalogue():
@@ -76,8 +76,8 @@ def test_two_users_with_catalogues_of_their_own_on_paper():
     correction = partial(bias_variance, tradeoff=1.0, replacement=True)
     values = corrected_values(ranks, others, 1, hit_ratio, 1, correction)
     np.testing.assert_allclose(values, [2 / 3, 0], atol=1e-12)
-    found = estimate(ranks, others, 1, hit_ratio, 1, correction)
-    assert found.mean == pytest.approx(1 / 3) and found.standard_error == pytest.approx(1 / 3)
+    estimates = estimate(ranks, others, 1, hit_ratio, 1, correction)
+    assert estimates.mean == pytest.approx(1 / 3) and estimates.standard_error == pytest.approx(1 / 3)
 
 
 def test_without_a_correction_the_estimate_is_the_sampled_metric():
@@ -96,17 +96,17 @@ def test_probabilities_are_scipys(size):
         expected = stats.binom.pmf(sampled, num_sampled, ranks / num_others)
     else:
         expected = stats.hypergeom.pmf(sampled, num_others, ranks, num_sampled)
-    found = sampled_rank_probabilities(num_others, num_sampled, replacement=replacement)
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    estimates = sampled_rank_probabilities(num_others, num_sampled, replacement=replacement)
+    np.testing.assert_allclose(estimates, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("num_others", "num_sampled"), [(3_600, 99), (10_000, 99), (2_000, 999), (999, 999)])
 @pytest.mark.parametrize("replacement", [True, False])
 def test_probabilities_of_large_catalogues_sum_to_one(num_others, num_sampled, replacement):
-    found = sampled_rank_probabilities(num_others, num_sampled, replacement=replacement)
-    assert found.shape == (num_others + 1, num_sampled + 1) and (found >= 0).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
-    np.testing.assert_allclose(found, found[::-1, ::-1], atol=1e-9)  # the last is the first, from below
+    estimates = sampled_rank_probabilities(num_others, num_sampled, replacement=replacement)
+    assert estimates.shape == (num_others + 1, num_sampled + 1) and (estimates >= 0).all()
+    np.testing.assert_allclose(estimates.sum(axis=1), 1, atol=1e-9)
+    np.testing.assert_allclose(estimates, estimates[::-1, ::-1], atol=1e-9)  # the last is the first, from below
 
 
 @pytest.mark.parametrize("prior", [uniform, favour_the_first])
@@ -119,27 +119,27 @@ def test_the_closed_form_is_what_a_minimiser_finds(tradeoff, replacement, prior)
         bias, variance = bias_and_variance(correction, ndcg, 3, 8, replacement=replacement)
         return float(weights @ (bias**2 + tradeoff * variance))
 
-    found = bias_variance(ndcg, 3, 8, 4, tradeoff=tradeoff, replacement=replacement, prior=prior)
+    estimates = bias_variance(ndcg, 3, 8, 4, tradeoff=tradeoff, replacement=replacement, prior=prior)
     best = optimize.minimize(objective, np.zeros(5), options={"gtol": 1e-9})
-    assert objective(found) <= best.fun + 1e-12
-    np.testing.assert_allclose(found, best.x, atol=1e-4)
+    assert objective(estimates) <= best.fun + 1e-12
+    np.testing.assert_allclose(estimates, best.x, atol=1e-4)
 
 
 def test_the_least_squared_error_is_the_mean_over_ranks_given_the_sampled_one():
     joint = favour_the_first(np.arange(31))[:, None] * sampled_rank_probabilities(30, 9, replacement=False)
-    found = bias_variance(ndcg, 5, 30, 9, tradeoff=1.0, replacement=False, prior=favour_the_first)
+    estimates = bias_variance(ndcg, 5, 30, 9, tradeoff=1.0, replacement=False, prior=favour_the_first)
     expected = ndcg(np.arange(31)[:, None], 5) @ joint / joint.sum(axis=0)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(estimates, expected, atol=1e-12)
 
 
 def test_of_many_unbiased_corrections_the_one_of_least_variance_is_taken():
     """Three ranks fix three of the six values of g; the rest is free."""
-    found = bias_variance(ndcg, 2, 2, 5, tradeoff=0.0, replacement=True)
-    bias, variance = bias_and_variance(found, ndcg, 2, 2, replacement=True)
+    estimates = bias_variance(ndcg, 2, 2, 5, tradeoff=0.0, replacement=True)
+    bias, variance = bias_and_variance(estimates, ndcg, 2, 2, replacement=True)
     np.testing.assert_allclose(bias, 0, atol=1e-9)
     free = np.linalg.svd(sampled_rank_probabilities(2, 5, replacement=True))[2][3:]
     for step in 0.1 * np.concatenate([free, -free]):
-        other, wider = bias_and_variance(found + step, ndcg, 2, 2, replacement=True)
+        other, wider = bias_and_variance(estimates + step, ndcg, 2, 2, replacement=True)
         np.testing.assert_allclose(other, 0, atol=1e-9)
         assert wider.mean() > variance.mean()
 
@@ -159,8 +159,8 @@ def test_the_rank_estimate_is_unbiased(size):
 @given(sizes)
 def test_a_metric_that_is_linear_in_the_rank_is_corrected_without_bias(size):
     num_others, num_sampled, replacement = size
-    found = bias_variance(auc, num_others, num_others, num_sampled, tradeoff=0.0, replacement=replacement)
-    bias, _ = bias_and_variance(found, auc, num_others, num_others, replacement=replacement)
+    estimates = bias_variance(auc, num_others, num_others, num_sampled, tradeoff=0.0, replacement=replacement)
+    bias, _ = bias_and_variance(estimates, auc, num_others, num_others, replacement=replacement)
     np.testing.assert_allclose(bias, 0, atol=1e-5)
 
 
@@ -168,8 +168,8 @@ def test_a_metric_that_is_linear_in_the_rank_is_corrected_without_bias(size):
 @pytest.mark.parametrize("tradeoff", [0.0, 0.1, 1.0])
 def test_all_items_as_samples_give_the_exact_metric(metric, tradeoff):
     exact = metric(np.arange(101)[:, None], 10)
-    found = bias_variance(metric, 10, 100, 100, tradeoff=tradeoff, replacement=False)
-    np.testing.assert_allclose(found, exact, atol=1e-9)
+    estimates = bias_variance(metric, 10, 100, 100, tradeoff=tradeoff, replacement=False)
+    np.testing.assert_allclose(estimates, exact, atol=1e-9)
     np.testing.assert_array_equal(unbiased_rank(metric, 10, 100, 100), exact)
     ranks = np.random.default_rng(0).integers(0, 101, 50)
     correction = partial(bias_variance, tradeoff=tradeoff, replacement=False)
@@ -180,9 +180,9 @@ def test_all_items_as_samples_give_the_exact_metric(metric, tradeoff):
 @pytest.mark.parametrize("replacement", [True, False])
 def test_a_smaller_tradeoff_means_less_bias_and_more_variance_and_none_the_least_bias(metric, replacement):
     tradeoffs = [1.0, 0.1, 0.01, 1e-4, 0.0]
-    found = [bias_variance(metric, 10, 400, 20, tradeoff=t, replacement=replacement) for t in tradeoffs]
+    estimates = [bias_variance(metric, 10, 400, 20, tradeoff=t, replacement=replacement) for t in tradeoffs]
     others = [correction(metric, 10, 400, 20) for correction in (naive, unbiased_rank)]
-    measured = [bias_and_variance(g, metric, 10, 400, replacement=replacement) for g in found + others]
+    measured = [bias_and_variance(g, metric, 10, 400, replacement=replacement) for g in estimates + others]
     squared_bias = np.array([np.mean(bias**2) for bias, _ in measured])
     variance = np.array([np.mean(variance) for _, variance in measured])
     assert (np.diff(squared_bias[:5]) < 0).all() and (np.diff(variance[:5]) > 0).all()
@@ -190,17 +190,17 @@ def test_a_smaller_tradeoff_means_less_bias_and_more_variance_and_none_the_least
 
 
 def test_the_least_bias_of_99_samples_is_kept_from_rounding():
-    found, small = (bias_variance(hit_ratio, 10, 3_600, 99, tradeoff=t, replacement=False) for t in (0.0, 1e-6))
-    bias, rest = (bias_and_variance(g, hit_ratio, 10, 3_600, replacement=False)[0] for g in (found, small))
-    assert np.isfinite(found).all() and np.mean(bias**2) < np.mean(rest**2)
+    estimates, small = (bias_variance(hit_ratio, 10, 3_600, 99, tradeoff=t, replacement=False) for t in (0.0, 1e-6))
+    bias, rest = (bias_and_variance(g, hit_ratio, 10, 3_600, replacement=False)[0] for g in (estimates, small))
+    assert np.isfinite(estimates).all() and np.mean(bias**2) < np.mean(rest**2)
 
 
 def test_sampled_ranks_that_cannot_occur_are_worth_nothing():
     for tradeoff in (0.0, 0.1, 1.0):
-        found = bias_variance(
+        estimates = bias_variance(
             ndcg, 10, 50, 9, tradeoff=tradeoff, replacement=True, prior=lambda ranks: (ranks == 0).astype(float)
         )
-        np.testing.assert_allclose(found, [1.0] + [0.0] * 9, atol=1e-12)
+        np.testing.assert_allclose(estimates, [1.0] + [0.0] * 9, atol=1e-12)
 
 
 def test_a_metric_of_nothing_is_corrected_to_nothing():
@@ -211,10 +211,10 @@ def test_members_are_kept_and_small_unsigned_ranks_read():
     rng = np.random.default_rng(0)
     ranks, others = rng.integers(0, 100, (2, 3, 40), dtype=np.uint8), rng.integers(500, 505, 40, dtype=np.uint16)
     correction = partial(bias_variance, tradeoff=0.1, replacement=False)
-    found = estimate(ranks, others, 99, ndcg, 10, correction)
-    assert found.mean.shape == found.standard_error.shape == (2, 3)
+    estimates = estimate(ranks, others, 99, ndcg, 10, correction)
+    assert estimates.mean.shape == estimates.standard_error.shape == (2, 3)
     alone = estimate(ranks[1, 2].astype(int), others.astype(int), 99, ndcg, 10, correction)
-    assert (found.mean[1, 2], found.standard_error[1, 2]) == pytest.approx(alone)
+    assert (estimates.mean[1, 2], estimates.standard_error[1, 2]) == pytest.approx(alone)
     assert corrected_values(ranks[0], others, 99, ndcg, 10, naive).shape == (3, 40)
     assert corrected_values(ranks[..., :0], others[:0], 99, ndcg, 10, naive).shape == (2, 3, 0)
 
@@ -237,13 +237,13 @@ def test_corrections_come_closer_to_the_exact_metric_than_the_sampled_one(metric
     exact = metric(ranks, 10)
     tradeoffs = (0.1, 0.01, 0.001)
     corrections = [partial(bias_variance, tradeoff=tradeoff, replacement=False) for tradeoff in tradeoffs]
-    plain, plugged, *found = (
+    plain, plugged, *estimates = (
         estimate(sampled, others, 20, metric, 10, correction) for correction in (naive, unbiased_rank, *corrections)
     )
-    errors = [abs(one.mean - exact) for one in found]
+    errors = [abs(one.mean - exact) for one in estimates]
     assert max(errors) < 0.15 * abs(plain.mean - exact) and abs(plugged.mean - exact) < 0.5 * abs(plain.mean - exact)
-    assert found[0].standard_error < found[1].standard_error < found[2].standard_error
-    assert errors[2] < 3 * found[2].standard_error
+    assert estimates[0].standard_error < estimates[1].standard_error < estimates[2].standard_error
+    assert errors[2] < 3 * estimates[2].standard_error
 
 
 def test_the_standard_error_is_the_spread_of_estimates_of_other_users_and_other_negatives():
@@ -251,8 +251,10 @@ def test_the_standard_error_is_the_spread_of_estimates_of_other_users_and_other_
     ranks = np.floor(301 * rng.beta(0.5, 2.0, (400, 500))).astype(int)
     sampled = rng.hypergeometric(ranks, 300 - ranks, 20)
     correction = partial(bias_variance, tradeoff=0.01, replacement=False)
-    found = estimate(sampled, np.full(500, 300), 20, ndcg, 10, correction)
-    assert found.mean.std(ddof=1) == pytest.approx(found.standard_error.mean(), rel=0.15)  # 400 are sure to 3.5 %
+    estimates = estimate(sampled, np.full(500, 300), 20, ndcg, 10, correction)
+    assert estimates.mean.std(ddof=1) == pytest.approx(
+        estimates.standard_error.mean(), rel=0.15
+    )  # 400 are sure to 3.5 %
 
 
 # ---- what cannot be corrected

@@ -5,7 +5,7 @@ import pytest
 from ncfjax.data.catalog import load
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
-from ncfjax.evaluation.ranking import make_questions, rank_held_out
+from ncfjax.evaluation.ranking import make_evaluation_batches, rank_held_out
 
 
 class Scorer:
@@ -23,7 +23,7 @@ class Scorer:
 
 
 def evaluate(table, data):
-    ranks = rank_held_out(Scorer(table), make_questions(data))
+    ranks = rank_held_out(Scorer(table), make_evaluation_batches(data))
     return [np.asarray(x)[: len(data.held_out)] for x in ranks]
 
 

@@ -42,22 +42,22 @@ def random_ranks(shape: tuple[int, int], best: int = 0) -> np.ndarray:
 def test_three_users_on_paper():
     ours = np.array([[0, 2, 10], [0, 20, 10]])  # hits of two seeds: 1, 1/2, 0
     other = np.array([[10, 2, 10]])  # of one seed: 0, 1, 0
-    found = compare(ours, other, hit_ratio, 10)  # so the differences are 1, -1/2, 0
-    assert found.difference == pytest.approx(1 / 6)
-    assert found.effect_size == pytest.approx(1 / np.sqrt(21))  # the s.d. is sqrt((25 + 16 + 1) / 36 / 2)
-    assert (found.num_users, found.wins, found.losses, found.ties) == (3, 1, 1, 1)
+    comparison = compare(ours, other, hit_ratio, 10)  # so the differences are 1, -1/2, 0
+    assert comparison.difference == pytest.approx(1 / 6)
+    assert comparison.effect_size == pytest.approx(1 / np.sqrt(21))  # the s.d. is sqrt((25 + 16 + 1) / 36 / 2)
+    assert (comparison.num_users, comparison.wins, comparison.losses, comparison.ties) == (3, 1, 1, 1)
     # Of the ranks 3, 2 and (zero) 1, 3 is positive: the mean is (3 + 2) / 2, the variance (3^2 + 2^2) / 4.
-    assert found.p_value == pytest.approx(2 * stats.norm.sf((3 - 5 / 2) / np.sqrt(13 / 4)))
+    assert comparison.p_value == pytest.approx(2 * stats.norm.sf((3 - 5 / 2) / np.sqrt(13 / 4)))
 
 
 def test_the_gain_of_ndcg_is_averaged_over_seeds_per_user():
-    found = compare(np.array([[0, 0], [2, 10]]), np.array([[10, 10]]), ndcg, 10)
-    assert found.difference == ((1 + 1 / 2) / 2 + (1 + 0) / 2) / 2  # log2(2 + 2) = 2
+    comparison = compare(np.array([[0, 0], [2, 10]]), np.array([[10, 10]]), ndcg, 10)
+    assert comparison.difference == ((1 + 1 / 2) / 2 + (1 + 0) / 2) / 2  # log2(2 + 2) = 2
 
 
 def test_any_metric_of_ranks_can_be_compared():
-    found = compare(np.array([[0, 4]]), np.array([[1, 9]]), lambda ranks, k: mrr(ranks), 10)
-    assert found.difference == pytest.approx((1 - 1 / 2 + 1 / 5 - 1 / 10) / 2)
+    comparison = compare(np.array([[0, 4]]), np.array([[1, 9]]), lambda ranks, k: mrr(ranks), 10)
+    assert comparison.difference == pytest.approx((1 - 1 / 2 + 1 / 5 - 1 / 10) / 2)
 
 
 def test_a_model_that_gains_the_same_on_every_user_has_no_finite_effect_size():
@@ -75,10 +75,10 @@ def test_of_four_seeds_three_are_drawn():
 
 def test_five_wins_and_one_loss_on_paper():
     ours, other = np.array([[1, 1, 1, 1, 1, 0, 1, 0]], bool), np.array([[0, 0, 0, 0, 0, 1, 1, 0]], bool)
-    found = mcnemar(ours, other)
-    assert found.p_value == pytest.approx(2 * (1 + 6) / 2**6)  # none or one of six coins, and the mirror image
-    assert found.effect_size == pytest.approx(5 / 6 - 1 / 2)
-    assert found[2:] == (8, 5, 1, 2)
+    comparison = mcnemar(ours, other)
+    assert comparison.p_value == pytest.approx(2 * (1 + 6) / 2**6)  # none or one of six coins, and the mirror image
+    assert comparison.effect_size == pytest.approx(5 / 6 - 1 / 2)
+    assert comparison[2:] == (8, 5, 1, 2)
 
 
 def test_a_user_is_won_by_the_larger_share_of_hits_over_the_seeds():
@@ -98,13 +98,13 @@ def test_three_runs_against_two_on_paper():
     """Hit ratios 3/4, 2/4, 1/4 and 1/4, 0: variances 1/16 and 1/32, so the error is sqrt(1/48 + 1/64) = 0.1909."""
     ours = np.array([[0, 0, 0, 10], [0, 0, 10, 10], [0, 10, 10, 10]])
     other = np.array([[0, 10, 10, 10], [10, 10, 10, 10]])
-    found = over_seeds(ours, other, hit_ratio, 10)
+    comparison = over_seeds(ours, other, hit_ratio, 10)
     freedom = (1 / 48 + 1 / 64) ** 2 / (1 / 48**2 / 2 + 1 / 64**2 / 1)
     error = np.sqrt(1 / 48 + 1 / 64)
-    assert found.difference == pytest.approx(3 / 8)
-    assert found.p_value == pytest.approx(2 * stats.t.sf(3 / 8 / error, freedom))
-    assert found.high - found.difference == pytest.approx(stats.t.ppf(0.975, freedom) * error)
-    assert found.effect_size == pytest.approx(3 / 8 / np.sqrt((1 / 16 + 1 / 32) / 2))
+    assert comparison.difference == pytest.approx(3 / 8)
+    assert comparison.p_value == pytest.approx(2 * stats.t.sf(3 / 8 / error, freedom))
+    assert comparison.high - comparison.difference == pytest.approx(stats.t.ppf(0.975, freedom) * error)
+    assert comparison.effect_size == pytest.approx(3 / 8 / np.sqrt((1 / 16 + 1 / 32) / 2))
 
 
 def test_holm_on_paper():
@@ -119,52 +119,54 @@ def test_holm_on_paper():
 
 def test_hits_of_one_run_each_are_a_sign_test():
     ours, other = random_ranks((1, 500)), random_ranks((1, 500), best=3)
-    found = compare(ours, other, hit_ratio, 10)
-    z = (found.wins - found.losses) / np.sqrt(found.wins + found.losses)  # all differences are of one size
-    assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
-    exact = stats.binomtest(found.wins, found.wins + found.losses).pvalue
+    comparison = compare(ours, other, hit_ratio, 10)
+    z = (comparison.wins - comparison.losses) / np.sqrt(
+        comparison.wins + comparison.losses
+    )  # all differences are of one size
+    assert comparison.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
+    exact = stats.binomtest(comparison.wins, comparison.wins + comparison.losses).pvalue
     assert mcnemar(ours < 10, other < 10).p_value == pytest.approx(exact)
 
 
 @given(some_ranks.map(lambda ranks: ranks[:1] < 7), some_ranks.map(lambda ranks: ranks[:1] < 7))
 def test_of_one_run_each_mcnemar_is_the_binomial_test_of_the_users_that_only_one_hits(ours, other):
     only_ours, only_other = int((ours & ~other).sum()), int((other & ~ours).sum())
-    found = mcnemar(ours, other)
-    assert (found.wins, found.losses) == (only_ours, only_other)
+    comparison = mcnemar(ours, other)
+    assert (comparison.wins, comparison.losses) == (only_ours, only_other)
     if only_ours + only_other:
-        assert found.p_value == stats.binomtest(only_ours, only_ours + only_other).pvalue
+        assert comparison.p_value == stats.binomtest(only_ours, only_ours + only_other).pvalue
 
 
 def test_over_seeds_is_welchs_t_test_of_the_runs():
     ours, other = random_ranks((8, 50)), random_ranks((5, 50), best=1)
     expected = stats.ttest_ind(ndcg(ours, 10), ndcg(other, 10), equal_var=False)
-    found = over_seeds(ours, other, ndcg, 10)
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    comparison = over_seeds(ours, other, ndcg, 10)
+    assert comparison.p_value == pytest.approx(expected.pvalue)
+    assert (comparison.low, comparison.high) == pytest.approx(tuple(expected.confidence_interval()))
 
 
 @pytest.mark.parametrize("copies", [1, 3])
 def test_against_a_deterministic_method_over_seeds_is_the_one_sample_t_test(copies):
     ours, fixed = random_ranks((8, 50)), np.repeat(random_ranks((1, 50), best=1), copies, axis=0)
     expected = stats.ttest_1samp(ndcg(ours, 10), ndcg(fixed[0], 10))
-    found, back = over_seeds(ours, fixed, ndcg, 10), over_seeds(fixed, ours, ndcg, 10)
-    assert found.p_value == back.p_value == pytest.approx(expected.pvalue)
+    comparison, back = over_seeds(ours, fixed, ndcg, 10), over_seeds(fixed, ours, ndcg, 10)
+    assert comparison.p_value == back.p_value == pytest.approx(expected.pvalue)
     low, high = expected.confidence_interval()
-    assert (found.low, found.high) == pytest.approx((low - ndcg(fixed[0], 10), high - ndcg(fixed[0], 10)))
-    assert (back.difference, back.low, back.high) == (-found.difference, -found.high, -found.low)
+    assert (comparison.low, comparison.high) == pytest.approx((low - ndcg(fixed[0], 10), high - ndcg(fixed[0], 10)))
+    assert (back.difference, back.low, back.high) == (-comparison.difference, -comparison.high, -comparison.low)
 
 
 def test_two_deterministic_methods_have_a_difference_and_no_test_over_seeds():
-    found = over_seeds(np.array([[0, 0]]), np.array([[0, 10], [10, 0]]), hit_ratio, 10)
-    assert found.difference == 1 / 2 and all(math.isnan(value) for value in found[1:])
+    comparison = over_seeds(np.array([[0, 0]]), np.array([[0, 10], [10, 0]]), hit_ratio, 10)
+    assert comparison.difference == 1 / 2 and all(math.isnan(value) for value in comparison[1:])
 
 
 def test_without_ties_and_zeros_the_p_value_is_the_exact_one_nearly():
     rng = np.random.default_rng(0)
     ours, other = rng.permutation(3000)[:200].reshape(2, 1, 100)
-    found = compare(ours, other, ndcg, 10_000)
+    comparison = compare(ours, other, ndcg, 10_000)
     gains = [ndcg(ranks.T, 10_000) for ranks in (ours, other)]
-    assert found.p_value == pytest.approx(stats.wilcoxon(*gains, method="exact").pvalue, abs=0.01)
+    assert comparison.p_value == pytest.approx(stats.wilcoxon(*gains, method="exact").pvalue, abs=0.01)
 
 
 def test_with_one_seed_the_interval_is_nearly_that_of_the_paired_t_test():
@@ -207,9 +209,9 @@ def test_swapping_the_models_mirrors_the_sign_test_and_the_test_over_seeds(ours,
 @given(st.lists(some_ranks, min_size=2, max_size=4), st.integers(0, 3))
 @settings(max_examples=10)
 def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks, seed):
-    found = compare_all(dict(zip("abcd", ranks, strict=False)), ndcg, 10, seed=seed)
-    assert list(found) == list(itertools.combinations("abcd"[: len(ranks)], 2))
-    for (first, second), comparison in found.items():
+    comparisons = compare_all(dict(zip("abcd", ranks, strict=False)), ndcg, 10, seed=seed)
+    assert list(comparisons) == list(itertools.combinations("abcd"[: len(ranks)], 2))
+    for (first, second), comparison in comparisons.items():
         alone = compare(ranks["abcd".index(first)], ranks["abcd".index(second)], ndcg, 10, seed=seed)
         assert comparison[3:] == alone[3:] and comparison.difference == alone.difference
         assert comparison[1:3] == pytest.approx(alone[1:3], abs=1e-12)
@@ -217,9 +219,9 @@ def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks, seed):
 
 def test_how_many_draws_are_made_at_once_does_not_change_the_interval(monkeypatch):
     ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
-    found = compare(ours, other, ndcg, 10)
+    comparison = compare(ours, other, ndcg, 10)
     monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 1_234)
-    assert compare(ours, other, ndcg, 10)[1:3] == pytest.approx(found[1:3], abs=1e-12)
+    assert compare(ours, other, ndcg, 10)[1:3] == pytest.approx(comparison[1:3], abs=1e-12)
 
 
 def test_the_replicates_are_means_of_the_drawn_users_and_seeds(monkeypatch):
@@ -242,24 +244,29 @@ def test_swapping_the_models_mirrors_the_interval_but_for_its_draws():
 @given(some_ranks, st.randoms())
 def test_the_same_runs_in_another_order_show_no_difference(ranks, random):
     shuffled = ranks[random.sample(range(len(ranks)), len(ranks))]
-    found = compare(ranks, shuffled, ndcg, 10)
-    assert (found.difference, found.effect_size, found.p_value, found.ties) == (0.0, 0.0, 1.0, found.num_users)
-    assert found.low <= 1e-12 and found.high >= -1e-12
+    comparison = compare(ranks, shuffled, ndcg, 10)
+    assert (comparison.difference, comparison.effect_size, comparison.p_value, comparison.ties) == (
+        0.0,
+        0.0,
+        1.0,
+        comparison.num_users,
+    )
+    assert comparison.low <= 1e-12 and comparison.high >= -1e-12
 
 
 def test_sums_of_gains_in_another_order_tie():
     ranks = random_ranks((8, 500))
-    found = compare(ranks, np.roll(ranks, 3, axis=0), ndcg, 10)
-    assert (found.ties, found.p_value) == (500, 1.0)
+    comparison = compare(ranks, np.roll(ranks, 3, axis=0), ndcg, 10)
+    assert (comparison.ties, comparison.p_value) == (500, 1.0)
 
 
 @given(some_ranks, some_ranks, st.permutations(range(6)))
 def test_the_order_of_users_does_not_matter(ours, other, order):
-    found, permuted = compare(ours, other, ndcg, 10), compare(ours[:, order], other[:, order], ndcg, 10)
-    assert found.wins + found.losses + found.ties == found.num_users == 6
-    assert found[5:] == permuted[5:]
+    comparison, permuted = compare(ours, other, ndcg, 10), compare(ours[:, order], other[:, order], ndcg, 10)
+    assert comparison.wins + comparison.losses + comparison.ties == comparison.num_users == 6
+    assert comparison[5:] == permuted[5:]
     for name in ("difference", "effect_size", "p_value"):
-        assert getattr(found, name) == pytest.approx(getattr(permuted, name), abs=1e-9)
+        assert getattr(comparison, name) == pytest.approx(getattr(permuted, name), abs=1e-9)
 
 
 @given(arrays(np.float64, st.integers(1, 8), elements=st.floats(0, 1)), st.randoms())
@@ -279,9 +286,9 @@ def test_the_interval_is_drawn_from_its_seed_alone():
 
 def test_the_p_value_of_an_interval_is_the_normal_distributions():
     """An interval of 1.96 standard deviations on either side of 1.96 of them."""
-    found = Comparison(0.0196, 0.0, 0.0392, *[None] * 6)
-    assert p_of_interval(found) == pytest.approx(0.05, abs=1e-4)
-    assert p_of_interval(found._replace(difference=-0.0196)) == p_of_interval(found)
+    comparison = Comparison(0.0196, 0.0, 0.0392, *[None] * 6)
+    assert p_of_interval(comparison) == pytest.approx(0.05, abs=1e-4)
+    assert p_of_interval(comparison._replace(difference=-0.0196)) == p_of_interval(comparison)
     assert p_of_interval(Comparison(0.1, 0.1, 0.1, *[None] * 6)) == 0.0
     assert p_of_interval(Comparison(0.0, 0.0, 0.0, *[None] * 6)) == 1.0
 
@@ -306,9 +313,11 @@ def test_the_committed_runs_tell_sizes_apart_as_far_as_their_seeds_and_users_do(
         for dim, rows in runs.groupby("embedding_dim")
     }
     means = runs.groupby("embedding_dim")["hit_ratio@10"].mean()
-    found = compare(ranks[192], ranks[16], hit_ratio, 10)
-    assert found.difference == pytest.approx(means[192] - means[16])
-    assert found.num_users == 6040 and 0.03 < found.low < found.high < 0.05 and found.p_value < 1e-20
+    comparison = compare(ranks[192], ranks[16], hit_ratio, 10)
+    assert comparison.difference == pytest.approx(means[192] - means[16])
+    assert (
+        comparison.num_users == 6040 and 0.03 < comparison.low < comparison.high < 0.05 and comparison.p_value < 1e-20
+    )
     near = compare(ranks[192], ranks[128], hit_ratio, 10)
     assert near.low < 0 < near.high and near.high - near.low < 0.006 and near.p_value > 0.05
 

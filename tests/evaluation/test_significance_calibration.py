@@ -64,11 +64,13 @@ def test_equally_good_models_with_other_numbers_of_runs_mislead_the_tests_of_sig
     rng = np.random.default_rng(0)
     chances = 1 / (1 + np.exp(-rng.normal(-3.0, 1.5, (100, 1, 1_000))))
     cases = [[np.where(rng.random((n, 1_000)) < of_users, 0, 10) for n in (8, 1)] for of_users in chances]
-    found = [compare(*case, hit_ratio, 10) for case in cases]
-    assert np.mean([of.p_value < 0.05 for of in found]) > 0.9
+    comparisons = [compare(*case, hit_ratio, 10) for case in cases]
+    assert np.mean([comparison.p_value < 0.05 for comparison in comparisons]) > 0.9
     assert np.mean([mcnemar(*(ranks < 10 for ranks in case)).p_value < 0.05 for case in cases]) > 0.9
-    assert np.mean([of.low <= 0 <= of.high for of in found]) >= 0.88  # the standard error is 0.022
-    assert np.mean([p_of_interval(of) < 0.05 for of in found]) <= 0.12
+    assert (
+        np.mean([comparison.low <= 0 <= comparison.high for comparison in comparisons]) >= 0.88
+    )  # the standard error is 0.022
+    assert np.mean([p_of_interval(comparison) < 0.05 for comparison in comparisons]) <= 0.12
     single = [mcnemar(*(ranks[:1] < 10 for ranks in case)).p_value < 0.05 for case in cases]
     assert np.mean(single) <= 0.1
 
@@ -97,6 +99,6 @@ def test_a_model_that_is_better_is_found_in_most_cases_and_with_its_sign(monkeyp
     compared = [compare(*case, hit_ratio, 10) for case in cases]
     signs = [mcnemar(*(ranks < 10 for ranks in case)) for case in cases]
     seeds = [over_seeds(*case, hit_ratio, 10) for case in cases]
-    assert np.mean([found.low > 0 for found in compared]) > 0.9
+    assert np.mean([comparison.low > 0 for comparison in compared]) > 0.9
     for tests in (compared, signs, seeds):
-        assert np.mean([found.p_value < 0.05 and found.effect_size > 0 for found in tests]) > 0.9
+        assert np.mean([test.p_value < 0.05 and test.effect_size > 0 for test in tests]) > 0.9

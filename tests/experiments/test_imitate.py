@@ -19,9 +19,9 @@ from experiments.paper import FIGURE3
 from ncfjax.models import imitator
 from ncfjax.store import IMITATION_TYPES, Store, run_id
 from ncfjax.training import imitation
+from ncfjax.training.blocks import count_compiles
 from ncfjax.training.imitation_grid import ImitationMember
 from ncfjax.training.imitation_task import Sizes
-from ncfjax.training.spread import count_compiles
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2", "eval_every=1")
 CLOCKS = ["train_seconds", "compile_seconds", "started_at", "command", "commit"]

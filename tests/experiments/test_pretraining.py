@@ -13,8 +13,8 @@ from experiments.job import spec_of
 from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
+from ncfjax.training.blocks import count_compiles
 from ncfjax.training.grid import Block, Member, Program, _trainer, memory_estimate
-from ncfjax.training.spread import count_compiles
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
@@ -66,7 +66,14 @@ def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(jobs_of: C
     gmf, mlp = branches(spec)
     program = Program(data, mlp, Block([[member]], 1))
     state = program.init()
-    arguments = state.learners, program._rates, program._seeds, program._training_data, np.int32(0), np.int32(1)
+    arguments = (
+        state.train_states,
+        program._hyperparameters,
+        program._seeds,
+        program._training_data,
+        np.int32(0),
+        np.int32(1),
+    )
     trains = _trainer("sampled").lower(*arguments, spec=mlp, mesh=program.mesh).compile().memory_analysis()
     tables = 4 * gmf.embedding_dim * (data.train.num_users + data.train.num_items)
     needed = tables + trains.argument_size_in_bytes + trains.temp_size_in_bytes

@@ -11,7 +11,7 @@ import pytest
 from experiments.config import CONF
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.store import Store
-from ncfjax.training.spread import count_compiles
+from ncfjax.training.blocks import count_compiles
 
 Run = Callable[..., int]
 ROOT = CONF.parent

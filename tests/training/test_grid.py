@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
 from ncfjax.evaluation.metrics import ndcg
+from ncfjax.training.blocks import count_compiles
 from ncfjax.training.grid import (
     Block,
     Member,
@@ -22,7 +23,6 @@ from ncfjax.training.grid import (
     memory_estimate,
 )
 from ncfjax.training.loop import Spec
-from ncfjax.training.spread import count_compiles
 
 DATA = make_synthetic(SyntheticOptions(num_users=90, num_items=160, interactions_per_user=10))
 SPECS = {
@@ -74,7 +74,7 @@ def run(spec, members, num_epochs=6, calls=1, data=DATA):
 
 def tables(program, state):
     """Every member's item table, in the order of the members as they were given."""
-    return program.per_member(state.learners.model.item[...])
+    return program.per_member(state.train_states.model.item[...])
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -119,8 +119,8 @@ def test_training_comes_close_to_the_oracle(name):
 
     def quality_of(table):
         candidates = np.take_along_axis(table[held_out.users], held_out.negatives, axis=1)
-        own = table[held_out.users, held_out.positives][:, None]
-        return ndcg(np.sum((candidates >= own) & (held_out.negatives != held_out.positives[:, None]), axis=1), 10)
+        score = table[held_out.users, held_out.positives][:, None]
+        return ndcg(np.sum((candidates >= score) & (held_out.negatives != held_out.positives[:, None]), axis=1), 10)
 
     popularity = np.broadcast_to(np.bincount(data.train.items, minlength=200), (400, 200))
     start, truth = quality_of(popularity), quality_of(data.oracle.scores)
@@ -219,11 +219,22 @@ def test_the_memory_estimate_holds_what_xla_reserves(name):
     spec = SPECS[name]._replace(embedding_dim=scale * SPECS[name].embedding_dim, options=options)
     program = program_of(spec, [GRID[0]], data)
     state = program.init()
-    arguments = state.learners, program._rates, program._seeds, program._training_data, np.int32(0), np.int32(1)
+    arguments = (
+        state.train_states,
+        program._hyperparameters,
+        program._seeds,
+        program._training_data,
+        np.int32(0),
+        np.int32(1),
+    )
     trains = _trainer(spec.objective).lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
-    ranks = _rank.lower(state.learners.model, program._questions, mesh=program.mesh).compile().memory_analysis()
-    held = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
-    needed = held + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)
+    ranks = (
+        _rank.lower(state.train_states.model, program._evaluation_batches, mesh=program.mesh)
+        .compile()
+        .memory_analysis()
+    )
+    resident = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
+    needed = resident + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)
     assert 0.6 * needed < program.memory_bytes() < 2 * needed
 
 
@@ -235,8 +246,8 @@ def test_the_memory_estimate_holds_a_tower_that_an_accelerator_ranks_with(preten
     on_a_cpu = memory_estimate(spec, data)[1]
     pretend(1, "gpu")
     program = program_of(spec, [GRID[0]], data)
-    models = jax.eval_shape(program.init).learners.model
-    ranks = _rank.lower(models, program._questions, mesh=program.mesh).compile().memory_analysis()
+    models = jax.eval_shape(program.init).train_states.model
+    ranks = _rank.lower(models, program._evaluation_batches, mesh=program.mesh).compile().memory_analysis()
     assert on_a_cpu < ranks.temp_size_in_bytes < program.memory_bytes() < 4 * ranks.temp_size_in_bytes
 
 
@@ -244,7 +255,7 @@ def test_the_state_is_donated():
     program = program_of(SPECS["expected"], GRID)
     state = program.init()
     program.advance(state, 1)
-    assert state.learners.model.item[...].is_deleted()
+    assert state.train_states.model.item[...].is_deleted()
 
 
 def numbers_with(devices: int, graph_mode: str = "true") -> np.ndarray:

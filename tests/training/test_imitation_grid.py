@@ -6,6 +6,7 @@ import pytest
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Dot
+from ncfjax.training.blocks import Block, count_compiles
 from ncfjax.training.imitation import ImitationSpec, errors, init_imitator, train_imitator
 from ncfjax.training.imitation_grid import (
     ImitationMember,
@@ -18,7 +19,6 @@ from ncfjax.training.imitation_grid import (
     num_parameters,
 )
 from ncfjax.training.imitation_task import dot_source, recommender_source
-from ncfjax.training.spread import Block, count_compiles
 
 OPTIONS = DotPairOptions(30, 4, pairs_per_user=10, num_fresh=50)
 SOURCE = dot_source(OPTIONS)
@@ -38,15 +38,15 @@ def trained(block, num_epochs=4, calls=1):
 @jax.jit
 def alone(task, rate, seed):
     """Test and fresh errors of one run, which knows no grid."""
-    model = train_imitator(SPEC, task.lesson(task.train), rate, init_imitator(SPEC, seed), seed, 0, 4).model
-    return errors(model, task.lesson(task.test)), errors(model, task.fresh_lesson())
+    model = train_imitator(SPEC, task.regression_pairs(task.train), rate, init_imitator(SPEC, seed), seed, 0, 4).model
+    return errors(model, task.regression_pairs(task.test)), errors(model, task.fresh_regression_pairs())
 
 
 def test_a_member_equals_the_same_run_alone():
     measured = ImitationProgram.errors(*trained(WIDE))
     for index, (rate, seed) in enumerate(WIDE.members):
-        for together, of in zip(measured, alone(SOURCE.draw(seed), rate, jnp.uint32(seed)), strict=True):
-            np.testing.assert_allclose([x[index] for x in together], of, rtol=1e-4)
+        for together, errors_alone in zip(measured, alone(SOURCE.draw(seed), rate, jnp.uint32(seed)), strict=True):
+            np.testing.assert_allclose([x[index] for x in together], errors_alone, rtol=1e-4)
     assert np.ptp(measured.test.model) > 1e-3, "the members differ"
     assert np.ptp(measured.fresh.teacher[:3]) == 0 < np.ptp(measured.fresh.teacher), "those of one seed share a draw"
 
@@ -76,7 +76,7 @@ def test_the_state_is_donated():
     program = ImitationProgram(SOURCE, SPEC, WIDE)
     state = program.init()
     program.advance(state, 1)
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.learners.model))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.train_states.model))
 
 
 def test_on_a_cpu_every_member_is_a_group_and_every_device_trains_one(monkeypatch):
@@ -110,9 +110,9 @@ def test_the_memory_estimate_holds_what_xla_reserves(options, layers):
     spec = ImitationSpec(options.embedding_dim, layers, batch_size=256, num_epochs=2)
     program = ImitationProgram(dot_source(options), spec, Block([GRID[:1]], 1))
     state = program.init()
-    arguments = state.learners, program._rates, program._seeds, program.tasks, np.int32(0), np.int32(1)
+    arguments = state.train_states, program._learning_rates, program._seeds, program.tasks, np.int32(0), np.int32(1)
     trains = _trainer().lower(*arguments, spec=spec, mesh=program.mesh).compile().memory_analysis()
-    measures = _measure.lower(state.learners.model, program.tasks, mesh=program.mesh).compile().memory_analysis()
+    measures = _measure.lower(state.train_states.model, program.tasks, mesh=program.mesh).compile().memory_analysis()
     needed = trains.argument_size_in_bytes + max(trains.temp_size_in_bytes, measures.temp_size_in_bytes)
     assert 0.6 * needed < program.memory_bytes() < 2 * needed
 
@@ -136,7 +136,7 @@ def test_a_distilled_recommender_is_the_teacher_of_its_own_pairs(recommender):
     task = source.draw(3)
     assert len(task.train.users) == source.sizes.num_train == 108 and len(task.test.users) == 12
     pairs = {*zip(*task.train[:2], strict=True), *zip(*task.test[:2], strict=True)}
-    assert len(pairs) == 120 and task.fresh_lesson() is None
+    assert len(pairs) == 120 and task.fresh_regression_pairs() is None
     program = ImitationProgram(source, SPEC, Block([GRID[:1]], 1))
     state = program.advance(program.init(), 4)
     measured = program.errors(state)

@@ -6,13 +6,14 @@ import pytest
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.training import loop, optimizers
-from ncfjax.training.loop import EPOCHS, Learner, Rates, Spec, epoch_key, init_learner, train
+from ncfjax.training.loop import EPOCHS, Hyperparameters, Spec, epoch_key, init_train_state, train
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
-from ncfjax.training.optimizers import Rows, descend, read
+from ncfjax.training.optimizers import Rows, apply_gradient, gather_rows
 from ncfjax.training.sampling import make_training_data, sample_negatives, shuffled
+from ncfjax.training.train_state import TrainState
 
 USERS, ITEMS = 7, 12
-RATES = Rates(*map(jnp.float32, (0.05, 0.01, 0.3, 1.0)))
+HYPERPARAMETERS = Hyperparameters(*map(jnp.float32, (0.05, 0.01, 0.3, 1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def data():
     return make_training_data(Interactions(users, items, USERS, ITEMS))
 
 
-def learner_of(spec, seed=0):
-    return init_learner(spec, USERS, ITEMS, RATES.stddev, jnp.uint32(seed))
+def train_state_of(spec, seed=0):
+    return init_train_state(spec, USERS, ITEMS, HYPERPARAMETERS.stddev, jnp.uint32(seed))
 
 
 def test_epochs_differ_in_everything_random_and_seeds_do_too():
@@ -35,15 +36,15 @@ def test_epochs_differ_in_everything_random_and_seeds_do_too():
 def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
     """An `expected` epoch whose block holds everybody is plain gradient descent, whatever the order."""
     spec = Spec(embedding_dim=4, objective="expected", batch_size=USERS, num_negatives=3)
-    learner = learner_of(spec)
+    state = train_state_of(spec)
     everyone = jnp.arange(USERS)
     dense = np.zeros((USERS, ITEMS), bool)
     dense[np.asarray(data.users), np.asarray(data.items)] = True
-    model = learner.model
-    arguments = jnp.asarray(dense), data.count, jnp.float32(3.0), RATES.regularization
+    model = state.model
+    arguments = jnp.asarray(dense), data.count, jnp.float32(3.0), HYPERPARAMETERS.regularization
     gradient = expected_gradient(model.similarity, model.user[everyone], model.item[...], *arguments)
-    user, item = np.array(learner.model.user[...]), np.array(learner.model.item[...])
-    got = EPOCHS["expected"](spec, data, RATES, learner, jax.random.key(3)).model
+    user, item = np.array(state.model.user[...]), np.array(state.model.item[...])
+    got = EPOCHS["expected"](spec, data, HYPERPARAMETERS, state, jax.random.key(3)).model
     np.testing.assert_allclose(got.user[...], user - 0.05 * np.asarray(gradient.user), atol=1e-6)
     np.testing.assert_allclose(got.item[...], item - 0.05 * np.asarray(gradient.item), atol=1e-6)
 
@@ -52,29 +53,31 @@ def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
 def test_the_last_incomplete_batch_is_trained_too(data, objective):
     """Every user and, by `expected`, every item moves in an epoch, although the batch size divides nothing."""
     spec = Spec(embedding_dim=4, objective=objective, batch_size=5, num_negatives=0 if objective == "sampled" else 2)
-    learner = learner_of(spec)
-    user, item = np.array(learner.model.user[...]), np.array(learner.model.item[...])
-    trained = EPOCHS[objective](spec, data, RATES, learner, jax.random.key(3)).model
+    state = train_state_of(spec)
+    user, item = np.array(state.model.user[...]), np.array(state.model.item[...])
+    trained = EPOCHS[objective](spec, data, HYPERPARAMETERS, state, jax.random.key(3)).model
     moved = np.any(np.asarray(trained.user[...]) != user, axis=1)
     assert moved.tolist() == (np.asarray(data.count) > 0).tolist()
     touched = np.isin(np.arange(ITEMS), np.asarray(data.items)) if objective == "sampled" else np.ones(ITEMS, bool)
     assert np.any(np.asarray(trained.item[...]) != item, axis=1).tolist() == touched.tolist()
 
 
-def dense_read(name, learning_rate, model, state, users, items):
+def dense_gather_rows(name, learning_rate, train_state, users, items):
+    model = train_state.model
     return Rows(users, model.user.at[users].get(mode="clip"), None), Rows(
         items, model.item.at[items].get(mode="clip"), None
     )
 
 
-def dense_descend(name, learning_rate, model, state, user, item, gradient):
+def dense_apply_gradient(name, learning_rate, train_state, user, item, gradient):
     """optax's Adam on the whole tables, from a gradient over rows."""
+    model, state = train_state
     dense = jax.tree.map(jnp.zeros_like, model)
     dense.user[...] = dense.user.at[user.ids].add(gradient.user, mode="drop")
     dense.item[...] = dense.item.at[item.ids].add(gradient.item, mode="drop")
     dense.similarity = gradient.similarity
     updates, state = optax.adam(learning_rate).update(dense, state)
-    return optax.apply_updates(model, updates), state
+    return TrainState(optax.apply_updates(model, updates), state)
 
 
 @pytest.mark.parametrize("shuffle_examples", [False, True])
@@ -88,12 +91,12 @@ def test_epochs_of_adam_are_epochs_of_dense_adam_padding_included(
     monkeypatch.setattr(optimizers, "_MOVE_ALL", 0)  # by rows, although the tables are small
     assert len(data.users) % 4
     seed, epochs = jnp.uint32(0), (jnp.int32(0), jnp.int32(5))
-    sparse = train(spec, data, RATES, learner_of(spec), seed, *epochs).model
-    model = learner_of(spec).model
-    monkeypatch.setattr(loop, "descend", dense_descend)
-    monkeypatch.setattr(loop, "read", dense_read)
-    monkeypatch.setattr(loop, "settle", lambda name, rate, model, state: (model, state))
-    dense = train(spec, data, RATES, Learner(model, optax.adam(0.0).init(model)), seed, *epochs).model
+    sparse = train(spec, data, HYPERPARAMETERS, train_state_of(spec), seed, *epochs).model
+    model = train_state_of(spec).model
+    monkeypatch.setattr(loop, "apply_gradient", dense_apply_gradient)
+    monkeypatch.setattr(loop, "gather_rows", dense_gather_rows)
+    monkeypatch.setattr(loop, "apply_missed_decay", lambda name, rate, train_state: train_state)
+    dense = train(spec, data, HYPERPARAMETERS, TrainState(model, optax.adam(0.0).init(model)), seed, *epochs).model
     for ours, theirs in zip(jax.tree.leaves(sparse), jax.tree.leaves(dense), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
@@ -101,15 +104,15 @@ def test_epochs_of_adam_are_epochs_of_dense_adam_padding_included(
 def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
     """By one step of SGD over the whole epoch, which has the gradient of all examples at once."""
     spec = Spec(4, "sampled", 2 * 3 * len(data.users), num_negatives=2, shuffle_examples=True)
-    learner, key = learner_of(spec), jax.random.key(5)
+    state, key = train_state_of(spec), jax.random.key(5)
     negatives = sample_negatives(jax.random.split(key)[1], (len(data.users), 2), ITEMS)
     examples = jnp.concatenate([data.items[:, None], negatives], axis=1)
     label, valid = jnp.arange(3)[None, :] == 0, jnp.ones(len(data.users), bool)
-    rates = RATES.negative_weight, RATES.regularization
-    user, item = read("sgd", RATES.learning_rate, *learner, data.users, examples.reshape(-1))
+    rates = HYPERPARAMETERS.negative_weight, HYPERPARAMETERS.regularization
+    user, item = gather_rows("sgd", HYPERPARAMETERS.learning_rate, state, data.users, examples.reshape(-1))
     q = item.values.reshape(*examples.shape, -1)
-    gradient = sampled_gradient(learner.model.similarity, user.values, q, label, valid, *rates)
-    want, _ = descend("sgd", RATES.learning_rate, *learner, user, item, gradient)
-    got = loop.shuffled_examples_epoch(spec, data, RATES, learner, key).model
+    gradient = sampled_gradient(state.model.similarity, user.values, q, label, valid, *rates)
+    want = apply_gradient("sgd", HYPERPARAMETERS.learning_rate, state, user, item, gradient).model
+    got = loop.shuffled_examples_epoch(spec, data, HYPERPARAMETERS, state, key).model
     for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

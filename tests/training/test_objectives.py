@@ -1,4 +1,4 @@
-"""Gradients against explicit losses, and the sampled objective against the study's own loop."""
+"""Gradients against explicit losses, and the sampled objective against the study's weights loop."""
 
 from typing import NamedTuple
 
@@ -43,8 +43,8 @@ def any_model(request, key, model):
 
 
 def penalty(model, user, item, strength):
-    own = jax.tree.leaves(model.similarity) if model.similarity.regularize_weights else []
-    squares = sum(jnp.sum(x**2) for x in (model.user[user], model.item[item], *own))
+    weights = jax.tree.leaves(model.similarity) if model.similarity.regularize_weights else []
+    squares = sum(jnp.sum(x**2) for x in (model.user[user], model.item[item], *weights))
     return strength * REGULARIZATION / 2 * squares
 
 
@@ -64,7 +64,7 @@ class Dense(NamedTuple):
 
 
 def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
-    """Of positives, each with its own negatives."""
+    """Of positives, each with its weights negatives."""
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
     label = jnp.arange(examples.shape[1])[None, :] == 0
     p, q = model.user[users], model.item[examples]
@@ -90,8 +90,8 @@ def step(model, learning_rate, gradient: Dense):
     )
 
 
-def assert_same(gradient, of_loss, tolerance=1e-5):
-    want = of_loss.user[...], of_loss.item[...], *jax.tree.leaves(of_loss.similarity)
+def assert_same(gradient, loss_gradient, tolerance=1e-5):
+    want = loss_gradient.user[...], loss_gradient.item[...], *jax.tree.leaves(loss_gradient.similarity)
     for got, expected in zip(dense(gradient), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 

@@ -10,7 +10,8 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import GMF
 from ncfjax.training import optimizers
 from ncfjax.training.objectives import Gradient
-from ncfjax.training.optimizers import AdamState, descend, init_optimizer, read, settle
+from ncfjax.training.optimizers import AdamState, apply_gradient, apply_missed_decay, gather_rows, init_optimizer
+from ncfjax.training.train_state import TrainState
 
 USERS, ITEMS, DIM, STEPS = 40, 25, 3, 400  # batches of 3 users and 5 items are few enough to go by rows
 RATE = jnp.float32(0.01)
@@ -35,14 +36,15 @@ def draw_steps(num_rows: int = 8):
     return jnp.asarray(users), jnp.asarray(items), jnp.asarray(rng.normal(size=(STEPS, 3 + ITEMS, DIM)), jnp.float32)
 
 
-def trained(name: str, model: Recommender, state=None, *, steps, whole_items: bool = False):
-    def step(learner, batch):
+def trained(name: str, model: Recommender, state=None, *, steps, whole_items: bool = False) -> TrainState:
+    def step(train_state, batch):
         users, items, noise = batch
-        user, item = read(name, RATE, *learner, users, None if whole_items else items)
-        gradient = toy_gradient(learner[0], user.values, item.values, noise)
-        return descend(name, RATE, *learner, user, item, gradient), None
+        user, item = gather_rows(name, RATE, train_state, users, None if whole_items else items)
+        gradient = toy_gradient(train_state.model, user.values, item.values, noise)
+        return apply_gradient(name, RATE, train_state, user, item, gradient), None
 
-    return jax.lax.scan(step, (model, init_optimizer(name, model) if state is None else state), steps)[0]
+    start = TrainState(model, init_optimizer(name, model) if state is None else state)
+    return jax.lax.scan(step, start, steps)[0]
 
 
 def dense_adam(model: Recommender, steps, whole_items: bool = False) -> Recommender:
@@ -71,9 +73,9 @@ def assert_same(ours: Recommender, theirs: Recommender) -> None:
 @pytest.mark.parametrize("whole_items", [False, True])
 def test_adam_over_touched_rows_is_dense_adam(model, whole_items):
     steps = draw_steps()
-    learner = trained("adam", model, steps=steps, whole_items=whole_items)
-    assert_same(settle("adam", RATE, *learner)[0], dense_adam(model, steps, whole_items))
-    waiting = np.max(np.abs(learner[0].user[0] - dense_adam(model, steps, whole_items).user[0]))
+    train_state = trained("adam", model, steps=steps, whole_items=whole_items)
+    assert_same(apply_missed_decay("adam", RATE, train_state)[0], dense_adam(model, steps, whole_items))
+    waiting = np.max(np.abs(train_state.model.user[0] - dense_adam(model, steps, whole_items).user[0]))
     assert waiting > 1e-3, "a row that is never touched again still has to be settled"
 
 
@@ -83,7 +85,7 @@ def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, 
     both = []
     for share in (0, 10**6):
         monkeypatch.setattr(optimizers, "_MOVE_ALL", share)
-        both.append(settle("adam", RATE, *trained("adam", model, steps=steps))[0])
+        both.append(apply_missed_decay("adam", RATE, trained("adam", model, steps=steps))[0])
     assert_same(*both)
     assert_same(both[0], dense_adam(model, steps))
 
@@ -91,16 +93,16 @@ def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, 
 def test_settling_twice_or_between_steps_changes_nothing(model):
     steps = draw_steps()
     half = jax.tree.map(lambda x: x[: STEPS // 2], steps)
-    once = settle("adam", RATE, *trained("adam", model, steps=half))
-    assert_same(settle("adam", RATE, *once)[0], once[0])
+    once = apply_missed_decay("adam", RATE, trained("adam", model, steps=half))
+    assert_same(apply_missed_decay("adam", RATE, once)[0], once[0])
     assert_same(once[0], dense_adam(model, half))
     rest = jax.tree.map(lambda x: x[STEPS // 2 :], steps)
-    assert_same(settle("adam", RATE, *trained("adam", *once, steps=rest))[0], dense_adam(model, steps))
+    assert_same(apply_missed_decay("adam", RATE, trained("adam", *once, steps=rest))[0], dense_adam(model, steps))
 
 
 def test_adam_in_its_first_steps_is_dense_adam(model):
     steps = jax.tree.map(lambda x: x[:3], draw_steps())
-    assert_same(settle("adam", RATE, *trained("adam", model, steps=steps))[0], dense_adam(model, steps))
+    assert_same(apply_missed_decay("adam", RATE, trained("adam", model, steps=steps))[0], dense_adam(model, steps))
 
 
 def test_lazy_adam_leaves_untouched_rows_and_their_moments_alone(model):
@@ -109,7 +111,7 @@ def test_lazy_adam_leaves_untouched_rows_and_their_moments_alone(model):
     moved, state = trained("lazy_adam", model, steps=steps)
     np.testing.assert_array_equal(moved.user[:2], model.user[:2])
     assert isinstance(state, AdamState) and not np.any(state.user.mean[:2])
-    assert settle("lazy_adam", RATE, moved, state)[0] is moved
+    assert apply_missed_decay("lazy_adam", RATE, TrainState(moved, state)).model is moved
 
 
 def test_lazy_adam_is_dense_adam_where_every_step_touches_every_row(model):

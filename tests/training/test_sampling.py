@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from ncfjax.data.interactions import Interactions
-from ncfjax.training.sampling import make_training_data, sample_negatives, sample_unobserved, scrambled, shuffled
+from ncfjax.training.sampling import (
+    feistel_permutation,
+    make_training_data,
+    sample_negatives,
+    sample_unobserved,
+    shuffled,
+)
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(10, 4), (12, 4), (3, 5), (1, 1)])
@@ -22,7 +28,7 @@ def test_an_order_is_random():
 
 @pytest.mark.parametrize(("count", "batch_size"), [(1, 1), (10, 4), (12, 4), (16, 5), (1000, 64)])
 def test_scrambled_ids_come_once_and_the_rest_is_past_the_end(key, count, batch_size):
-    batches = np.asarray(scrambled(key, count, batch_size))
+    batches = np.asarray(feistel_permutation(key, count, batch_size))
     ids = np.sort(batches.reshape(-1))
     assert list(ids[:count]) == list(range(count)) and np.all(ids[count:] >= count)
     assert batches.shape[1] == batch_size and batches.size < count + 2 * np.sqrt(count) + 1 + batch_size
@@ -30,7 +36,9 @@ def test_scrambled_ids_come_once_and_the_rest_is_past_the_end(key, count, batch_
 
 def test_scrambling_is_random():
     """Every id in every place, and what follows an id: by chi-squared over 4,000 keys."""
-    orders = np.asarray(jax.vmap(lambda key: scrambled(key, 25, 25)[0])(jax.random.split(jax.random.key(2), 4000)))
+    orders = np.asarray(
+        jax.vmap(lambda key: feistel_permutation(key, 25, 25)[0])(jax.random.split(jax.random.key(2), 4000))
+    )
     places = np.stack([np.bincount(orders[:, place], minlength=25) for place in range(25)])
     assert np.sum((places - 160.0) ** 2 / 160.0) < 691  # 0.1 % quantile of 24 * 24 degrees of freedom
     follows = np.bincount((orders[:, 1:] - orders[:, :-1]).reshape(-1) + 24, minlength=49)

@@ -1,10 +1,10 @@
 """Members of a grid as groups and blocks: who is trained beside whom, and on which device. Knows no model.
 
-Members of one seed form groups, which are vmapped over their rates. A block is the groups that are trained by one call:
-spread over the devices (`jax.sharding`) and, on one device, vmapped on an accelerator but mapped one after another on a
-CPU, where a second model in the cache costs more than it saves. Who shares its group is decided by the whole grid and
-not by what is missing of it, so on a CPU a grid that was stopped ends in the same bits, given the same memory and
-devices.
+Members of one seed form groups, which are vmapped over their hyperparameters. A block is the groups that are trained by
+one call: spread over the devices (`jax.sharding`) and, on one device, vmapped on an accelerator but mapped one after
+another on a CPU, where a second model in the cache costs more than it saves. Who shares its group is decided by the
+whole grid and not by what is missing of it, so on a CPU a grid that was stopped ends in the same bits, given the same
+memory and devices.
 """
 
 from collections import Counter
@@ -35,25 +35,25 @@ class Block(NamedTuple):
 
 
 class State(NamedTuple):
-    """All members of a block after `epoch` epochs; every leaf of `learners` has leading axes groups x width."""
+    """All members of a block after `epoch` epochs; every leaf of `train_states` has leading axes groups x width."""
 
-    learners: Any
+    train_states: Any
     epoch: int
 
 
-class Estimate(NamedTuple):
+class MemoryEstimate(NamedTuple):
     """Bytes that every device needs whatever it trains, and bytes for each member."""
 
     fixed: int
     each: int
 
 
-def compiler_options(of_cpu: dict[str, str]) -> dict[str, str]:
+def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
     """What to compile a program with, given the options that it wants on a CPU."""
-    return of_cpu if jax.default_backend() == "cpu" else {}
+    return on_a_cpu if jax.default_backend() == "cpu" else {}
 
 
-def cut_into_groups(members: list[Any], estimate: Estimate, memory_bytes: int, cpu_width: int) -> list[Group]:
+def cut_into_groups(members: list[Any], estimate: MemoryEstimate, memory_bytes: int, cpu_width: int) -> list[Group]:
     """Groups of nearly equal width, each of one seed, that fit `memory_bytes`; on a CPU at most `cpu_width` wide.
 
     Raises ValueError where not even one member fits.
@@ -67,13 +67,13 @@ def cut_into_groups(members: list[Any], estimate: Estimate, memory_bytes: int, c
     # Several devices want several groups: with fewer seeds than devices, a seed has more than one.
     shares = -(-num_devices // len(by_seed))
     groups = []
-    for of_seed in by_seed.values():
-        count = min(len(of_seed), max(shares, -(-len(of_seed) // widest)))
-        groups += [list(part) for part in _nearly_equal(of_seed, count)]
+    for same_seed in by_seed.values():
+        count = min(len(same_seed), max(shares, -(-len(same_seed) // widest)))
+        groups += [list(part) for part in _nearly_equal(same_seed, count)]
     return groups
 
 
-def cut_into_blocks(groups: list[Group], width: int, estimate: Estimate, memory_bytes: int) -> list[Block]:
+def cut_into_blocks(groups: list[Group], width: int, estimate: MemoryEstimate, memory_bytes: int) -> list[Block]:
     """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
 
     `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
@@ -84,7 +84,7 @@ def cut_into_blocks(groups: list[Group], width: int, estimate: Estimate, memory_
     return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
 
 
-def _members_per_device(estimate: Estimate, memory_bytes: int) -> tuple[int, int]:
+def _members_per_device(estimate: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
     fixed, each = estimate
     num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
@@ -124,17 +124,17 @@ def each_member(block: Block, grouped: Any) -> list[Any]:
     return [jax.tree.map(lambda x, i=i: jnp.asarray(x[i]), members) for i in range(len(block.members))]
 
 
-def spread(function: Callable, mesh: Mesh, *arguments, num_shared: int):
+def map_over_devices(function: Callable, mesh: Mesh, *arguments, num_shared: int):
     """Calls `function` for every group; the last `num_shared` arguments are the same for all."""
-    num_own = len(arguments) - num_shared
+    num_grouped = len(arguments) - num_shared
 
     def local(*arguments):
-        own, shared = arguments[:num_own], arguments[num_own:]
+        grouped, shared = arguments[:num_grouped], arguments[num_grouped:]
         if jax.default_backend() == "cpu":
-            return jax.lax.map(lambda own: function(*own, *shared), own)
-        return jax.vmap(lambda *own: function(*own, *shared))(*own)
+            return jax.lax.map(lambda group: function(*group, *shared), grouped)
+        return jax.vmap(lambda *group: function(*group, *shared))(*grouped)
 
-    specs = (PartitionSpec("groups"),) * num_own + (PartitionSpec(),) * num_shared
+    specs = (PartitionSpec("groups"),) * num_grouped + (PartitionSpec(),) * num_shared
     over_devices = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False)
     return over_devices(*arguments)
 
