@@ -29,7 +29,7 @@ from jaxtyping import Array, Float, Int
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarities.dot import Dot
 
 FLOATS_AT_ONCE = 500_000  # of the gathered vectors and the systems of some rows: 2 MB stay in cache
 GROWTH = 1.6  # of the lengths within a batch, at most; every batch is a program to compile

@@ -6,9 +6,11 @@ The plain one is the study's (Rendle et al., RecSys 2020, arXiv:2005.09683, sect
 ReLU units over [p; q], as Keras draws them: weights from Glorot's uniform distribution, biases at zero. W starts at
 zero, so that a bilinear network begins as the one without.
 
-An imitator is a similarity, so a recommender can rank with it; but its vectors are given and are not trained.
+An imitator is a similarity, so a recommender can rank with it; but its vectors are given and are not trained, so it has
+no name among the similarities that can be.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import jax
@@ -16,12 +18,20 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.models.similarity import WithoutBiases, affine, matrix_product, pairs_at_once
+from ncfjax.models.products import affine, matrix_product
+from ncfjax.models.similarity import Similarity
+from ncfjax.models.tower import pairs_at_once
 
 ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 
 
-class Imitator(WithoutBiases):
+def study_layers(embedding_dim: int, width_multiplier: int) -> list[int]:
+    """The study's hidden layers, of a dimension that is even."""
+    width = embedding_dim * width_multiplier
+    return [2 * width, width, width // 2]
+
+
+class Imitator(Similarity):
     """A network over pairs of vectors; `layers` are the widths of its hidden layers."""
 
     regularize_weights = False  # the study has no penalty
@@ -41,13 +51,23 @@ class Imitator(WithoutBiases):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         self.activation, self.product = activation, product
-        widths = [(3 if product else 2) * embedding_dim, *layers, 1]
-        shapes = list(zip(widths[:-1], widths[1:], strict=True))
+        self.layers = tuple(layers)
+        self.widths = ((3 if product else 2) * embedding_dim, *layers, 1)
+        shapes = list(itertools.pairwise(self.widths))
         draw = jax.nn.initializers.glorot_uniform()
         kernels = [draw(k, shape) for k, shape in zip(jax.random.split(key, len(shapes)), shapes, strict=True)]
         self.kernels = nnx.List([nnx.Param(kernel) for kernel in kernels])
-        self.biases = nnx.List([nnx.Param(jnp.zeros(width)) for width in widths[1:]])
+        self.biases = nnx.List([nnx.Param(jnp.zeros(width)) for width in self.widths[1:]])
         self.form = nnx.Param(jnp.zeros((embedding_dim, embedding_dim))) if bilinear else None
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return self.layers
+
+    @property
+    def multiplications_per_pair(self) -> int:
+        form = 0 if self.form is None else self.form.shape[-1] ** 2
+        return sum(a * b for a, b in itertools.pairwise(self.widths)) + form
 
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""

@@ -21,7 +21,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP
+from ncfjax.models.similarities.gmf import GMF
+from ncfjax.models.similarities.mlp import MLP
 
 
 def read_keras(path: Path, *, num_users: int, num_items: int) -> Recommender:

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP, NeuMF
+from ncfjax.models.similarities.gmf import GMF
+from ncfjax.models.similarities.mlp import MLP
+from ncfjax.models.similarities.neumf import NeuMF
 
 
 def join(gmf: Recommender, mlp: Recommender, alpha, *, regularize_weights: bool) -> Recommender:

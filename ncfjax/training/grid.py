@@ -23,7 +23,8 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, EvaluationBatches, Ranks, make_evaluation_batches, rank_held_out
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import pairs_at_once
+from ncfjax.models.similarity import with_defaults
+from ncfjax.models.tower import pairs_at_once
 from ncfjax.training import blocks
 from ncfjax.training.blocks import Block, Group, MemoryEstimate, State, count_trace
 from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train
@@ -58,7 +59,7 @@ def cut_into_groups(
 
 def _cpu_width(spec: Spec) -> int:
     """Widest group on a CPU. Towers go alone: products of several members at once are slower than one by one."""
-    return 1 if "layers" in dict(spec.options) else max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim)
+    return 1 if spec.similarity.hidden_widths else max(1, CPU_GROUP_FLOATS[spec.objective] // spec.embedding_dim)
 
 
 def cut_into_blocks(
@@ -80,20 +81,20 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
     # The tables, their update, and the moments of both.
     copies = 1 + 6 if pretrained else {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]
-    layers = dict(spec.options).get("layers", ())
+    hidden_widths = spec.similarity.hidden_widths
     if spec.objective == "expected":
         # Scores, labels and their gradient; the units of a tower and theirs.
-        step = (6 + 3 * sum(layers[1:])) * 4 * spec.batch_size * num_items
+        step = (6 + 3 * sum(hidden_widths)) * 4 * spec.batch_size * num_items
     else:
         # Random keys and order, sorted and padded; then vectors of a batch, their gradient and its scatter.
-        width = spec.embedding_dim + sum(layers)
+        width = (3 if hidden_widths else 1) * spec.embedding_dim + sum(hidden_widths)  # a network reads both vectors
         num_ordered = len(train) * (1 + spec.num_negatives * spec.shuffle_examples)
         step = 24 * num_ordered + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
         drawn_at_once = spec.reject_positives or spec.shuffle_examples
         step += 5 * 4 * len(train) * spec.num_negatives * drawn_at_once
     pairs = min(USERS_PER_BLOCK, len(data.held_out)) * num_items
     # Scores, histories and comparisons; and the units of the pairs that a tower scores at once.
-    ranking = 12 * pairs + 4 * sum(layers[1:]) * min(pairs, pairs_at_once())
+    ranking = 12 * pairs + 4 * sum(hidden_widths) * min(pairs, pairs_at_once())
     return MemoryEstimate(fixed, copies * tables + max(step, ranking))
 
 
@@ -137,7 +138,7 @@ class Program:
 
     def begin_joined(self, gmf: Recommender, mlp: Recommender, alpha: float) -> State:
         """Every member as the NeuMF of its own GMF and MLP: `train_states.model` of programs of the same block."""
-        weights = dict(self.spec.options)["regularize_weights"]
+        weights = with_defaults(self.spec.model, self.spec.embedding_dim, dict(self.spec.options))["regularize_weights"]
         models = _join(gmf, mlp, jnp.float32(alpha), weights=weights, mesh=self.mesh)
         return State(_begin(models, spec=self.spec, mesh=self.mesh), 0)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from ncfjax.data.dot_pairs import DotPairOptions, Pairs, Vectors, draw_dot_pairs, split_pairs
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot, Similarity
+from ncfjax.models.similarities.dot import Dot
+from ncfjax.models.similarity import Similarity
 from ncfjax.training.imitation import RegressionPairs
 
 

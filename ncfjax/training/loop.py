@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from ncfjax.data.history import unpack_history
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import SIMILARITIES
+from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
 from ncfjax.training.objectives import expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.sampling import (
@@ -37,10 +37,15 @@ class Spec(NamedTuple):
     batch_size: int
     num_negatives: int
     model: str = "dot"
-    options: tuple[tuple[str, Any], ...] = (("biases", True),)  # of the model's similarity
+    options: tuple[tuple[str, Any], ...] = ()  # of the model's similarity; one that is missing has its default
     optimizer: str = "sgd"
     reject_positives: bool = False
     shuffle_examples: bool = False  # sampled: `batch_size` then counts examples
+
+    @property
+    def similarity(self) -> Similarity:
+        """Without numbers: what is known of it before it is drawn."""
+        return abstract_similarity(self.model, self.embedding_dim, self.options)
 
 
 class Hyperparameters(NamedTuple):
@@ -55,7 +60,7 @@ class Hyperparameters(NamedTuple):
 def init_train_state(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> TrainState:
     """A fresh model, drawn from its seed."""
     key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
-    similarity = SIMILARITIES[spec.model](spec.embedding_dim, key=similarity_key, **dict(spec.options))
+    similarity = make_similarity(spec.model, spec.embedding_dim, key=similarity_key, **dict(spec.options))
     model = Recommender(num_users, num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
     return TrainState(model, init_optimizer(spec.optimizer, model))
 

@@ -9,7 +9,7 @@ from ncfjax.baselines.popularity import Popularity
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK as RANKED_AT_ONCE
 from ncfjax.evaluation.ranking import EvaluationBatches, rank_held_out
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarities.dot import Dot
 
 USERS, ITEMS, DIM = 40_000, 1_000, 16
 HISTORY = jax.ShapeDtypeStruct((USERS, ITEMS // 8), jnp.uint8)

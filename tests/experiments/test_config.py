@@ -18,7 +18,7 @@ from experiments.sweep import ENTRY
 from experiments.sweeper import register as register_sweeper
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
-from ncfjax.models.similarity import SIMILARITIES
+from ncfjax.models.similarity import similarity_names
 from ncfjax.store import run_id
 from ncfjax.training.grid import Member
 from ncfjax.training.loop import EPOCHS
@@ -205,7 +205,7 @@ def test_names_agree_with_the_package():
     assert [field.name for field in fields(SyntheticConfig)] == [field.name for field in fields(SyntheticOptions)]
     assert Point._fields == Member._fields
     assert set(configs.OBJECTIVES) == set(EPOCHS)
-    assert set(configs.MODELS) == set(SIMILARITIES)
+    assert set(configs.MODELS) == set(similarity_names())
 
 
 def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():

@@ -5,7 +5,8 @@ import pytest
 
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import MLP, Similarity
+from ncfjax.models.similarities.mlp import MLP
+from ncfjax.models.similarity import Similarity
 
 PLAIN = {"layers": (6, 3), "activation": "relu", "product": False, "bilinear": False}
 VARIANTS = [

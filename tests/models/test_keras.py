@@ -12,7 +12,8 @@ from ncfjax.evaluation.ranking import make_evaluation_batches, rank_held_out
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP
+from ncfjax.models.similarities.gmf import GMF
+from ncfjax.models.similarities.mlp import MLP
 
 USER, ITEM = "user_embedding/user_embedding_W", "item_embedding/item_embedding_W"
 GMF_SHAPES = {USER: (3, 4), ITEM: (5, 4), "prediction/prediction_W": (4, 1), "prediction/prediction_b": (1,)}

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP, NeuMF
+from ncfjax.models.similarities.gmf import GMF
+from ncfjax.models.similarities.mlp import MLP
+from ncfjax.models.similarities.neumf import NeuMF
 
 NUM_USERS, NUM_ITEMS = 6, 9
 LAYERS = (8, 5, 3)

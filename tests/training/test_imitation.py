@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarities.dot import Dot
 from ncfjax.training import imitation
 from ncfjax.training.imitation import KERAS_EPS, ImitationSpec, RegressionPairs, errors, imitation_step, init_imitator
 

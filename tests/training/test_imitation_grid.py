@@ -5,7 +5,7 @@ import pytest
 
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Dot
+from ncfjax.models.similarities.dot import Dot
 from ncfjax.training.blocks import Block, count_compiles
 from ncfjax.training.imitation import ImitationSpec, errors, init_imitator, train_imitator
 from ncfjax.training.imitation_grid import (

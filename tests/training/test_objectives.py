@@ -10,7 +10,11 @@ from jaxtyping import Array, Float
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF, MLP, Dot, NeuMF, Similarity
+from ncfjax.models.similarities.dot import Dot
+from ncfjax.models.similarities.gmf import GMF
+from ncfjax.models.similarities.mlp import MLP
+from ncfjax.models.similarities.neumf import NeuMF
+from ncfjax.models.similarity import Similarity
 from ncfjax.training import objectives
 from ncfjax.training.sampling import make_training_data, sample_negatives, sample_unobserved
 

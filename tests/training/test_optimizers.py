@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import GMF
+from ncfjax.models.similarities.gmf import GMF
 from ncfjax.training import optimizers
 from ncfjax.training.objectives import Gradient
 from ncfjax.training.optimizers import AdamState, apply_gradient, apply_missed_decay, gather_rows, init_optimizer

@@ -1,0 +1,31 @@
+"""Generalised matrix factorization: s = b + <w, p * q> (He et al., WWW 2017, arXiv:1708.05031)."""
+
+from jaxtyping import Array, Float
+
+from ncfjax.models.products import inner
+from ncfjax.models.similarity import REGULARIZE_WEIGHTS, Similarity
+from ncfjax.models.tower import Output
+
+
+class GMF(Similarity):
+    """A dot product whose factors are weighted: s = b + <w, p * q>.
+
+    The weights add no expressiveness, sqrt(|w|) moves into p and q. If they are not regularised, they void an L2
+    penalty on the embeddings: w grows, p and q shrink, the scores stay.
+    """
+
+    name = "gmf"
+    keys = {"regularize_weights": REGULARIZE_WEIGHTS}
+
+    def __init__(self, embedding_dim: int, *, regularize_weights: bool, key: Array):
+        self.check(embedding_dim)
+        self.regularize_weights = regularize_weights
+        self.output = Output(embedding_dim, key)
+
+    def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
+        """Scores pairs; `p` and `q` broadcast over their leading axes."""
+        return self.output(p * q)
+
+    def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
+        """Scores every user against every item as one matrix product."""
+        return inner(p * self.output.weight[None, :], q) + self.output.bias[...]

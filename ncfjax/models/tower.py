@@ -1,0 +1,121 @@
+"""The tower of ReLU layers that MLP and NeuMF share, and the output weights of all of NCF's models.
+
+A tower is stated by its `layers`, as in NCF's code: the width of its input [p; q], then of each ReLU layer. It starts
+from Glorot's uniform distribution, the output weights w from LeCun's, both as in NCF's code; biases start at zero.
+
+Its first layer is linear in [p; q]: the user half is computed once per user and, where a block of users meets every
+item, the item half once per item.
+"""
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from ncfjax.models.products import affine, matrix_product
+from ncfjax.models.similarity import Key, Similarity
+
+
+def pairs_at_once() -> int:
+    """Pairs whose hidden layers are held at once: on a CPU one user's, which stay in its cache; else some 100 MB."""
+    return 4_096 if jax.default_backend() == "cpu" else 1_048_576
+
+
+class TowerSimilarity(Similarity):
+    """What similarities share that have a tower, stated by their attribute `layers`."""
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return self.layers[1:]
+
+    @property
+    def multiplications_per_pair(self) -> int:
+        return sum(a * b for a, b in itertools.pairwise(self.layers))
+
+
+def layers_key(*factors: int | str) -> Key:
+    """The key of a tower's layers, which are so many times embedding_dim unless they are given."""
+    expected = "a list of integers in brackets, such as [64,32,16,8]"
+    return Key(tuple, lambda value: True, expected, default=lambda dim: scaled_layers(dim, *factors))
+
+
+def scaled_layers(embedding_dim: int, *factors: int | str) -> tuple[int, ...]:
+    """Layers as multiples of embedding_dim: 32, 16, 8 of 16 and the factors 2, 1, "1/2".
+
+    Raises:
+        ValueError: one that is no integer.
+    """
+    fractions = [Fraction(factor) for factor in factors]
+    widths = [embedding_dim * fraction for fraction in fractions]
+    if any(width.denominator > 1 for width in widths):
+        raise ValueError(
+            f"model.embedding_dim: expected a multiple of {lcm(*(fraction.denominator for fraction in fractions))}, as "
+            f"model.layers are {', '.join(map(str, factors))} times it, got {embedding_dim}"
+        )
+    return tuple(map(int, widths))
+
+
+def expect_layers(layers: Sequence[int], fits: bool, first: str) -> None:
+    """Raises ValueError unless they have the right first width and at least one layer after it."""
+    if not fits or len(layers) < 2 or min(layers) < 1:
+        expected = f"{first}, then the width of each ReLU layer, at least one"
+        raise ValueError(f"model.layers: expected {expected}, got {list(layers)}")
+
+
+class Tower(nnx.Module):
+    """ReLU layers over [p; q], the first of them cut into the halves that p and q see."""
+
+    def __init__(self, layers: Sequence[int], key: Array):
+        draw = jax.nn.initializers.glorot_uniform()
+        shapes = list(zip(layers[:-1], layers[1:], strict=True))
+        keys = jax.random.split(key, len(shapes))
+        self.kernels = nnx.List([nnx.Param(draw(k, shape)) for k, shape in zip(keys, shapes, strict=True)])
+        self.biases = nnx.List([nnx.Param(jnp.zeros(width)) for width in layers[1:]])
+
+    def halves(
+        self, p: Float[Array, "*#users dim"], q: Float[Array, "*#items dim"]
+    ) -> tuple[Float[Array, "*#users width"], Float[Array, "*#items width"]]:
+        """What the first layer adds up, before its ReLU: the user's part, and the item's part with the bias."""
+        kernel, dim = self.kernels[0], p.shape[-1]
+        return matrix_product(p, kernel[:dim]), affine(q, kernel[dim:], self.biases[0][...])
+
+    def __call__(self, user: Float[Array, "..."], item: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The last layer's units, from `halves`, which broadcast."""
+        units = jax.nn.relu(user + item)
+        for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
+            units = jax.nn.relu(affine(units, kernel[...], bias[...]))
+        return units
+
+    def all_pairs(
+        self, weight: Float[Array, " width"], p: Float[Array, "users dim"], q: Float[Array, "items dim"]
+    ) -> Float[Array, "users items"]:
+        """<weight, tower([p; q])> of every pair, a few users at a time.
+
+        Units come first and items last, which is twice as fast on a CPU: the long axis is the one in a row in memory.
+        """
+        users, items = self.halves(p, q)
+        items = items.T
+
+        def score(user):
+            units = jax.nn.relu(user[:, None] + items)
+            for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
+                units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
+            return matrix_product(weight, units)
+
+        return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // len(q)))
+
+
+class Output(nnx.Module):
+    """Output weights and bias of NCF's models: s = b + <w, units>."""
+
+    def __init__(self, width: int, key: Array):
+        self.weight = nnx.Param(jax.nn.initializers.lecun_uniform()(key, (width, 1))[:, 0])
+        self.bias = nnx.Param(jnp.zeros(()))
+
+    def __call__(self, units: Float[Array, "*batch width"]) -> Float[Array, "*batch"]:
+        return matrix_product(units, self.weight[...]) + self.bias[...]
