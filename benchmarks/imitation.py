@@ -16,8 +16,9 @@ from experiments import device
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
 from ncfjax.training.blocks import Block
 from ncfjax.training.imitation import ImitationSpec
-from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
+from ncfjax.training.imitation_problem import ImitationMember, ImitationProblem
 from ncfjax.training.imitation_task import dot_source
+from ncfjax.training.program import Program
 
 OPTIONS = DotPairOptions(num_users=4000, embedding_dim=64)
 SPEC = ImitationSpec(embedding_dim=64, layers=(128, 64, 32), batch_size=256, num_epochs=32)
@@ -30,7 +31,7 @@ class Epoch:
 
     def __init__(self, seeds: list[int]):
         groups = [[ImitationMember(LEARNING_RATE, seed)] for seed in seeds]
-        self.program = ImitationProgram(dot_source(OPTIONS), SPEC, Block(groups, 1))
+        self.program = Program(ImitationProblem(dot_source(OPTIONS), SPEC), Block(groups, 1))
         self.state = self.program.advance(self.program.init(), 0)
 
     def __call__(self):

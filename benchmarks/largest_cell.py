@@ -13,9 +13,10 @@ import jax
 from benchmarks.turns import peak_gb
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.training.blocks import Block, State
-from ncfjax.training.imitation import ImitationSpec, imitation_step
-from ncfjax.training.imitation_grid import ImitationMember, ImitationProgram
-from ncfjax.training.imitation_task import Task, dot_source
+from ncfjax.training.imitation import ImitationSpec, RegressionPairs, imitation_step
+from ncfjax.training.imitation_problem import ImitationMember, ImitationProblem
+from ncfjax.training.imitation_task import dot_source
+from ncfjax.training.program import Program
 from ncfjax.training.sampling import feistel_permutation
 
 BAR_GB = 2.0
@@ -26,10 +27,9 @@ SPEC = ImitationSpec(embedding_dim=128, layers=(1024, 512, 256), batch_size=256,
 
 
 @partial(jax.jit, donate_argnames="train_state")
-def few_steps(tasks: Task, train_state, batches):
+def few_steps(groups: RegressionPairs, train_state, batches):
     """Some steps on the only group."""
-    task = jax.tree.map(lambda x: x[0], tasks)
-    pairs = task.regression_pairs(task.train)
+    pairs = jax.tree.map(lambda x: x[0], groups)
 
     def step(train_state, batch):
         return imitation_step(pairs, RATE, train_state, batch), None
@@ -38,13 +38,14 @@ def few_steps(tasks: Task, train_state, batches):
 
 
 def main() -> int:
-    program = ImitationProgram(dot_source(OPTIONS), SPEC, Block([[ImitationMember(RATE, seed=0)]], 1))
+    source = dot_source(OPTIONS)
+    program = Program(ImitationProblem(source, SPEC), Block([[ImitationMember(RATE, seed=0)]], 1))
     state = program.init()
     train_state = jax.tree.map(lambda x: x[0, 0], state.train_states)
-    order = jax.jit(lambda key: feistel_permutation(key, program.sizes.num_train, SPEC.batch_size))(jax.random.key(0))
-    train_state = few_steps(program.tasks, train_state, order[:NUM_STEPS])
-    test, fresh = program.errors(State(jax.tree.map(lambda x: x[None, None], train_state), 1))
-    steps = f"{NUM_STEPS} of {-(-program.sizes.num_train // SPEC.batch_size):,} steps"
+    order = jax.jit(lambda key: feistel_permutation(key, source.sizes.num_train, SPEC.batch_size))(jax.random.key(0))
+    train_state = few_steps(program.data.training, train_state, order[:NUM_STEPS])
+    test, fresh = program.evaluate(State(jax.tree.map(lambda x: x[None, None], train_state), 1))
+    steps = f"{NUM_STEPS} of {-(-source.sizes.num_train // SPEC.batch_size):,} steps"
     print(f"{steps}: test RMSE {test.model[0]:.4f}, fresh {fresh.model[0]:.4f} (dot product {fresh.teacher[0]:.4f}); "
           f"peak memory {peak_gb():.2f} GB, bar {BAR_GB:g} GB")  # fmt: skip
     return int(peak_gb() > BAR_GB)

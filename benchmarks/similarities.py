@@ -27,9 +27,11 @@ from ncfjax.data.catalog import load
 from ncfjax.data.interactions import Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK
 from ncfjax.models.recommender import Recommender
-from ncfjax.training.grid import CPU_COMPILER_OPTIONS, Block, Member, Program, cut_into_groups
+from ncfjax.training.blocks import Block, cut_into_groups
 from ncfjax.training.loop import Hyperparameters, Spec, epoch_key, init_train_state
 from ncfjax.training.objectives import sampled_gradient
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import CPU_COMPILER_OPTIONS, Member, RecommenderProblem
 from ncfjax.training.sampling import TrainingData, feistel_permutation, make_training_data, sample_unobserved
 
 # As conf/study/ncf_reference_ml-1m.yaml has NeuMF, and as peers.py has it.
@@ -64,8 +66,9 @@ class Epoch:
     """One epoch of a run's members each time it is called; its program is compiled."""
 
     def __init__(self, data: LeaveOneOut, spec: Spec, members: list[Member]):
-        groups = cut_into_groups(members, spec, data, device.memory_limit(None))
-        self.program = Program(data, spec, Block(groups, max(map(len, groups))))
+        problem = RecommenderProblem(data, spec)
+        groups = cut_into_groups(members, problem.memory, device.memory_limit(None), problem.cpu_width)
+        self.program = Program(problem, Block(groups, max(map(len, groups))))
         self.state = self.program.advance(self.program.init(), 0)
 
     def __call__(self):

@@ -23,8 +23,10 @@ from experiments import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_evaluation_batches, rank_held_out
-from ncfjax.training.grid import Block, Member, Program, cut_into_groups
+from ncfjax.training.blocks import Block, cut_into_groups
 from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
 
 STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_weight=1.0, seed=0)
 GRID_OF_8 = [STUDY._replace(learning_rate=rate) for rate in (0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01)]
@@ -54,8 +56,9 @@ def in_turns(*actions, repeats: int) -> list[float]:
 
 def program_of(data: LeaveOneOut, spec: Spec, members: list[Member]) -> Program:
     """All members in one block."""
-    groups = cut_into_groups(members, spec, data, device.memory_limit(None))
-    return Program(data, spec, Block(groups, max(map(len, groups))))
+    problem = RecommenderProblem(data, spec)
+    groups = cut_into_groups(members, problem.memory, device.memory_limit(None), problem.cpu_width)
+    return Program(problem, Block(groups, max(map(len, groups))))
 
 
 class Epoch:
@@ -143,7 +146,7 @@ def whole_run(data: LeaveOneOut) -> None:
     state = program.init()
     for _ in range(16):
         state = program.advance(state, 16)
-        program.ranks(state)
+        program.evaluate(state)
     print(time.perf_counter() - start, peak_gb())
 
 

@@ -20,7 +20,8 @@ from experiments.jobs import Job, say
 from experiments.pretraining import is_pretrained
 from experiments.progress import duration, job_work
 from experiments.training import timed_advance
-from ncfjax.training.grid import Program
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import RecommenderProblem
 
 _TRIAL_SECONDS = 1.0
 
@@ -57,7 +58,7 @@ def measure(program: Program, config: SweepConfig, num_members: int) -> Rate:
         state, seconds = timed_advance(program, state, 1)
         training, epochs = training + seconds, epochs + 1
     one_epoch = job_work(config, num_members) / _epochs(config)
-    return Rate(compiling, training / epochs / one_epoch, _seconds(lambda: program.ranks(state)) / one_epoch)
+    return Rate(compiling, training / epochs / one_epoch, _seconds(lambda: program.evaluate(state)) / one_epoch)
 
 
 def job_seconds(config: SweepConfig, block_sizes: Sequence[int], rate: Rate) -> float:
@@ -79,13 +80,13 @@ def estimate(jobs: Sequence[Job], done: set[str]) -> None:
         data = load_data(config)
         blocks = blocks_of(config, data, done)
         sizes = [count_runs([block]) for block in blocks]
-        program = Program(data, spec_of(config), blocks[0])
+        program = Program(RecommenderProblem(data, spec_of(config), is_pretrained(config)), blocks[0])
         if _kind(config) not in rates:
             rates[_kind(config)] = measure(program, config, sizes[0])
         seconds.append(job_seconds(config, sizes, rates[_kind(config)]))
         shapes |= {(str(data_config(config)), spec_of(config), size) for size in sizes}
         of = f"job {number}, {data.name} {config.model.name} d={config.model.embedding_dim} {config.objective.name}"
-        gigabytes = program.memory_bytes(pretrained=is_pretrained(config)) / 1e9
+        gigabytes = program.memory_bytes() / 1e9
         block = f"{len(blocks)} block(s) of up to {max(sizes)} runs and {gigabytes:.2f} GB"
         say(f"{of}: {sum(sizes)} runs to train in {block}, about {duration(seconds[-1])}")
     rest = "; the winners' final runs are not counted" if jobs[0].config.tune else ""

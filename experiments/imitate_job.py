@@ -29,15 +29,10 @@ from experiments.rows import curve_rows, values_of
 from experiments.training import Clock
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.store import IMITATION_TYPES, Store, run_id
-from ncfjax.training.blocks import Block, State
+from ncfjax.training.blocks import Block, State, cut_into_blocks, cut_into_groups
 from ncfjax.training.imitation import ImitationSpec
-from ncfjax.training.imitation_grid import (
-    ImitationMember,
-    ImitationProgram,
-    cut_into_blocks,
-    cut_into_groups,
-    num_parameters,
-)
+from ncfjax.training.imitation_problem import ImitationMember, ImitationProblem
+from ncfjax.training.program import Program
 
 STEP_OVERHEAD = 20_000  # multiplications per pair that a step costs beside its products
 
@@ -86,10 +81,11 @@ def blocks_of(config: ImitateConfig, done: set[str]) -> list[Block]:
         ValueError: not even one run fits the memory.
     """
     members = [ImitationMember(*point) for point in points(config)]
-    held = spec_of(config), sizes_of(config), device.memory_limit(config.memory_gb)
-    groups = cut_into_groups(members, *held)
+    problem = ImitationProblem(source_of(config), spec_of(config))
+    memory, limit = problem.memory, device.memory_limit(config.memory_gb)
+    groups = cut_into_groups(members, memory, limit, problem.cpu_width)
     pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
-    return cut_into_blocks(pending, max(map(len, groups)), *held)
+    return cut_into_blocks(pending, max(map(len, groups)), memory, limit)
 
 
 class Look(NamedTuple):
@@ -100,7 +96,7 @@ class Look(NamedTuple):
     diverged: Bool[np.ndarray, " members"]
 
 
-def train(program: ImitationProgram, config: ImitateConfig, clock: Clock, bar: Progress) -> tuple[list[Look], State]:
+def train(program: Program, config: ImitateConfig, clock: Clock, bar: Progress) -> tuple[list[Look], State]:
     """Trains a block: a look every `eval_every` epochs and after the last one, and the end."""
     seen, begin = [], program.init()
     for reached in clock.stops(program, begin, config.num_epochs, config.eval_every, bar, name_of(config)):
@@ -108,8 +104,8 @@ def train(program: ImitationProgram, config: ImitateConfig, clock: Clock, bar: P
     return seen, reached
 
 
-def _look(program: ImitationProgram, state: State) -> Look:
-    test, fresh = program.errors(state)
+def _look(program: Program, state: State) -> Look:
+    test, fresh = program.evaluate(state)
     errors = {"rmse_test": test.model, "rmse_dot_test": test.teacher, "rmse_trivial_test": test.trivial}
     if fresh is not None:
         errors |= {"rmse_fresh": fresh.model, "rmse_dot_fresh": fresh.teacher}
@@ -159,7 +155,7 @@ def run_block(config: ImitateConfig, block: Block, store: Store, shared: dict[st
     source = source_of(config, bar)
     started_at, started = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     bar.say(f"{name_of(config)}, compiling")
-    program = ImitationProgram(source, spec_of(config), block)
+    program = Program(ImitationProblem(source, spec_of(config)), block)
     program.compile()
     compile_seconds = time.perf_counter() - started
     bar.resume()
@@ -168,7 +164,7 @@ def run_block(config: ImitateConfig, block: Block, store: Store, shared: dict[st
     ranked = rank(config, program, state, bar)
     for i, member in enumerate(program.members):
         row = shared | run_cells(config, ImitatePoint(*member)) | {
-            "parameters": num_parameters(program.spec),
+            "parameters": program.num_parameters,
             "compile_seconds": compile_seconds,
             "train_seconds": clock.seconds / len(program.members),
             "started_at": started_at,

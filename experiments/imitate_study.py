@@ -19,7 +19,8 @@ from experiments.provenance import origin
 from experiments.training import timed_advance
 from ncfjax.store import Store, run_id
 from ncfjax.training.blocks import Block
-from ncfjax.training.imitation_grid import ImitationProgram, memory_estimate
+from ncfjax.training.imitation_problem import ImitationProblem, memory_estimate
+from ncfjax.training.program import Program
 
 _TRIAL_PAIRS = 20_000  # per epoch of a trial, of which a step costs what it costs with more of them
 _TRIAL_EPOCHS = 2
@@ -89,7 +90,7 @@ def _table(target: str, store: Store, ours: set[str]) -> str:
 def _seconds_of_trial(config: ImitateConfig, block: Block) -> tuple[float, float]:
     """Seconds to compile a block's program, and to train the block for an epoch."""
     started = time.perf_counter()
-    program = ImitationProgram(source_of(config), spec_of(config), block)
+    program = Program(ImitationProblem(source_of(config), spec_of(config)), block)
     program.compile()
     compiling = time.perf_counter() - started
     state, _ = timed_advance(program, program.init(), 1)  # the first call warms up

@@ -13,8 +13,8 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranks, ranks_of
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import State
-from ncfjax.training.imitation_grid import ImitationProgram
 from ncfjax.training.imitation_task import PairSource, Sizes, dot_source, recommender_source
+from ncfjax.training.program import Program
 
 
 def _data(config: ImitateConfig) -> LeaveOneOut:
@@ -60,9 +60,7 @@ def target_cells(config: ImitateConfig) -> dict[str, Any]:
     }
 
 
-def rank(
-    config: ImitateConfig, program: ImitationProgram, state: State, bar: Progress
-) -> list[tuple[Ranks, Ranks] | None]:
+def rank(config: ImitateConfig, program: Program, state: State, bar: Progress) -> list[tuple[Ranks, Ranks] | None]:
     """How each imitator of a recommender ranks the held-out items in its place, and how the recommender does."""
     if config.target == "dot":
         return [None] * len(program.members)

@@ -21,8 +21,10 @@ from experiments.rows import curve_rows, data_cells, run_cells
 from experiments.training import Glance, glances
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.store import Store, run_id
-from ncfjax.training.grid import Block, Member, Program, cut_into_blocks, cut_into_groups
+from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups
 from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
 
 
 def spec_of(config: SweepConfig) -> Spec:
@@ -51,11 +53,11 @@ def blocks_of(config: SweepConfig, data: LeaveOneOut, done: set[str]) -> list[Bl
     The whole grid is cut into groups, not what is missing of it: so a run is trained beside the same runs whenever it
     is trained.
     """
-    members, pretrained = [Member(*point) for point in points(config)], is_pretrained(config)
-    held = spec_of(config), data, device.memory_limit(config.memory_gb)
-    groups = cut_into_groups(members, *held, pretrained=pretrained)
+    problem = RecommenderProblem(data, spec_of(config), is_pretrained(config))
+    memory, limit = problem.memory, device.memory_limit(config.memory_gb)
+    groups = cut_into_groups([Member(*point) for point in points(config)], memory, limit, problem.cpu_width)
     pending = [group for group in groups if any(id_of(config, member) not in done for member in group)]
-    return cut_into_blocks(pending, max(map(len, groups)), *held, pretrained=pretrained)
+    return cut_into_blocks(pending, max(map(len, groups)), memory, limit)
 
 
 def count_runs(blocks: list[Block]) -> int:
@@ -93,7 +95,7 @@ def run_block(
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     bar.say(f"{config.model.name} d={config.model.embedding_dim}, compiling")
     started = time.perf_counter()
-    program = Program(data, spec_of(config), block)
+    program = Program(RecommenderProblem(data, spec_of(config), is_pretrained(config)), block)
     program.compile()
     compile_seconds = time.perf_counter() - started
     bar.resume()

@@ -15,8 +15,10 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.training.grid import Block, Member, Program, State
+from ncfjax.training.blocks import Block, State
 from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
 
 
 class Start(NamedTuple):
@@ -40,11 +42,11 @@ def start(config: SweepConfig, data: LeaveOneOut, program: Program, block: Block
     if pretraining.name == "keras":
         return Start(program.begin(joined_files(config, data)))
     models, seconds, compile_seconds = [], 0.0, 0.0
-    for spec in branches(program.spec):
+    for spec in branches(program.problem.spec):
         # Seeds that no member has, and two of them: NCF draws and trains the two independently.
         rate = pretraining.learning_rate
         members = [[_pretrained(member, spec.model, rate) for member in group] for group in block.groups]
-        branch = Program(data, spec, Block(members, block.width))
+        branch = Program(RecommenderProblem(data, spec), Block(members, block.width))
         clock = Clock(epoch_work(branch))
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
         state, compiling = timed_advance(branch, branch.init(), 0)

@@ -28,7 +28,7 @@ from experiments.paper import FIGURE3
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.store import Store
 from ncfjax.training.imitation import ImitationSpec
-from ncfjax.training.imitation_grid import num_parameters
+from ncfjax.training.imitation_problem import num_parameters
 from ncfjax.training.imitation_task import dot_source
 
 NAMES = ("a", "alpha", "b", "beta")

@@ -13,8 +13,10 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.models.recommender import Recommender
 from ncfjax.store import run_id
-from ncfjax.training.grid import Block, Member, Program
+from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
 
 _MOST_KEPT = 64  # more than a grid has seeds: each is a minute's work
 _EPOCHS_PER_CALL = 8  # between two looks at the bar, and for Ctrl-C
@@ -44,7 +46,10 @@ def _fit(teacher: TeacherConfig, embedding_dim: int, data: LeaveOneOut, seed: in
     options = (("biases", True),)
     spec = Spec(embedding_dim, "expected", teacher.batch_size, teacher.num_negatives, "dot", options, "sgd")
     member = Member(teacher.learning_rate, teacher.regularization, teacher.stddev, negative_weight=1.0, seed=seed)
-    program, name = Program(data, spec, Block([[member]], 1)), f"teacher d={embedding_dim} seed {seed}"
+    program, name = (
+        Program(RecommenderProblem(data, spec), Block([[member]], 1)),
+        f"teacher d={embedding_dim} seed {seed}",
+    )
     bar.say(f"{name}, compiling")
     program.compile()
     state = program.init()
@@ -53,4 +58,4 @@ def _fit(teacher: TeacherConfig, embedding_dim: int, data: LeaveOneOut, seed: in
         bar.say(f"{name}, epoch {state.epoch}")
     bar.resume()
     (model,) = program.models(state)
-    return Teacher(model, Ranks(*(np.asarray(of_members[0]) for of_members in program.ranks(state))))
+    return Teacher(model, Ranks(*(np.asarray(of_members[0]) for of_members in program.evaluate(state))))

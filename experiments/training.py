@@ -16,7 +16,7 @@ from experiments.progress import Progress, work
 from experiments.rows import metrics
 from ncfjax.evaluation.ranking import Ranks
 from ncfjax.training.blocks import State
-from ncfjax.training.grid import Program
+from ncfjax.training.program import Program
 
 CALL_SECONDS = 1.0
 
@@ -62,7 +62,7 @@ class Clock:
 
 def epoch_work(program: Program) -> float:
     """Of all members of a block."""
-    spec = program.spec
+    spec = program.problem.spec
     return work(len(program.members), 1, spec.embedding_dim, dict(spec.options).get("layers", ()))
 
 
@@ -80,5 +80,5 @@ def glances(program: Program, state: State, config: SweepConfig, bar: Progress) 
     """Trains a block from `state` on; a glance every `eval_every` epochs and after the last one."""
     clock, name = Clock(epoch_work(program)), f"{config.model.name} d={config.model.embedding_dim}"
     for reached in clock.stops(program, state, config.num_epochs, config.eval_every, bar, name):
-        ranks = program.ranks(reached)
+        ranks = program.evaluate(reached)
         yield Glance(reached.epoch, clock.seconds, metrics(ranks), np.asarray(program.diverged(reached)), ranks)

@@ -56,18 +56,18 @@ def test_imports_run_one_way(path):
     [
         "from ncfjax import training",
         "from ncfjax import training as below",
-        "from ncfjax.training import grid",
-        "from ncfjax.training.grid import Spec",
+        "from ncfjax.training import program",
+        "from ncfjax.training.program import Spec",
         "import ncfjax.training",
-        "import ncfjax.training.grid as grid",
-        "def late():\n    from ncfjax.training import grid",
+        "import ncfjax.training.program as program",
+        "def late():\n    from ncfjax.training import program",
     ],
 )
 def test_no_way_to_import_a_layer_is_overlooked(source):
     assert layers_used(source) == {"training"}
 
 
-@pytest.mark.parametrize("source", ["from .. import training", "from ..training import grid", "from . import full"])
+@pytest.mark.parametrize("source", ["from .. import training", "from ..training import program", "from . import full"])
 def test_a_relative_import_belongs_to_no_layer(source):
     assert layers_used(source) == {""}
 

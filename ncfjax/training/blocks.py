@@ -53,12 +53,12 @@ def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
     return on_a_cpu if jax.default_backend() == "cpu" else {}
 
 
-def cut_into_groups(members: list[Any], estimate: MemoryEstimate, memory_bytes: int, cpu_width: int) -> list[Group]:
+def cut_into_groups(members: list[Any], memory: MemoryEstimate, memory_bytes: int, cpu_width: int) -> list[Group]:
     """Groups of nearly equal width, each of one seed, that fit `memory_bytes`; on a CPU at most `cpu_width` wide.
 
     Raises ValueError where not even one member fits.
     """
-    widest, num_devices = _members_per_device(estimate, memory_bytes)
+    widest, num_devices = _members_per_device(memory, memory_bytes)
     if jax.default_backend() == "cpu":
         widest = min(widest, cpu_width)
     by_seed: dict[int, list[Any]] = {}
@@ -73,20 +73,20 @@ def cut_into_groups(members: list[Any], estimate: MemoryEstimate, memory_bytes: 
     return groups
 
 
-def cut_into_blocks(groups: list[Group], width: int, estimate: MemoryEstimate, memory_bytes: int) -> list[Block]:
+def cut_into_blocks(groups: list[Group], width: int, memory: MemoryEstimate, memory_bytes: int) -> list[Block]:
     """Blocks of groups that fit `memory_bytes`, each with as many groups as the others or one less.
 
     `width` is that of the widest group of the whole grid. On a CPU a block has one group per device: more would wait
     for each other, and results are stored when a block ends.
     """
-    per_device, num_devices = _members_per_device(estimate, memory_bytes)
+    per_device, num_devices = _members_per_device(memory, memory_bytes)
     most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
     return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
 
 
-def _members_per_device(estimate: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
+def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each = estimate
+    fixed, each = memory
     num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
     if num_devices < 1:
         needed = (fixed + each) / 1e9
@@ -155,5 +155,5 @@ def count_trace(program: str) -> None:
 
 
 def count_compiles() -> int:
-    """Programs traced by this process so far: three per shape (draw, train, and rank or measure)."""
+    """Programs traced by this process so far: three per shape (draw, train, evaluate)."""
     return _traces.total()

@@ -73,6 +73,11 @@ def init_imitator(spec: ImitationSpec, seed: UInt32[Array, ""]) -> TrainState:
         bilinear=spec.bilinear,
         key=jax.random.fold_in(jax.random.key(seed), INIT),
     )
+    return begin_imitator(model)
+
+
+def begin_imitator(model: Imitator) -> TrainState:
+    """A given network, before the first step."""
     return TrainState(model, _adam(0.0).init(model))
 
 

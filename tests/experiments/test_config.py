@@ -20,8 +20,8 @@ from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.models.similarity import similarity_names
 from ncfjax.store import run_id
-from ncfjax.training.grid import Member
 from ncfjax.training.loop import EPOCHS
+from ncfjax.training.recommender import Member
 
 
 def configured(*overrides: str) -> configs.SweepConfig:

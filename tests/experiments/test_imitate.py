@@ -20,7 +20,7 @@ from ncfjax.models import imitator
 from ncfjax.store import IMITATION_TYPES, Store, run_id
 from ncfjax.training import imitation
 from ncfjax.training.blocks import count_compiles
-from ncfjax.training.imitation_grid import ImitationMember
+from ncfjax.training.imitation_problem import ImitationMember
 from ncfjax.training.imitation_task import Sizes
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2", "eval_every=1")

@@ -13,8 +13,9 @@ from experiments.job import spec_of
 from experiments.pretraining import branches
 from experiments.study import Job
 from ncfjax.store import Store
-from ncfjax.training.blocks import count_compiles
-from ncfjax.training.grid import Block, Member, Program, _trainer, memory_estimate
+from ncfjax.training.blocks import Block, count_compiles
+from ncfjax.training.program import Program, _trainer
+from ncfjax.training.recommender import Member, RecommenderProblem, memory_estimate
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
@@ -43,10 +44,10 @@ def test_a_pretrained_run_starts_from_models_trained_by_adam_on_the_same_data(
     data, spec = load_data(config), branches(spec_of(config))[branch]
     assert (spec.model, spec.optimizer) == (("gmf", "mlp")[branch], "adam")
     seed = (2**32 - 1, 2**31)[branch]  # of GMF and MLP before a NeuMF of seed 0
-    program = Program(data, spec, Block([[Member(0.02, 0.01, 0.1, 1.0, seed)]], 1))
-    alone = program.ranks(program.advance(program.init(), 4)).full[0]
+    program = Program(RecommenderProblem(data, spec), Block([[Member(0.02, 0.01, 0.1, 1.0, seed)]], 1))
+    alone = program.evaluate(program.advance(program.init(), 4)).full[0]
     assert np.mean(last_ranks(results) == alone) > 0.9  # a tie may fall the other way
-    fresh = program.ranks(program.init()).full[0]
+    fresh = program.evaluate(program.init()).full[0]
     assert np.mean(alone == fresh) < 0.5, "pretraining has moved the ranks"
 
 
@@ -64,17 +65,11 @@ def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(jobs_of: C
     )[0].config
     data, spec, member = load_data(config), spec_of(config), Member(0.01, 0.01, 0.1, 1.0, 0)
     gmf, mlp = branches(spec)
-    program = Program(data, mlp, Block([[member]], 1))
+    program = Program(RecommenderProblem(data, mlp), Block([[member]], 1))
     state = program.init()
-    arguments = (
-        state.train_states,
-        program._hyperparameters,
-        program._seeds,
-        program._training_data,
-        np.int32(0),
-        np.int32(1),
+    trains = (
+        _trainer(program.problem.run).lower(*program._to_train(state, 1), **program._static).compile().memory_analysis()
     )
-    trains = _trainer("sampled").lower(*arguments, spec=mlp, mesh=program.mesh).compile().memory_analysis()
     tables = 4 * gmf.embedding_dim * (data.train.num_users + data.train.num_items)
     needed = tables + trains.argument_size_in_bytes + trains.temp_size_in_bytes
     assert sum(memory_estimate(spec, data)) < needed < sum(memory_estimate(spec, data, pretrained=True)) < 3 * needed

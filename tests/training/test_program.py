@@ -1,0 +1,221 @@
+"""Grids of every kind of run: what a block of members gives against what each of them gives alone."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ncfjax.data.dot_pairs import DotPairOptions
+from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
+from ncfjax.models import similarity
+from ncfjax.models.similarity import Key, Similarity
+from ncfjax.training.blocks import Block, count_compiles
+from ncfjax.training.imitation import ImitationSpec
+from ncfjax.training.imitation_problem import ImitationMember, ImitationProblem
+from ncfjax.training.imitation_task import dot_source
+from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program, _evaluate, _trainer
+from ncfjax.training.recommender import Member, RecommenderProblem
+
+
+class Scaled(Similarity):
+    """A similarity that no file of the package knows, with an option that none of its files has."""
+
+    name = "scaled"
+    keys = {"temperature": Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
+
+    def __init__(self, embedding_dim, *, temperature, key):
+        self.temperature = temperature
+
+    def __call__(self, p, q):
+        return jnp.sum(p * q, axis=-1) / self.temperature
+
+    def all_pairs(self, p, q):
+        return jnp.inner(p, q) / self.temperature
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    monkeypatch.setitem(similarity._classes, "scaled", Scaled)
+
+
+del similarity._classes["scaled"]  # known to the tests of this file alone
+
+EXPECTED = Spec(embedding_dim=8, objective="expected", batch_size=4, num_negatives=4)
+SAMPLED = Spec(embedding_dim=8, objective="sampled", batch_size=32, num_negatives=4)
+WEIGHTS = (("regularize_weights", True),)
+TOWER = (("layers", (8, 6)), *WEIGHTS)
+SPECS = {
+    "expected": EXPECTED,
+    "sampled": SAMPLED,
+    "expected, adam": EXPECTED._replace(optimizer="adam"),
+    "sampled, plain dot": SAMPLED._replace(options=(("biases", False),), optimizer="adam"),
+    "sampled, neumf": SAMPLED._replace(model="neumf", embedding_dim=6, options=TOWER, optimizer="lazy_adam"),
+    "expected, gmf": EXPECTED._replace(model="gmf", options=WEIGHTS),
+    "sampled, gmf, one negative": SAMPLED._replace(
+        model="gmf", options=WEIGHTS, optimizer="lazy_adam", num_negatives=1
+    ),
+    "sampled, mlp": SAMPLED._replace(
+        model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", reject_positives=True
+    ),
+    "sampled, shuffled mlp": SAMPLED._replace(
+        model="mlp", embedding_dim=4, options=TOWER, optimizer="adam", batch_size=4, shuffle_examples=True
+    ),
+    "expected, neumf": EXPECTED._replace(model="neumf", embedding_dim=6, options=TOWER, optimizer="adam"),
+    "expected, mlp": EXPECTED._replace(model="mlp", embedding_dim=4, options=TOWER, reject_positives=True),
+    "expected, made up": EXPECTED._replace(model="scaled", options=(("temperature", 0.3),)),
+    "imitation": ImitationSpec(embedding_dim=4, layers=(8, 4, 2), batch_size=32, num_epochs=6, schedule="cosine"),
+}
+RATES = [(0.01, 0.01, 1.0), (0.05, 0.0, 1.0), (0.01, 0.01, 0.5)]
+GRID = [Member(rate, penalty, 0.1, weight, seed) for seed in (0, 1) for rate, penalty, weight in RATES]
+IMITATORS = [ImitationMember(rate, seed) for seed in (0, 7) for rate in (0.01, 0.003, 0.02)]
+EIGHT = [Member(0.03, 0.01, 0.1, 1.0, seed) for seed in range(8)]
+
+
+@cache
+def data_of(num_users, num_items, interactions_per_user):
+    return make_synthetic(SyntheticOptions(num_users, num_items, interactions_per_user=interactions_per_user))
+
+
+def problem_of(spec, data=None):
+    if isinstance(spec, ImitationSpec):
+        return ImitationProblem(dot_source(DotPairOptions(30, 4, pairs_per_user=10, num_fresh=50)), spec)
+    return RecommenderProblem(data_of(90, 160, 10) if data is None else data, spec)
+
+
+def program_of(spec, members, data=None):
+    """All members in one block, those of a seed side by side, as on an accelerator."""
+    groups = [[member for member in members if member.seed == seed] for seed in dict.fromkeys(m.seed for m in members)]
+    return Program(problem_of(spec, data), Block(groups, max(map(len, groups))))
+
+
+def run(spec, members, num_epochs=6, calls=1, data=None):
+    program = program_of(spec, members, data)
+    state = program.init()
+    for _ in range(calls):
+        state = program.advance(state, num_epochs // calls)
+    return program, state
+
+
+def parameters(program, state):
+    """Every member's parameters side by side, in the order of the members."""
+    models = program.models(state)
+    return np.stack([np.concatenate([np.ravel(x) for x in jax.tree.leaves(model)]) for model in models])
+
+
+def grid_of(spec):
+    return IMITATORS if isinstance(spec, ImitationSpec) else GRID
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_member_equals_the_same_run_alone_and_the_same_seed_gives_the_same_bits_in_one_call_or_many(name):
+    spec, grid = SPECS[name], grid_of(SPECS[name])
+    together = parameters(*run(spec, grid))
+    for index, member in enumerate(grid):
+        np.testing.assert_allclose(together[index], parameters(*run(spec, [member]))[0], atol=2e-5)
+    assert np.std(together, axis=0).max() > 1e-3, "the members differ"
+    np.testing.assert_array_equal(together, parameters(*run(spec, grid, calls=3)))
+
+
+@pytest.mark.parametrize("name", ["expected", "sampled", "imitation"])
+def test_a_member_that_diverges_leaves_its_neighbours_alone(name):
+    """In the shape of the grid: the last of six goes astray."""
+    spec, grid = SPECS[name], grid_of(SPECS[name])
+    bad = grid[-1]._replace(learning_rate=1e30 if name == "imitation" else 1e6)
+    program, state = run(spec, [*grid[:-1], bad], num_epochs=12)
+    assert program.diverged(state).tolist() == [False] * 5 + [True]
+    alone, sound = run(spec, grid, num_epochs=12)
+    np.testing.assert_allclose(parameters(program, state)[:5], parameters(alone, sound)[:5], atol=2e-5)
+    measured, expected = program.evaluate(state), alone.evaluate(sound)
+    if name == "imitation":
+        np.testing.assert_allclose(measured.fresh.model[:5], expected.fresh.model[:5], rtol=1e-4)
+    else:
+        assert np.all(measured.sampled[5] >= 98), "a diverged member ranks last"
+
+
+@pytest.mark.parametrize("name", ["expected", "imitation"])
+def test_a_program_is_compiled_once_per_shape_and_its_state_is_donated(name):
+    spec, grid = SPECS[name], grid_of(SPECS[name])
+    program_of(spec, grid).compile()
+    before = count_compiles()
+    others = [member._replace(learning_rate=0.123, seed=member.seed + 7) for member in grid]
+    program = program_of(spec, others)
+    state = program.init()
+    program.evaluate(program.advance(state, 5))
+    assert count_compiles() == before
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.train_states.model))
+
+
+def test_another_shape_is_compiled_anew():
+    before = count_compiles()
+    program_of(EXPECTED._replace(embedding_dim=9), GRID[:1]).compile()
+    assert count_compiles() == before + 3  # draw, train, evaluate
+
+
+def reserved_bytes(program):
+    """What XLA reserves to train and to evaluate."""
+    state = jax.eval_shape(program.init)._replace(epoch=0)
+    lowered = _trainer(program.problem.run).lower(*program._to_train(state, 1), **program._static)
+    trains = lowered.compile().memory_analysis()
+    lowered = _evaluate.lower(state.train_states.model, program.data.evaluation, **program._static)
+    return trains, lowered.compile().memory_analysis()
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "imitation"])
+def test_the_memory_estimate_holds_what_xla_reserves(name):
+    scale = 32 // SPECS[name].embedding_dim
+    options = tuple((k, tuple(scale * width for width in v) if k == "layers" else v) for k, v in SPECS[name].options)
+    spec = SPECS[name]._replace(embedding_dim=scale * SPECS[name].embedding_dim, options=options)
+    program = program_of(spec, GRID[:1], data_of(2000, 700, 30))
+    trains, ranks = reserved_bytes(program)
+    resident = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
+    needed = resident + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)
+    assert 0.6 * needed < program.memory_bytes() < 2 * needed
+
+
+@pytest.mark.parametrize(
+    ("options", "layers"),
+    [
+        (DotPairOptions(2000, 32, num_fresh=5000), (64, 32, 16)),
+        (DotPairOptions(500, 16, pairs_per_user=20, num_fresh=1000), (128, 64, 32)),
+    ],
+)
+def test_the_memory_estimate_of_an_imitator_holds_what_xla_reserves(options, layers):
+    spec = ImitationSpec(options.embedding_dim, layers, batch_size=256, num_epochs=2)
+    program = Program(ImitationProblem(dot_source(options), spec), Block([IMITATORS[:1]], 1))
+    trains, measures = reserved_bytes(program)
+    resident = sum(x.nbytes for x in jax.tree.leaves(program.data.evaluation)) - shared_bytes(program)
+    needed = trains.argument_size_in_bytes + resident + max(trains.temp_size_in_bytes, measures.temp_size_in_bytes)
+    assert 0.6 * needed < program.memory_bytes() < 2 * needed
+
+
+def shared_bytes(program):
+    """Of the vectors that training and evaluation both have."""
+    pairs = program.data.training
+    return pairs.p.nbytes + pairs.q.nbytes
+
+
+def numbers_with(devices: int, folder: Path, **environment: str) -> np.ndarray:
+    """The parameters that a fresh process gets on so many (forced) host devices."""
+    code = (
+        f"import jax; jax.config.update('jax_num_cpu_devices', {devices}); import numpy as np;"
+        "from tests.training.test_program import *;"
+        "done = run(EXPECTED, EIGHT); print(done[0].mesh.size); np.save(sys.argv[1], parameters(*done))"
+    )
+    command, root = [sys.executable, "-c", code, folder / "numbers.npy"], Path(__file__).parents[2]
+    done = subprocess.run(command, env=os.environ | environment, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(devices)
+    return np.load(folder / "numbers.npy")
+
+
+def test_eight_devices_and_flax_tree_mode_give_the_numbers_of_one_device_and_graph_mode(tmp_path):
+    here = parameters(*run(EXPECTED, EIGHT))
+    np.testing.assert_allclose(numbers_with(8, tmp_path), here, atol=2e-5)
+    np.testing.assert_array_equal(numbers_with(1, tmp_path, NNX_GRAPH_MODE="false"), here)
