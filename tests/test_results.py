@@ -1,4 +1,4 @@
-"""The committed tables: they meet the quality bars, say where they come from, and are what the README quotes."""
+"""The committed tables: they meet the quality bars, say where they come from, and are what the report quotes."""
 
 import itertools
 import re
@@ -234,7 +234,7 @@ def test_what_distillation_loses(distilled):
         assert cell.lost["ndcg@10"].difference > other.lost["ndcg@10"].difference
 
 
-def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
+def test_there_are_the_studies_that_the_report_tells_of(committed_studies):
     assert committed_studies == [
         "baselines-ml-1m", "block-size-ml-1m", "distillation-ml-1m", "equal-budget-ml-1m",
         "equal-budget-pinterest-u37501", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m", "tuning-ml-1m",
@@ -271,11 +271,14 @@ def test_the_report_was_built_from_the_tables_as_they_are(page, committed_studie
     assert "**Missing**" not in page and "stale:" not in page
 
 
-def test_the_report_quotes_the_tables(page, figure3, distilled):
+def test_the_report_quotes_the_tables(page, figure2, ncf, figure3, distilled):
+    sizes = figure2.runs().dropna(subset="embedding_dim").groupby(["model", "objective", "embedding_dim"])
+    assert comparison(figure2.runs()).count("\n") == 1 + len(sizes)
     gaps = cell_gaps(figure3.runs())
     found = standings(ROOT / "results")
     tables = [figure3_table(figure3.runs()), scaling_table(fit(gaps), gaps), distillation_table(distilled)]
     tables += [headline_table(found), weak_evaluation_table(ROOT / "results", found)]
+    tables += [comparison(figure2.runs()), ncf_table(recipes(ncf.runs()))]
     models = tuned(Store(ROOT / "results" / "equal-budget-ml-1m").runs())
     fights = duels(Store(ROOT / "results" / "equal-budget-ml-1m"), models)
     of_subset = tuned(Store(ROOT / "results" / "equal-budget-pinterest-u37501").runs())
@@ -287,19 +290,3 @@ def test_the_report_quotes_the_tables(page, figure3, distilled):
 def test_the_page_of_the_report_stands_alone_and_says_the_same(page):
     html = (ROOT / "results" / "report.html").read_text()
     assert html == to_html(page, TITLE, ROOT / "results")
-
-
-def test_the_readme_quotes_the_tables(figure2, ncf):
-    readme = (ROOT / "README.md").read_text()
-    table = comparison(figure2.runs())
-    runs = figure2.runs()
-    assert table.count("\n") == 1 + len(
-        runs.dropna(subset="embedding_dim").groupby(["model", "objective", "embedding_dim"])
-    )
-    for line in table.splitlines():
-        assert line in readme
-    models = tuned(Store(ROOT / "results" / "equal-budget-ml-1m").runs())
-    for quoted in (quality_table(models), ncf_table(recipes(ncf.runs())), headline_table(standings(ROOT / "results"))):
-        for line in quoted.splitlines():
-            assert line in readme
-    assert not re.search("MINUTES|FINDINGS|SPEED_DEVICE|<!--", readme)
