@@ -1,8 +1,9 @@
 # Two commands: `make sweep` (the main job on the embedded data set) and `make test`. Both create the environment first.
+# `make check` is what a change needs in daily work: the tests that neither compile with XLA nor start a process.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint bench clean
+.PHONY: sweep test check lint bench clean
 
 sweep: .venv/.installed
 	$(BIN)/python -m experiments.sweep $(ARGS)
@@ -11,6 +12,11 @@ test: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 $(ARGS)
 
 lint: .venv/.installed
 	$(BIN)/ruff check --fix .

@@ -1,1 +1,1 @@
-"""Entry points: configuration, clocks, progress and files live here and nowhere below."""
+"""Entry points, and below them the command line, the engine, the kinds of run, analysis and figures."""

@@ -2,44 +2,37 @@
 
     python -m experiments.sweep dataset=ml-1m model.embedding_dim=16,32 grid.learning_rate=0.001,0.002 grid.seed=0,1,2
 
---help explains the command line; conf/sweep.yaml holds the keys and their defaults, experiments/config.py their types.
+--help explains the command line; conf/sweep.yaml holds the keys and their defaults, experiments/tasks/recommender what
+is different about this kind of run.
 """
 
-from omegaconf import DictConfig
+from collections.abc import Sequence
+from pathlib import Path
 
-from experiments import cli, sweeper
-from experiments.checks import resolve
-from experiments.config import GROUPS, keys, register
-from experiments.tuning import TuningError
-
-
-def run(config: DictConfig, provenance: dict[str, str]) -> int:
-    """One job, in the process where a launcher starts it; returns how many runs it trained."""
-    from experiments.job import run_job  # JAX is loaded only where something is trained
-
-    return run_job(resolve(config), provenance)
+from experiments.cli.entry import EntryPoint
+from experiments.cli.main import main as run
+from experiments.cli.reader import write_files
+from experiments.tasks.recommender.task import TASK
+from ncfjax.store import Store
 
 
-def _register() -> None:
-    register()
-    sweeper.register()
+def draw(store: Store) -> Sequence[Path]:
+    """The study's Figure 2, of the runs that were scored on test so far."""
+    from experiments.figures.sections import PLOTS  # a second of imports, not needed before
+
+    runs = store.runs()
+    if not ((runs["split"] == "test") & (runs["status"] == "completed") & (runs["phase"] != "tune")).any():
+        return []
+    files = PLOTS["figure2"].files(runs, store.folder / "figures")
+    write_files(files)
+    return list(files)
 
 
-ENTRY = cli.EntryPoint(
-    name="sweep",
-    keys=keys,
-    groups=GROUPS,
-    register=_register,
-    run=run,
-    arguments=("+study=synthetic",),
-    reserved={"phase": "set by tune=true, not by hand"},
-    multirun="plans, tunes and sums up",
-    failures=(TuningError,),
-)
+ENTRY = EntryPoint(TASK, draw)
 
 
 def main() -> None:
-    cli.main(ENTRY)
+    run(ENTRY)
 
 
 if __name__ == "__main__":

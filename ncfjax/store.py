@@ -32,7 +32,9 @@ from ncfjax.table import StoreError, Table, replace_whole, to_cells, write_whole
 
 # Column -> type of its cells. An empty cell is "not known": None for every type, NaN for a float. A new column may go
 # anywhere between the others, but none may go away or move: tables of older versions would be refused.
-_COST_AND_ORIGIN: dict[str, type] = {
+Columns = Mapping[str, type]
+# What every row ends with: what its run cost, and where it comes from.
+ORIGIN_COLUMNS: Columns = {
     "parameters": int,
     "train_seconds": float,
     "compile_seconds": float,
@@ -42,122 +44,10 @@ _COST_AND_ORIGIN: dict[str, type] = {
     "started_at": str,
     "command": str,
 }
-# Among the sampled candidates, and in the full catalogue.
-_METRICS = {f"{protocol}{metric}": float for protocol in ("", "full_") for metric in ("hit_ratio@10", "ndcg@10", "mrr")}
-RUN_TYPES: dict[str, type] = {
-    "run_id": str,
-    "status": str,  # completed | diverged
-    "phase": str,  # run | tune | final
-    "study": str,
-    "dataset": str,
-    "split": str,  # test | holdout
-    "negatives": str,  # where the evaluation's negatives come from
-    "note": str,
-    "model": str,
-    "embedding_dim": int,
-    "layers": str,  # 64-32-16-8: the width of a tower's input, then of each layer; empty for a model without
-    "regularize_weights": str,  # true | false | empty for dot, which has no such choice
-    "objective": str,
-    "num_negatives": int,
-    "reject_positives": str,  # true | empty: a sampled negative may be a positive
-    "shuffle_examples": str,  # true | empty: a batch holds a positive with all its negatives
-    "negative_weight": float,
-    "optimizer": str,
-    "pretraining": str,  # empty | how its parts were trained before, and alpha
-    "learning_rate": float,
-    "regularization": float,
-    "stddev": float,
-    "seed": int,
-    "num_epochs": int,
-    "select_epoch": str,  # holdout | test | empty for the last: the split on which the epoch was chosen
-    "epoch": int,  # of the metrics
-    "batch_size": int,
-    **_METRICS,
-    **_COST_AND_ORIGIN,
-}
-# Of a study of imitators, which learn the scores of a teacher (experiments.imitate).
-IMITATION_TYPES: dict[str, type] = {
-    "run_id": str,
-    "status": str,  # completed | diverged
-    "study": str,
-    "target": str,  # dot | recommender: what is imitated
-    "dataset": str,  # of the recommender
-    "negatives": str,  # where the evaluation's negatives come from
-    "note": str,
-    "teacher": str,  # how the recommender was fitted
-    "num_users": int,
-    "num_items": int,  # empty: as many
-    "embedding_dim": int,
-    "width_multiplier": int,  # empty where the layers are not the study's
-    "layers": str,  # 32-16-8: the width of each hidden layer
-    "activation": str,
-    "product": str,  # true | empty: the input holds the elementwise product too
-    "bilinear": str,  # true | empty: a bilinear form is added to the score
-    "schedule": str,
-    "pairs_per_user": int,
-    "drop_last_users": str,  # true | empty: the last users are in no pair, as in the study's script
-    "num_fresh": int,
-    "noise": float,
-    "trivial_rmse": float,
-    "learning_rate": float,
-    "batch_size": int,
-    "seed": int,
-    "num_epochs": int,
-    "rmse_test": float,
-    "rmse_fresh": float,
-    "rmse_dot_test": float,
-    "rmse_dot_fresh": float,
-    "rmse_trivial_test": float,
-    # Of the ranking that an imitator of a recommender gives, and of the recommender's own.
-    **{f"{teacher}{metric}": float for teacher in ("", "dot_") for metric in _METRICS if "mrr" not in metric},
-    **_COST_AND_ORIGIN,
-}
-# Of a study of baselines (experiments.baselines).
-BASELINE_TYPES: dict[str, type] = {
-    "run_id": str,
-    "status": str,  # completed | diverged
-    "phase": str,  # run | tune | final
-    "study": str,
-    "dataset": str,
-    "split": str,  # test | holdout
-    "negatives": str,  # where the evaluation's negatives come from
-    "ties": str,  # against | order | favour: the rule of the ranking
-    "self_negatives": str,  # masked | counted: its rule for a negative that is the positive
-    "note": str,
-    "model": str,
-    "embedding_dim": int,
-    "block_size": int,
-    "num_neighbors": int,
-    "shrinkage": float,
-    "l1": float,
-    "l2": float,
-    "regularization": float,
-    "unobserved_weight": float,
-    "nu": float,
-    "stddev": float,
-    "seed": int,
-    "num_epochs": int,
-    "num_sweeps": int,
-    **_METRICS,
-    **_COST_AND_ORIGIN,
-}
-_CURVE_TYPES: dict[str, type] = {"run_id": str, "epoch": int, "metric": str, "value": float}
-RUN_COLUMNS: tuple[str, ...] = tuple(RUN_TYPES)
-CURVE_COLUMNS: tuple[str, ...] = tuple(_CURVE_TYPES)
+CURVE_COLUMNS: Columns = {"run_id": str, "epoch": int, "metric": str, "value": float}
 
 _LOCK_SECONDS = 120.0  # an append takes milliseconds: whoever waits this long waits for a process that hangs
 _PROBE = bytes(64 * 1024)  # more than one block, so that a full disk shows
-
-
-def run_types_of(folder: Path) -> Mapping[str, type]:
-    """Of which kind the study in a folder is, by the columns of its runs.csv; a sweep where there is none yet."""
-    try:
-        with (Path(folder) / "runs.csv").open() as table:
-            columns = set(table.readline().strip().split(","))
-    except OSError:
-        return RUN_TYPES
-    kinds = {"target": IMITATION_TYPES, "num_neighbors": BASELINE_TYPES}
-    return next((types for column, types in kinds.items() if column in columns), RUN_TYPES)
 
 
 def run_id(config: Mapping[str, Any]) -> str:
@@ -203,11 +93,11 @@ class Store:
     know.
     """
 
-    def __init__(self, folder: Path, run_types: Mapping[str, type] = RUN_TYPES):
+    def __init__(self, folder: Path, columns: Columns):
         self.folder = Path(folder)
-        self.run_types = run_types
-        self._runs = Table(self.folder / "runs.csv", run_types)
-        self._curves = Table(self.folder / "curves.csv", _CURVE_TYPES)
+        self.columns = columns
+        self._runs = Table(self.folder / "runs.csv", columns)
+        self._curves = Table(self.folder / "curves.csv", CURVE_COLUMNS)
 
     def check_writable(self) -> None:
         """Finds a folder that cannot be written, a full disk or foreign tables before anything is trained."""
@@ -239,15 +129,15 @@ class Store:
         """Stores one run whole, or not at all; False if it was there already.
 
         Args:
-            run: a value for each column of `run_types`; None (or a NaN) where there is none.
+            run: a value for each column of `columns`; None (or a NaN) where there is none.
             curves: rows of epoch, metric and value.
             ranks: int[users] zero-based ranks per protocol; no file is written for an empty dict.
 
         Raises:
             ValueError: a missing or unknown column, a value of the wrong type, a rank below zero.
         """
-        row = to_cells(self.run_types, run)
-        points = [to_cells(_CURVE_TYPES, {"run_id": run["run_id"]} | point) for point in curves]
+        row = to_cells(self.columns, run)
+        points = [to_cells(CURVE_COLUMNS, {"run_id": run["run_id"]} | point) for point in curves]
         path, packed = self._ranks_path(row[0]), _pack(ranks)
         if any(point[0] != row[0] for point in points):
             raise ValueError(f"curves of run {row[0]!r}: got rows of another run_id")

@@ -72,7 +72,7 @@ def replace_whole(path: Path, data: bytes) -> None:
     try:
         write_whole(part, data, os.O_TRUNC)
         os.replace(part, path)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         part.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
@@ -114,14 +114,14 @@ class Table:
         except FileNotFoundError:
             return self.forget()
         with file:  # the size, the inode and the rows are those of one file, though another process may replace it
-            found = os.fstat(file.fileno())
-            if found.st_ino != self._inode or found.st_size < self.size:
+            stat = os.fstat(file.fileno())
+            if stat.st_ino != self._inode or stat.st_size < self.size:
                 self.forget()
-            if found.st_size > self.size:
+            if stat.st_size > self.size:
                 rows, size = self._read(file, self.size)
                 self.ids.update(row[0] for row in rows)
                 self.size += size
-            self._inode = found.st_ino
+            self._inode = stat.st_ino
 
     def rows(self) -> list[list[str]]:
         """All whole lines.

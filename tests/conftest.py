@@ -1,14 +1,27 @@
-"""Fixtures for all tests. A rank promotion is an error: shapes are meant, not found."""
+"""Fixtures for all tests, and how JAX compiles for them. A rank promotion is an error: shapes are meant, not found."""
 
 import os
+import re
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-import jax
-import pytest
-from hypothesis import settings
+# Before JAX is imported, which reads these. Most of a test's time is XLA compiling: half of it without LLVM's
+# optimisations, which change neither what is computed nor the memory that is planned.
+if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+# The workers of one run, and the processes that tests start, share what they compile; another run compiles anew.
+_programs = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="ncfjax-programs-")
+if _programs:
+    os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
 
-from ncfjax.store import Store, run_types_of
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from experiments.entries import results_in  # noqa: E402
+from ncfjax.store import Store  # noqa: E402
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
 settings.load_profile("ncfjax")
@@ -18,11 +31,26 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_unconfigure() -> None:
+    if _programs:  # made by this process: a worker has it from the one that started it
+        shutil.rmtree(_programs, ignore_errors=True)
+
+
+def has_git() -> bool:
+    """Whether this is a checkout, and no archive of one."""
+    return shutil.which("git") is not None and (ROOT / ".git").exists()
+
+
 def committed_tables() -> list[Path]:
-    """results/STUDY/runs.csv: what a user's own runs wrote beside them is no claim of the project."""
+    """results/STUDY/runs.csv: what a user's own runs wrote beside them is no claim of the project.
+
+    Without git they cannot be told apart: all that are there.
+    """
+    if not has_git():
+        return sorted(ROOT.glob("results/*/runs.csv"))
     command = ["git", "-C", str(ROOT), "ls-files", "results/*/runs.csv"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return sorted(ROOT / path for path in found.split())
+    tracked = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sorted(ROOT / path for path in tracked.split())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,13 +61,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def committed_store(committed_table: Path) -> Store:
-    """The tables of a study of any kind."""
-    return Store(committed_table.parent, run_types_of(committed_table.parent))
+    """The tables of a study of any kind, which its rows name."""
+    entry = re.search(r"python -m experiments\.(\w+) \+study=", committed_table.read_text())
+    return results_in(committed_table.parents[1]).store(committed_table.parent.name, entry[1])
 
 
 @pytest.fixture
 def committed_studies() -> list[str]:
     return [path.parent.name for path in committed_tables()]
+
+
+@pytest.fixture(scope="session")
+def history() -> None:
+    """The commits before this one: an archive has none, a shallow clone the last few."""
+    if not has_git():
+        pytest.skip("needs git and the commits before this one")
+    command = ["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "true":
+        pytest.skip("needs the commits before this one, of which a shallow clone has the last few")
 
 
 @pytest.fixture

@@ -17,16 +17,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ncfjax.table
-from ncfjax.store import RUN_COLUMNS, Store, run_id
+from ncfjax.store import ORIGIN_COLUMNS, Store, run_id
 from ncfjax.table import StoreError, to_cells
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 5
+# A table as a kind of run might have it: texts, whole numbers and floats.
+COLUMNS = {
+    "run_id": str, "status": str, "phase": str, "note": str, "model": str, "embedding_dim": int, "layers": str,
+    "regularize_weights": str, "reject_positives": str, "pretraining": str, "learning_rate": float,
+    "regularization": float, "seed": int, "num_epochs": int, "select_epoch": str, "epoch": int, "ndcg@10": float,
+    "mrr": float, "full_mrr": float, **ORIGIN_COLUMNS,
+}  # fmt: skip
+NAMES = tuple(COLUMNS)
+
+
+def store_of(folder: Path) -> Store:
+    return Store(folder, COLUMNS)
 
 
 def a_run(seed: int, /, **changed) -> dict:
     """A row in which every value can be told from its seed."""
-    row = dict.fromkeys(RUN_COLUMNS) | {"run_id": f"{seed:016x}", "status": "completed", "seed": seed}
+    row = dict.fromkeys(COLUMNS) | {"run_id": f"{seed:016x}", "status": "completed", "seed": seed}
     return row | {"model": "dot", "ndcg@10": seed / 3, "command": f'sweep "grid.seed={seed},"'} | changed
 
 
@@ -39,7 +51,7 @@ def some_ranks(seed: int) -> dict[str, np.ndarray]:
 
 
 def fill(folder: Path, seeds) -> Store:
-    store = Store(folder)
+    store = store_of(folder)
     for seed in seeds:
         if f"{seed:016x}" not in store.completed():
             store.append(a_run(seed), a_curve(seed), some_ranks(seed))
@@ -57,17 +69,17 @@ def contents(folder: Path) -> dict[str, list[bytes] | bytes]:
 
 def test_what_was_appended_reads_back_the_same(tmp_path):
     run = a_run(7, learning_rate=0.1 + 0.2, regularization=1e-300, embedding_dim=16, note='ä, "b"\nc', full_mrr=np.nan)
-    assert Store(tmp_path).append(run, a_curve(7), some_ranks(7))
-    row = Store(tmp_path).runs().iloc[0]
+    assert store_of(tmp_path).append(run, a_curve(7), some_ranks(7))
+    row = store_of(tmp_path).runs().iloc[0]
     assert row["run_id"] == "0000000000000007"
     assert row["learning_rate"] == 0.1 + 0.2 and row["regularization"] == 1e-300
     assert row["embedding_dim"] == 16 and row["note"] == 'ä, "b" c'
     assert np.isnan(row["full_mrr"]) and row["device"] == ""
-    assert [tuple(point) for point in Store(tmp_path).curves().to_numpy()] == [
+    assert [tuple(point) for point in store_of(tmp_path).curves().to_numpy()] == [
         (run["run_id"], p["epoch"], p["metric"], p["value"]) for p in a_curve(7)
     ]
     for name, ranks in some_ranks(7).items():
-        np.testing.assert_array_equal(Store(tmp_path).ranks(run["run_id"])[name], ranks)
+        np.testing.assert_array_equal(store_of(tmp_path).ranks(run["run_id"])[name], ranks)
 
 
 @given(st.floats(allow_nan=False))
@@ -81,22 +93,22 @@ def test_numpy_scalars_are_written_as_plain_numbers():
 
 
 def test_columns_have_one_dtype_with_and_without_rows(tmp_path):
-    empty = Store(tmp_path / "none").runs().dtypes
-    assert tuple(empty.index) == RUN_COLUMNS
+    empty = store_of(tmp_path / "none").runs().dtypes
+    assert tuple(empty.index) == NAMES
     assert (fill(tmp_path, range(2)).runs().dtypes == empty).all()
     assert empty["seed"] == "Int64" and empty["mrr"] == "float64"
     assert not (tmp_path / "none").exists()
 
 
 def test_a_run_id_of_digits_only_stays_text(tmp_path):
-    Store(tmp_path).append(a_run(0, run_id="0012345678901234", commit="1234e56"), [], {})
-    row = Store(tmp_path).runs().iloc[0]
+    store_of(tmp_path).append(a_run(0, run_id="0012345678901234", commit="1234e56"), [], {})
+    row = store_of(tmp_path).runs().iloc[0]
     assert (row["run_id"], row["commit"]) == ("0012345678901234", "1234e56")
 
 
 def test_ranks_take_the_smallest_unsigned_integers(tmp_path):
-    Store(tmp_path).append(a_run(1), [], {"sampled": np.array([0, 99]), "full": np.array([3705, 256])})
-    ranks = Store(tmp_path).ranks(a_run(1)["run_id"])
+    store_of(tmp_path).append(a_run(1), [], {"sampled": np.array([0, 99]), "full": np.array([3705, 256])})
+    ranks = store_of(tmp_path).ranks(a_run(1)["run_id"])
     assert (ranks["sampled"].dtype, ranks["full"].dtype) == (np.uint8, np.uint16)
 
 
@@ -104,12 +116,12 @@ def test_a_run_that_is_there_is_not_written_again(tmp_path):
     store = fill(tmp_path, range(3))
     before = contents(tmp_path)
     assert not store.append(a_run(1, status="diverged"), a_curve(1), {})
-    assert not Store(tmp_path).append(a_run(1), a_curve(1), some_ranks(2))
+    assert not store_of(tmp_path).append(a_run(1), a_curve(1), some_ranks(2))
     assert contents(tmp_path) == before
 
 
 def test_only_what_others_appended_is_read_again(tmp_path, monkeypatch):
-    ours, theirs, starts = Store(tmp_path), Store(tmp_path), []
+    ours, theirs, starts = store_of(tmp_path), store_of(tmp_path), []
     read = ncfjax.table.Table._read
     fill(tmp_path, range(2))
     ours.completed()
@@ -171,19 +183,19 @@ def test_run_id_refuses_what_has_no_canonical_form(value):
 )
 def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path, row, message):
     with pytest.raises(ValueError, match=message):
-        Store(tmp_path / "study").append(row, [], {})
+        store_of(tmp_path / "study").append(row, [], {})
     assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.parametrize("ranks", [np.array([0.5]), np.array([-1]), np.zeros((2, 2), int)])
 def test_ranks_that_are_no_ranks_are_refused(tmp_path, ranks):
     with pytest.raises(ValueError, match="ranks 'full': expected non-negative int"):
-        Store(tmp_path).append(a_run(1), [], {"full": ranks})
+        store_of(tmp_path).append(a_run(1), [], {"full": ranks})
 
 
 def test_a_curve_of_another_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="another run_id"):
-        Store(tmp_path).append(a_run(1), [a_curve(1)[0] | {"run_id": "other"}], {})
+        store_of(tmp_path).append(a_run(1), [a_curve(1)[0] | {"run_id": "other"}], {})
 
 
 # ---- files that are not ours, or not whole
@@ -192,15 +204,15 @@ def test_a_curve_of_another_run_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        ",".join((*RUN_COLUMNS, "novelty")) + "\n",  # a newer version
-        ",".join((*RUN_COLUMNS[:9], "novelty", *RUN_COLUMNS[12:])) + "\n",
-        ",".join(reversed(RUN_COLUMNS)) + "\n",
-        ",".join(RUN_COLUMNS[1:]) + "\n",  # its rows could not be told apart
-        ",".join((*RUN_COLUMNS, "seed")) + "\n",
-        ",".join(RUN_COLUMNS[1:3]),  # not a torn header either
-        ",".join(RUN_COLUMNS[:-1]) + "\n" + "x," * (len(RUN_COLUMNS) - 1) + "x\n",  # a cell too many
-        ",".join(RUN_COLUMNS) + "\n<<<<<<< HEAD\n",
-        ",".join(RUN_COLUMNS) + "\n\udcff," + "," * (len(RUN_COLUMNS) - 2) + "\n",
+        ",".join((*NAMES, "novelty")) + "\n",  # a newer version
+        ",".join((*NAMES[:9], "novelty", *NAMES[12:])) + "\n",
+        ",".join(reversed(NAMES)) + "\n",
+        ",".join(NAMES[1:]) + "\n",  # its rows could not be told apart
+        ",".join((*NAMES, "seed")) + "\n",
+        ",".join(NAMES[1:3]),  # not a torn header either
+        ",".join(NAMES[:-1]) + "\n" + "x," * (len(NAMES) - 1) + "x\n",  # a cell too many
+        ",".join(NAMES) + "\n<<<<<<< HEAD\n",
+        ",".join(NAMES) + "\n\udcff," + "," * (len(NAMES) - 2) + "\n",
         "dear diary",
         "\n",
         "\udcff\udcfe\x00" * 100_000,
@@ -210,19 +222,19 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path, text):
     path = tmp_path / "runs.csv"
     path.write_bytes(text.encode(errors="surrogateescape"))
     before = path.read_bytes()
-    for use in (Store(tmp_path).completed, Store(tmp_path).check_writable, Store(tmp_path).runs):
+    for use in (store_of(tmp_path).completed, store_of(tmp_path).check_writable, store_of(tmp_path).runs):
         with pytest.raises(StoreError, match="runs.csv.*expected .*got"):
             use()
     with pytest.raises(StoreError, match="runs.csv.*expected .*got"):
-        Store(tmp_path).append(a_run(1), a_curve(1), some_ranks(1))
+        store_of(tmp_path).append(a_run(1), a_curve(1), some_ranks(1))
     assert path.read_bytes() == before
     assert not (tmp_path / "curves.csv").exists()
 
 
 def test_a_foreign_table_is_told_apart_by_its_columns(tmp_path):
-    (tmp_path / "runs.csv").write_text(",".join([c for c in RUN_COLUMNS if c != "phase"] + ["fase"]) + "\n")
+    (tmp_path / "runs.csv").write_text(",".join([c for c in NAMES if c != "phase"] + ["fase"]) + "\n")
     with pytest.raises(StoreError, match=r"missing \['phase'\], unknown \['fase'\]"):
-        Store(tmp_path).completed()
+        store_of(tmp_path).completed()
 
 
 def test_windows_line_ends_and_blank_lines_are_read(tmp_path):
@@ -255,7 +267,7 @@ def test_curves_without_a_run_are_neither_read_nor_kept(tmp_path):
     store = fill(tmp_path, range(3))
     path = tmp_path / "runs.csv"
     path.write_bytes(b"".join(line for line in path.read_bytes().splitlines(True) if b"0001,completed" not in line))
-    assert set(Store(tmp_path).curves()["run_id"]) == {"0000000000000000", "0000000000000002"}
+    assert set(store_of(tmp_path).curves()["run_id"]) == {"0000000000000000", "0000000000000002"}
     assert store.append(a_run(1), [], {})
     assert Counter(store.curves()["run_id"]) == {"0000000000000000": EPOCHS, "0000000000000002": EPOCHS}
 
@@ -278,7 +290,7 @@ def test_a_row_that_a_merge_doubled_counts_once(tmp_path):
 # ---- tables of older versions
 
 SINCE_THE_FIRST_VERSION = ("layers", "regularize_weights", "reject_positives", "pretraining", "select_epoch", "epoch")
-FIRST_VERSION = [column for column in RUN_COLUMNS if column not in SINCE_THE_FIRST_VERSION]
+FIRST_VERSION = [column for column in NAMES if column not in SINCE_THE_FIRST_VERSION]
 
 
 def as_first_version(folder: Path) -> bytes:
@@ -297,22 +309,11 @@ def fill_first_version(folder: Path, seeds) -> bytes:
     return as_first_version(folder)
 
 
-def test_the_new_columns_stand_beside_what_they_belong_to():
-    for before, *new in (
-        ("embedding_dim", "layers", "regularize_weights", "objective"),
-        ("num_negatives", "reject_positives", "shuffle_examples", "negative_weight"),
-        ("optimizer", "pretraining", "learning_rate"),
-        ("num_epochs", "select_epoch", "epoch", "batch_size"),
-    ):
-        at = RUN_COLUMNS.index(before)
-        assert RUN_COLUMNS[at + 1 : at + 1 + len(new)] == tuple(new)
-
-
 def test_an_older_table_is_read_with_unknown_cells_and_left_as_it_is(tmp_path, monkeypatch):
     new = fill(tmp_path / "new", range(3)).runs()
     before = fill_first_version(tmp_path / "old", range(3))
     monkeypatch.setattr(filelock.FileLock, "acquire", pytest.fail)
-    old = Store(tmp_path / "old")
+    old = store_of(tmp_path / "old")
     pd.testing.assert_frame_equal(old.runs(), new)
     assert (old.runs()["layers"] == "").all() and old.runs()["epoch"].isna().all()
     assert old.completed() == set(new["run_id"])
@@ -326,7 +327,7 @@ def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, commit
     for name in ("runs.csv", "curves.csv"):
         shutil.copy(committed_table.with_name(name), tmp_path / name)
     curves = (tmp_path / "curves.csv").read_bytes()
-    types = committed_store.run_types
+    types = committed_store.columns
     assert Store(tmp_path, types).append(dict.fromkeys(types) | {"run_id": "new", "status": "completed"}, [], {})
     with open(tmp_path / "runs.csv", newline="") as file:
         *upgraded, added = csv.DictReader(file)
@@ -340,7 +341,7 @@ def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, commit
 def test_the_first_writer_adds_the_columns_and_changes_no_line_otherwise(tmp_path):
     fill(tmp_path / "new", range(4))
     fill_first_version(tmp_path / "old", range(3))
-    assert Store(tmp_path / "old").append(a_run(3), a_curve(3), some_ranks(3))
+    assert store_of(tmp_path / "old").append(a_run(3), a_curve(3), some_ranks(3))
     for name in ("runs.csv", "curves.csv"):
         assert (tmp_path / "old" / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
     assert not list((tmp_path / "old").rglob("*.part"))
@@ -348,11 +349,11 @@ def test_the_first_writer_adds_the_columns_and_changes_no_line_otherwise(tmp_pat
 
 def test_an_upgrade_keeps_doubled_rows_and_cells_with_commas_and_quotes(tmp_path):
     fill(tmp_path, [])
-    Store(tmp_path).append(a_run(0, note='ä, "b"'), [], {})
+    store_of(tmp_path).append(a_run(0, note='ä, "b"'), [], {})
     as_first_version(tmp_path)
     with open(tmp_path / "runs.csv", "ab") as file:
         file.write((tmp_path / "runs.csv").read_bytes().splitlines(True)[1])
-    Store(tmp_path).check_writable()
+    store_of(tmp_path).check_writable()
     with open(tmp_path / "runs.csv", newline="") as file:
         assert [row["note"] for row in csv.DictReader(file)] == ['ä, "b"'] * 2
 
@@ -360,8 +361,8 @@ def test_an_upgrade_keeps_doubled_rows_and_cells_with_commas_and_quotes(tmp_path
 def test_curves_of_an_older_version_are_upgraded_too(tmp_path):
     fill(tmp_path, range(2))
     (tmp_path / "curves.csv").write_text("run_id,epoch,value\n0000000000000000,1,0.5\n")
-    assert Store(tmp_path).curves()["metric"].tolist() == [""]
-    Store(tmp_path).check_writable()
+    assert store_of(tmp_path).curves()["metric"].tolist() == [""]
+    store_of(tmp_path).check_writable()
     assert (tmp_path / "curves.csv").read_text() == "run_id,epoch,metric,value\n0000000000000000,1,,0.5\n"
 
 
@@ -369,7 +370,7 @@ def test_an_older_table_beside_a_foreign_one_is_left_alone(tmp_path):
     before = fill_first_version(tmp_path, range(2))
     (tmp_path / "curves.csv").write_text("dear diary\n")
     with pytest.raises(StoreError, match="curves.csv:1"):
-        Store(tmp_path).check_writable()
+        store_of(tmp_path).check_writable()
     assert (tmp_path / "runs.csv").read_bytes() == before
 
 
@@ -388,46 +389,46 @@ def test_an_older_table_torn_anywhere_is_repaired_and_upgraded(tmp_path):
 
 def test_a_reader_follows_a_table_that_another_process_upgrades(tmp_path):
     fill_first_version(tmp_path, range(3))
-    reader, writer = Store(tmp_path), Store(tmp_path)
+    reader, writer = store_of(tmp_path), store_of(tmp_path)
     assert len(reader.completed()) == 3
     writer.append(a_run(3, layers="8-4"), a_curve(3), {})
     assert len(reader.completed()) == 4
     writer.append(a_run(4, layers="8-4"), a_curve(4), {})
     assert len(reader.completed()) == 5
     assert reader.append(a_run(5, layers="8-4"), a_curve(5), {})
-    assert Store(tmp_path).runs()["layers"].tolist() == ["", "", ""] + ["8-4"] * 3
+    assert store_of(tmp_path).runs()["layers"].tolist() == ["", "", ""] + ["8-4"] * 3
 
 
 @pytest.mark.parametrize(("module", "name", "num_seen"), [(ncfjax.table, "open", 4), (os, "fstat", 3)])
 def test_an_upgrade_in_the_midst_of_a_reading_mixes_no_two_tables(tmp_path, monkeypatch, module, name, num_seen):
     """A reader knows the old table up to a row; then columns and a row are added just before, or after, it opens it."""
     fill_first_version(tmp_path, range(3))
-    reader, function = Store(tmp_path), getattr(module, name, open)
+    reader, function = store_of(tmp_path), getattr(module, name, open)
     assert len(reader.completed()) == 3
 
     def late(*args):
         patch.undo()
-        Store(tmp_path).append(a_run(3), a_curve(3), {})
+        store_of(tmp_path).append(a_run(3), a_curve(3), {})
         return function(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, name, late, raising=False)
         assert len(reader.completed()) == num_seen
-    assert reader.completed() == Store(tmp_path).completed()
+    assert reader.completed() == store_of(tmp_path).completed()
     assert len(reader.completed()) == 4
 
 
 @pytest.mark.parametrize(("name", "partial"), [("write", False), ("write", True), ("fsync", False), ("replace", False)])
 def test_a_disk_that_fails_in_an_upgrade_leaves_the_old_table(tmp_path, monkeypatch, name, partial):
     before = fill_first_version(tmp_path, range(3))
-    store = Store(tmp_path)
+    store = store_of(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(os, name, failing(getattr(os, name), 0, errno.ENOSPC, partial))
         with pytest.raises(StoreError, match="cannot write the results: .*No space left on device"):
             store.append(a_run(3), a_curve(3), {})
     assert (tmp_path / "runs.csv").read_bytes() == before and not list(tmp_path.rglob("*.part"))
     assert len(store.completed()) == 3
-    assert store.append(a_run(3), a_curve(3), {}) and len(Store(tmp_path).runs()) == 4
+    assert store.append(a_run(3), a_curve(3), {}) and len(store_of(tmp_path).runs()) == 4
 
 
 # ---- disks that fail
@@ -494,12 +495,12 @@ def test_a_full_device_is_found_before_training(tmp_path):
         pytest.skip("no /dev/full here")
     (tmp_path / ".probe").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="No space left on device"):
-        Store(tmp_path).check_writable()
+        store_of(tmp_path).check_writable()
 
 
 def test_a_file_in_place_of_the_folder_is_found_before_training(tmp_path):
     (tmp_path / "study").write_text("a file")
-    for use in (Store(tmp_path / "study").check_writable, Store(tmp_path / "study").completed):
+    for use in (store_of(tmp_path / "study").check_writable, store_of(tmp_path / "study").completed):
         with pytest.raises(StoreError, match="study: cannot (write|read) the results"):
             use()
     assert (tmp_path / "study").read_text() == "a file"
@@ -516,19 +517,19 @@ def test_a_read_only_folder_is_found_before_training_and_can_still_be_read(tmp_p
 
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(StoreError, match="cannot write the results: .*Permission denied"):
-        Store(tmp_path).check_writable()
-    assert len(Store(tmp_path).runs()) == 2
+        store_of(tmp_path).check_writable()
+    assert len(store_of(tmp_path).runs()) == 2
 
 
 def test_checking_leaves_no_table_and_no_probe_behind(tmp_path):
-    Store(tmp_path / "study").check_writable()
+    store_of(tmp_path / "study").check_writable()
     assert [path.name for path in (tmp_path / "study").rglob("*") if path.is_file() and path.name != ".lock"] == []
-    assert Store(tmp_path / "study").completed() == set()
+    assert store_of(tmp_path / "study").completed() == set()
 
 
 def test_ranks_that_were_never_stored_are_a_clear_error(tmp_path):
     with pytest.raises(StoreError, match="cannot read the results: .*unknown.npz"):
-        Store(tmp_path).ranks("unknown")
+        store_of(tmp_path).ranks("unknown")
 
 
 # ---- kills
@@ -578,6 +579,7 @@ def in_subprocess(script: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_system_call_and_a_rerun_give_the_same_tables(tmp_path):
     script = """
 number = 0
@@ -594,6 +596,7 @@ print(number)
         assert not list((tmp_path / "killed" / str(number)).rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_system_call_of_an_upgrade_leaves_the_old_table_or_the_new_one(tmp_path):
     before = fill_first_version(tmp_path / "old", range(3))
     script = """
@@ -620,6 +623,7 @@ print(number)
         assert not list((tmp_path / "killed" / str(number)).rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_and_reruns_give_the_same_tables(tmp_path):
     script = """
 random.seed(0)
@@ -635,6 +639,7 @@ print(stored + 3)
     assert contents(tmp_path / "killed") == contents(fill(tmp_path / "whole", range(num_runs)).folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_old", [False, True])
 def test_two_writers_and_a_killed_third_share_one_study(tmp_path, is_old):
     if is_old:

@@ -28,10 +28,10 @@ class Key(NamedTuple):
     kind: type  # bool, int, float, str, or tuple (of integers)
     is_valid: Callable[[Any], bool]
     expected: str  # "a number > 0": the words of an error
-    default: Any = None  # a value, or a function of embedding_dim
-    default_is_blank: bool = (
-        False  # in tables the cell of the default is empty, as in rows from before the key was there
-    )
+    default: Any  # a value, or a function of embedding_dim
+    # For a key that a similarity was given later, both true: a run at its default is the run from before.
+    default_is_blank: bool = False  # in tables its cell is empty
+    default_is_unnamed: bool = False  # it is no part of what makes a run what it is
 
 
 REGULARIZE_WEIGHTS = Key(bool, lambda value: True, "true or false", default=True)
@@ -86,6 +86,8 @@ def _register(cls: type[Similarity]) -> None:
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise ValueError(f"similarity {cls.name}: expected one class of this name, got {known} and {cls}")
     for name, key in cls.keys.items():
+        if name in ("name", "embedding_dim"):
+            raise ValueError(f"similarity {cls.name}: expected keys beside name and embedding_dim, got {name}")
         for other in _classes.values():
             if name in other.keys and other.keys[name].kind is not key.kind:
                 expected = f"{other.keys[name].kind.__name__}, as {other.name} has it"

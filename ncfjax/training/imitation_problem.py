@@ -107,6 +107,11 @@ class ImitationProblem:
         """Of one member."""
         return num_parameters(self.spec)
 
+    @property
+    def multiplications_per_pair(self) -> int:
+        """Of a score."""
+        return abstract_imitator(self.spec).multiplications_per_pair
+
     def data(self, seeds: list[int], mesh: Mesh) -> Data:
         """The task of each seed, where its group is trained."""
         draws = {seed: self.source.draw(seed) for seed in seeds}
@@ -134,5 +139,9 @@ def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> MemoryEstimate:
 
 def num_parameters(spec: ImitationSpec) -> int:
     """Of one member."""
-    model = jax.eval_shape(partial(init_imitator, spec), jnp.uint32(0)).model
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(model))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(abstract_imitator(spec)))
+
+
+def abstract_imitator(spec: ImitationSpec) -> Imitator:
+    """A network without numbers, for what is known of it before it is drawn."""
+    return jax.eval_shape(partial(init_imitator, spec), jnp.uint32(0)).model

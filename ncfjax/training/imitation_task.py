@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
         return self.num_pairs - self.num_pairs // 10
 
 
-class Task(NamedTuple):
+class PairTask(NamedTuple):
     """Pairs of one set of vectors to train and to test on, fresh pairs of vectors of their own, and the teacher."""
 
     teacher: Similarity
@@ -51,15 +51,15 @@ class PairSource(NamedTuple):
     """Where the tasks of a grid come from."""
 
     sizes: Sizes
-    draw: Callable[[int], Task]  # of a seed
+    draw: Callable[[int], PairTask]  # of a seed
 
 
 def dot_source(options: DotPairOptions) -> PairSource:
     """The study's tasks."""
     sizes = Sizes(options.num_users, options.num_users, options.num_pairs, options.num_fresh)
 
-    def draw(seed: int) -> Task:
-        return Task(Dot(options.embedding_dim, biases=False), *draw_dot_pairs(options, seed))
+    def draw(seed: int) -> PairTask:
+        return PairTask(Dot(options.embedding_dim, biases=False), *draw_dot_pairs(options, seed))
 
     return PairSource(sizes, draw)
 
@@ -81,10 +81,10 @@ def recommender_source(
             f"and item, got {num_users:,} * {pairs_per_user} = {sizes.num_pairs:,}"
         )
 
-    def draw(seed: int) -> Task:
+    def draw(seed: int) -> PairTask:
         model = trained(seed)
         vectors = Vectors(np.asarray(model.user[...]), np.asarray(model.item[...]))
         pairs = split_pairs(np.random.default_rng(seed), num_users, num_items, sizes.num_pairs, noise)
-        return Task(model.similarity, vectors, *pairs)
+        return PairTask(model.similarity, vectors, *pairs)
 
     return PairSource(sizes, draw)

@@ -99,7 +99,7 @@ def test_what_a_similarity_cannot_be_is_refused(key, name, embedding_dim, option
 
 def test_similarities_that_share_a_key_agree_on_its_kind_and_none_share_a_name():
     with pytest.raises(ValueError, match="similarity other: layers: expected tuple, as mlp has it, got int"):
-        type("Other", (Similarity,), {"name": "other", "keys": {"layers": Key(int, bool, "an integer")}})
+        type("Other", (Similarity,), {"name": "other", "keys": {"layers": Key(int, bool, "an integer", 0)}})
     with pytest.raises(ValueError, match="similarity dot: expected one class of this name"):
         type("Other", (Similarity,), {"name": "dot"})
     assert similarity_class("dot") is Dot and "other" not in similarity_names()

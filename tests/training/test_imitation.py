@@ -7,9 +7,12 @@ import pytest
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
 from ncfjax.models.similarities.dot import Dot
 from ncfjax.training import imitation
-from ncfjax.training.imitation import KERAS_EPS, ImitationSpec, RegressionPairs, errors, imitation_step, init_imitator
+from ncfjax.training.imitation import KERAS_EPS, ImitationSpec, RegressionPairs
 
-train_imitator = jax.jit(imitation.train_imitator, static_argnames="spec")  # called eagerly, each call would compile
+# Called eagerly, each of their operations would be compiled by itself, and each loop in each call.
+train_imitator = jax.jit(imitation.train_imitator, static_argnames="spec")
+init_imitator = jax.jit(imitation.init_imitator, static_argnames="spec")
+imitation_step, errors = jax.jit(imitation.imitation_step), jax.jit(imitation.errors)
 SPEC = ImitationSpec(embedding_dim=4, layers=(8, 4), batch_size=32, num_epochs=4)
 SEED = jnp.uint32(5)
 
@@ -37,15 +40,19 @@ def test_a_step_is_adam_on_the_mean_squared_error_of_the_pairs_in_the_batch(pair
     """Written out with optax; two of the five ids are padding."""
     count, state = len(pairs.users), init_imitator(SPEC, SEED)
     moved = imitation_step(pairs, 0.01, state, jnp.array([3, count, 10, count + 7, 4]))
-    ids = jnp.array([3, 10, 4])
-    p, q = pairs.p[pairs.users[ids]], pairs.q[pairs.items[ids]]
-    label = jnp.sum(p * q, axis=1) + pairs.noise[ids]
-    gradient = jax.grad(lambda model: jnp.mean((model(p, q) - label) ** 2))(state.model)
-    adam = optax.adam(0.01, eps=KERAS_EPS)
-    updates, _ = adam.update(gradient, adam.init(state.model))
-    np.testing.assert_allclose(
-        numbers(moved), numbers(state._replace(model=optax.apply_updates(state.model, updates))), atol=1e-6
-    )
+
+    @jax.jit
+    def one_step(model):
+        ids = jnp.array([3, 10, 4])
+        p, q = pairs.p[pairs.users[ids]], pairs.q[pairs.items[ids]]
+        label = jnp.sum(p * q, axis=1) + pairs.noise[ids]
+        gradient = jax.grad(lambda model: jnp.mean((model(p, q) - label) ** 2))(model)
+        adam = optax.adam(0.01, eps=KERAS_EPS)
+        updates, _ = adam.update(gradient, adam.init(model))
+        return optax.apply_updates(model, updates)
+
+    expected = numbers(state._replace(model=one_step(state.model)))
+    np.testing.assert_allclose(numbers(moved), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -97,7 +104,7 @@ def test_seeds_and_rates_can_be_vmapped_and_a_member_equals_its_run_alone(pairs)
     def run(seed, rate):
         return train_imitator(SPEC, pairs, rate, init_imitator(SPEC, seed), seed, 0, 2)
 
-    together = jax.vmap(run)(seeds, rates)
+    together, run = jax.jit(jax.vmap(run))(seeds, rates), jax.jit(run)
     for n in range(3):
         alone = run(seeds[n], rates[n])
         np.testing.assert_allclose(

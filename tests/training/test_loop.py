@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,8 +24,14 @@ def data():
     return make_training_data(Interactions(users, items, USERS, ITEMS))
 
 
-def train_state_of(spec, seed=0):
-    return init_train_state(spec, USERS, ITEMS, HYPERPARAMETERS.stddev, jnp.uint32(seed))
+@partial(jax.jit, static_argnames="spec")  # called eagerly, each of its operations would be compiled by itself
+def train_state_of(spec):
+    return init_train_state(spec, USERS, ITEMS, HYPERPARAMETERS.stddev, jnp.uint32(0))
+
+
+@partial(jax.jit, static_argnames=("run_epoch", "spec"))
+def after_an_epoch(run_epoch, spec, data, state, key):
+    return run_epoch(spec, data, HYPERPARAMETERS, state, key).model
 
 
 def test_epochs_differ_in_everything_random_and_seeds_do_too():
@@ -44,7 +52,7 @@ def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
     arguments = jnp.asarray(dense), data.count, jnp.float32(3.0), HYPERPARAMETERS.regularization
     gradient = expected_gradient(model.similarity, model.user[everyone], model.item[...], *arguments)
     user, item = np.array(state.model.user[...]), np.array(state.model.item[...])
-    got = EPOCHS["expected"](spec, data, HYPERPARAMETERS, state, jax.random.key(3)).model
+    got = after_an_epoch(EPOCHS["expected"], spec, data, state, jax.random.key(3))
     np.testing.assert_allclose(got.user[...], user - 0.05 * np.asarray(gradient.user), atol=1e-6)
     np.testing.assert_allclose(got.item[...], item - 0.05 * np.asarray(gradient.item), atol=1e-6)
 
@@ -55,7 +63,7 @@ def test_the_last_incomplete_batch_is_trained_too(data, objective):
     spec = Spec(embedding_dim=4, objective=objective, batch_size=5, num_negatives=0 if objective == "sampled" else 2)
     state = train_state_of(spec)
     user, item = np.array(state.model.user[...]), np.array(state.model.item[...])
-    trained = EPOCHS[objective](spec, data, HYPERPARAMETERS, state, jax.random.key(3)).model
+    trained = after_an_epoch(EPOCHS[objective], spec, data, state, jax.random.key(3))
     moved = np.any(np.asarray(trained.user[...]) != user, axis=1)
     assert moved.tolist() == (np.asarray(data.count) > 0).tolist()
     touched = np.isin(np.arange(ITEMS), np.asarray(data.items)) if objective == "sampled" else np.ones(ITEMS, bool)
@@ -105,14 +113,18 @@ def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
     """By one step of SGD over the whole epoch, which has the gradient of all examples at once."""
     spec = Spec(4, "sampled", 2 * 3 * len(data.users), num_negatives=2, shuffle_examples=True)
     state, key = train_state_of(spec), jax.random.key(5)
-    negatives = sample_negatives(jax.random.split(key)[1], (len(data.users), 2), ITEMS)
-    examples = jnp.concatenate([data.items[:, None], negatives], axis=1)
-    label, valid = jnp.arange(3)[None, :] == 0, jnp.ones(len(data.users), bool)
-    rates = HYPERPARAMETERS.negative_weight, HYPERPARAMETERS.regularization
-    user, item = gather_rows("sgd", HYPERPARAMETERS.learning_rate, state, data.users, examples.reshape(-1))
-    q = item.values.reshape(*examples.shape, -1)
-    gradient = sampled_gradient(state.model.similarity, user.values, q, label, valid, *rates)
-    want = apply_gradient("sgd", HYPERPARAMETERS.learning_rate, state, user, item, gradient).model
-    got = loop.shuffled_examples_epoch(spec, data, HYPERPARAMETERS, state, key).model
+
+    @jax.jit
+    def one_step(state):
+        negatives = sample_negatives(jax.random.split(key)[1], (len(data.users), 2), ITEMS)
+        examples = jnp.concatenate([data.items[:, None], negatives], axis=1)
+        label, valid = jnp.arange(3)[None, :] == 0, jnp.ones(len(data.users), bool)
+        user, item = gather_rows("sgd", HYPERPARAMETERS.learning_rate, state, data.users, examples.reshape(-1))
+        q = item.values.reshape(*examples.shape, -1)
+        weights = HYPERPARAMETERS.negative_weight, HYPERPARAMETERS.regularization
+        gradient = sampled_gradient(state.model.similarity, user.values, q, label, valid, *weights)
+        return apply_gradient("sgd", HYPERPARAMETERS.learning_rate, state, user, item, gradient).model
+
+    want, got = one_step(state), after_an_epoch(loop.shuffled_examples_epoch, spec, data, state, key)
     for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -1,5 +1,6 @@
 """Gradients against explicit losses, and the sampled objective against the study's weights loop."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -52,6 +53,14 @@ def penalty(model, user, item, strength):
     return strength * REGULARIZATION / 2 * squares
 
 
+def total_loss(model, examples):
+    """Of examples (user, item, sign, weight), one after the other."""
+    return jnp.sum(jax.lax.map(lambda example: example_loss(model, *example), tuple(map(jnp.asarray, examples))))
+
+
+loss_gradient = jax.jit(jax.grad(total_loss))
+
+
 def example_loss(model, user, item, sign, weight):
     """weight * (l(sign * score) + the penalty on what the example touches)."""
     return weight * jax.nn.softplus(-sign * model.score(*map(jnp.asarray, (user, item)))) + penalty(
@@ -67,6 +76,7 @@ class Dense(NamedTuple):
     similarity: Similarity
 
 
+@jax.jit
 def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
     """Of positives, each with its weights negatives."""
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
@@ -77,8 +87,10 @@ def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user), item, similarity)
 
 
-def expected_gradient(model, users, *arguments) -> Dense:
+@partial(jax.jit, static_argnames="reject_positives")
+def expected_gradient(model, users, *arguments, reject_positives=False) -> Dense:
     """Of a block of users; an id past the table is padding."""
+    arguments = *arguments, reject_positives
     p = model.user.at[users].get(mode="clip")
     user, item, similarity = objectives.expected_gradient(model.similarity, p, model.item[...], *arguments)
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user, mode="drop"), item, similarity)
@@ -94,27 +106,25 @@ def step(model, learning_rate, gradient: Dense):
     )
 
 
-def assert_same(gradient, loss_gradient, tolerance=1e-5):
-    want = loss_gradient.user[...], loss_gradient.item[...], *jax.tree.leaves(loss_gradient.similarity)
+def assert_same(gradient, model, tolerance=1e-5):
+    """`model` holds the gradient of a loss in the place of its parameters."""
+    want = model.user[...], model.item[...], *jax.tree.leaves(model.similarity)
     for got, expected in zip(dense(gradient), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
 
 def test_sampled_gradient_is_the_gradient_of_the_sampled_loss(any_model):
-    users, items = jnp.array([0, 3, 3]), jnp.array([2, 2, 8])
-    negatives = jnp.array([[1, 1], [2, 4], [8, 0]])  # a repeat, and positives among them
+    users, items = np.array([0, 3, 3]), np.array([2, 2, 8])
+    negatives = np.array([[1, 1], [2, 4], [8, 0]])  # a repeat, and positives among them
 
-    def loss(model):
-        total = 0.0
-        for u, i, drawn in zip(users, items, negatives, strict=True):
-            total += example_loss(model, u, i, 1.0, 1.0) + sum(example_loss(model, u, j, -1.0, WEIGHT) for j in drawn)
-        return total
-
+    examples = []
+    for u, i, drawn in zip(users, items, negatives, strict=True):
+        examples += [(u, i, 1.0, 1.0), *((u, j, -1.0, WEIGHT) for j in drawn)]
     valid = jnp.ones(3, bool)
     gradient = sampled_gradient(
         any_model, users, items, negatives, valid, jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
     )
-    assert_same(gradient, jax.grad(loss)(any_model))
+    assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
 
 
 def test_examples_that_are_not_valid_count_nothing(any_model):
@@ -135,21 +145,18 @@ def expected_arguments():
 def test_expected_gradient_is_the_gradient_of_the_expected_loss(any_model, reject_positives):
     positives, count = expected_arguments()
     per_positive = 3 * WEIGHT
-    users = jnp.array([4, 1])
+    users = np.array([4, 1])
 
-    def loss(model):
-        total = 0.0
-        for u in users:
-            for i in range(ITEMS):
-                weight = per_positive * count[u] / (ITEMS - reject_positives * count[u])
-                weight = jnp.where(positives[u, i] & reject_positives, 0.0, weight)
-                total += example_loss(model, u, i, -1.0, weight)
-                total += jnp.where(positives[u, i], example_loss(model, u, i, 1.0, 1.0), 0.0)
-        return total
-
+    examples = []
+    for u in (4, 1):
+        for i in range(ITEMS):
+            weight = per_positive * int(count[u]) / (ITEMS - reject_positives * int(count[u]))
+            examples.append((u, i, -1.0, 0.0 if positives[u, i] and reject_positives else weight))
+            examples += [(u, i, 1.0, 1.0)] * bool(positives[u, i])
     rates = jnp.float32(per_positive), jnp.float32(REGULARIZATION)
-    gradient = expected_gradient(any_model, users, positives[users], count[users], *rates, reject_positives)
-    assert_same(gradient, jax.grad(loss)(any_model))
+    arguments = positives[users], count[users], *rates
+    gradient = expected_gradient(any_model, users, *arguments, reject_positives=reject_positives)
+    assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
 
 
 def test_a_padding_user_counts_nothing(any_model):
@@ -180,7 +187,9 @@ def test_the_expected_gradient_is_the_mean_of_many_sampled_ones(any_model, rejec
     draws = jax.jit(jax.vmap(sampled))(jax.random.split(jax.random.key(1), draws))
     everyone = jnp.arange(USERS)
     expected = dense(
-        expected_gradient(any_model, everyone, positives, count, num_negatives * rates[0], rates[1], reject_positives)
+        expected_gradient(
+            any_model, everyone, positives, count, num_negatives * rates[0], rates[1], reject_positives=reject_positives
+        )
     )
     for many, want in zip(draws, expected, strict=True):
         error = np.std(many, axis=0) / np.sqrt(len(many))

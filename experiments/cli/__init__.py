@@ -1,0 +1,1 @@
+"""A command line: its arguments parsed and checked, errors explained, jobs composed by Hydra, exit codes."""

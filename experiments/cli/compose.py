@@ -1,0 +1,104 @@
+"""Configurations composed from conf/ without running a command: one job, a command without jobs, every study."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, parse
+from experiments.engine.checks import ConfigError, nearest
+from experiments.engine.config import CONF
+from experiments.engine.jobs import Compose
+
+
+def compose_job(entry: EntryPoint, arguments: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
+    """conf/NAME.yaml with arguments that sweep nothing."""
+    entry.register()
+    lines = [as_hydra_reads_it(entry.task, argument) for argument in arguments]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(entry.name, overrides=lines, return_hydra_config=with_hydra)
+
+
+def configured(entry: EntryPoint, *arguments: str) -> Any:
+    """The checked configuration of one job.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+    return entry.task.resolve(compose_job(entry, arguments))
+
+
+def checked_jobs(entry: EntryPoint, *arguments: str) -> Compose:
+    """Checks jobs as `configured` does, given the overrides of each beside the arguments of all.
+
+    Hydra takes a tenth of a second for a composition, and a study may have 72 jobs: what jobs choose from conf/ is
+    composed once for each choice, and the values of keys are set as Hydra sets them, after all choices.
+    """
+    compositions: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose_one(overrides: list[str]) -> Any:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        values = [override for override in parsed if _sets_a_key(entry, override)]
+        choices = tuple(override.input_line for override in parsed if override not in values)
+        if choices not in compositions:
+            compositions[choices] = compose_job(entry, [*arguments, *choices])
+        config = compositions[choices].copy()
+        for override in values:
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        return entry.task.resolve(config)
+
+    return compose_one
+
+
+def _sets_a_key(entry: EntryPoint, override: Override) -> bool:
+    """Whether it is KEY=VALUE, and neither chooses from conf/ nor adds or deletes anything."""
+    is_plain = not (override.is_add() or override.is_delete() or override.is_hydra_override())
+    return is_plain and override.key_or_group not in entry.task.groups
+
+
+def check_needs(entry: EntryPoint, arguments: Sequence[str]) -> None:
+    """Refuses a key of a part that only another choice has: Hydra fails below a part that is null.
+
+    Raises:
+        ConfigError: naming the choice that the key goes with.
+    """
+    needs, overrides = entry.task.needs, parse(arguments)
+    chosen: dict[str, Any] = {}
+    for override in overrides:
+        part = override.key_or_group.split(".", maxsplit=1)[0]
+        if part not in needs:
+            continue
+        choice, expected = needs[part]
+        if choice not in chosen:
+            chosen[choice] = _choose(entry, overrides, choice)
+        if chosen[choice] != expected:
+            got = " ".join(o.input_line for o in overrides)
+            raise ConfigError(f"{override.key_or_group}: expected {choice}={expected} beside it, got {got}")
+
+
+def _choose(entry: EntryPoint, overrides: Sequence[Override], choice: str) -> Any:
+    """What a command has for a choice: its own, its study's, or the default."""
+    deciding = [o.input_line for o in overrides if o.key_or_group in (choice, "study") and not o.is_sweep_override()]
+    return compose_job(entry, deciding)[choice]
+
+
+def compose_alone(name: str, overrides: Sequence[str]) -> DictConfig:
+    """conf/NAME.yaml with the overrides of a command that has no groups and no jobs.
+
+    Raises:
+        ConfigError: a key that there is not.
+        HydraException, OmegaConfBaseException: an override that cannot be parsed or set.
+    """
+    # Without conf/ as a search path: there `study` is a group, for such a command it is a key.
+    ConfigStore.instance().store(name, OmegaConf.load(CONF / f"{name}.yaml"))
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        keys = list(hydra.compose(name))
+        for override in parse(overrides):
+            if override.key_or_group not in keys:
+                raise ConfigError(f"{override.key_or_group}: no such key, {nearest(override.key_or_group, keys)}")
+        return hydra.compose(name, overrides=list(overrides))

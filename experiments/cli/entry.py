@@ -1,0 +1,127 @@
+"""An entry point, and the words of its command line: keys, groups and studies, and the nearest right name.
+
+A study lies in conf/study/ENTRY/ and belongs to the entry point by its folder. `+study=NAME` is what a user types;
+Hydra reads it as the option NAME of the group study/ENTRY.
+"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+
+from experiments.engine.checks import ConfigError, nearest
+from experiments.engine.config import CONF
+from experiments.engine.study import Draw, Table
+from experiments.engine.task import Task
+
+RESERVED = {"phase": "set by tune=true, not by hand"}
+
+
+class EntryPoint(NamedTuple):
+    """One `python -m experiments.NAME`, configured by conf/NAME.yaml."""
+
+    task: Task
+    draw: Draw | None = None  # the figure of a study's tables, at its end
+    table: Table | None = None  # of the rows of a study, in the place of the engine's own
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    def register(self) -> None:
+        """Makes its schema known to conf/NAME.yaml, which lists it first, and what conf/ computes with."""
+        self.task.register()
+        ConfigStore.instance().store(name=f"{self.name}_schema", node=self.task.schema)
+
+
+def options(task: Task) -> dict[str, list[str]]:
+    """Group -> its options: the folders of conf/ and their files."""
+    folders = {group: CONF / group for group in task.groups} | {"study": CONF / "study" / task.name}
+    return {group: sorted(file.stem for file in folder.glob("*.yaml")) for group, folder in folders.items()}
+
+
+def as_hydra_reads_it(task: Task, argument: str) -> str:
+    """+study=NAME as an option of the entry point's own group."""
+    start, study, name = argument.partition("+study=")
+    return f"+study/{task.name}={name}" if study and start in ("", "+") else argument
+
+
+def parse(arguments: Sequence[str]) -> list[Override]:
+    """Those that set a key; flags are Hydra's."""
+    lines = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    return OverridesParser.create().parse_overrides(lines)
+
+
+def check_arguments(task: Task, arguments: Sequence[str]) -> None:
+    """Compares keys and group options with those that there are; Hydra's own messages do not name the nearest one.
+
+    Raises:
+        ConfigError: naming the key and the nearest right name.
+        HydraException: an argument that cannot be parsed.
+    """
+    offered, valid, folders = options(task), task.settable_keys(), [CONF, *_own_folders(arguments)]
+    if any(argument.startswith(("hydra.searchpath=", "--config-dir", "-cd")) for argument in arguments):
+        offered = {}  # they may be the user's own files
+    for override in parse(arguments):
+        if override.key_or_group == "hydra.mode" and str(override.value()) != "MULTIRUN":
+            raise ConfigError(f"hydra.mode: expected MULTIRUN, which plans and sums up a study, got {override.value()}")
+        if not override.is_hydra_override():
+            _check_override(task, override, offered, valid)
+            if override.key_or_group == "study":
+                for folder in folders:
+                    _check_files(task, folder / "study", _named(override))
+
+
+def _own_folders(arguments: Sequence[str]) -> list[Path]:
+    """Where Hydra looks for files beside conf/."""
+    paths = [override.value() for override in parse(arguments) if override.key_or_group == "hydra.searchpath"]
+    return [Path(str(path).removeprefix("file://")) for folders in paths for path in folders or []]
+
+
+def _check_override(task: Task, override: Override, offered: dict[str, list[str]], valid: list[str]) -> None:
+    key = override.key_or_group
+    if key == "study" and not override.is_add():
+        raise ConfigError(
+            f"{override.input_line}: +study=NAME runs conf/study/{task.name}/NAME.yaml, study.name=NAME chooses the "
+            f"folder of the results; valid names: {', '.join(options(task)['study'])}"
+        )
+    if key in ("study", *task.groups):
+        if override.value() is None and not override.is_delete():
+            raise ConfigError(f"{key}: expected one of {', '.join(options(task)[key])}, got null")
+        for name in _named(override):
+            if name not in offered.get(key, [name]):
+                raise ConfigError(f"{key}={name}: no such {key}, {nearest(name, offered[key])}{_elsewhere(key, name)}")
+    elif key in RESERVED:
+        raise ConfigError(f"{key}: {RESERVED[key]}")
+    elif key not in valid and not any(name.startswith(f"{key}.") for name in valid):
+        raise ConfigError(f"{key}: no such key, {nearest(key, valid)}")
+
+
+def _named(override: Override) -> list[str]:
+    """The options that a group override names; none where it gives keys, a pattern or nothing."""
+    if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP):
+        return list(override.sweep_string_iterator())
+    value = override.value()
+    return [value] if isinstance(value, str) else []
+
+
+def _elsewhere(key: str, name: str) -> str:
+    """Which command a study of another entry point is for."""
+    folders = [file.parent.name for file in (CONF / "study").glob(f"*/{name}.yaml")] if key == "study" else []
+    return f"; python -m experiments.{folders[0]} +study={name} has one" if folders else ""
+
+
+def _check_files(task: Task, folder: Path, names: Sequence[str]) -> None:
+    """A study file lies in the folder of its command, and says that its keys are those of the whole configuration."""
+    for name in names:
+        file, elsewhere = folder / task.name / f"{name}.yaml", folder / f"{name}.yaml"
+        if elsewhere.is_file() and not file.is_file():
+            raise ConfigError(f"{elsewhere}: expected it in {file.parent}, whose command runs it")
+        lines = file.read_text().splitlines() if file.is_file() else ["# @package _global_"]
+        head = itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("#"), lines)
+        if not any(line.split()[:3] == ["#", "@package", "_global_"] for line in head):
+            raise ConfigError(f"{file}: expected the line `# @package _global_` before its keys, got none")

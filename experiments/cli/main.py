@@ -1,0 +1,88 @@
+"""What every entry point does with a command line before and after Hydra: names checked, errors explained, exit codes.
+
+A wrong key or value ends a command with one message, the nearest right name and exit code 2, before anything is
+compiled.
+"""
+
+import os
+import sys
+from functools import partial
+
+import hydra
+from hydra.core.utils import env_override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.cli.compose import check_needs
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, options
+from experiments.engine.checks import ConfigError
+from experiments.engine.config import CONF
+from experiments.engine.run import run_job
+from experiments.engine.task import Task
+from experiments.engine.tuning import TuningError
+from ncfjax.store import StoreError
+
+_USAGE, _FAILURE, _INTERRUPTED = 2, 1, 130  # exit codes
+_FAILURES = (StoreError, TuningError)  # that are no fault of the command line
+
+
+def _groups(task: Task) -> str:
+    """For --help, where Hydra would list the groups and the studies of every entry point."""
+    return "\n".join(f"{group}: {', '.join(names)}" for group, names in options(task).items())
+
+
+def _job(entry: EntryPoint):
+    """One job, in the process where a launcher starts it; returns how many runs it made."""
+
+    def job(config: DictConfig, provenance: dict[str, str]) -> int:
+        return run_job(entry.task, entry.task.resolve(config), provenance)
+
+    job.entry, job.arguments = entry, sys.argv[1:]  # for the sweeper
+    return job
+
+
+def _start(entry: EntryPoint) -> None:
+    entry.register()
+    OmegaConf.register_new_resolver("groups", partial(_groups, entry.task), replace=True)
+    if not sys.argv[1:]:
+        sys.argv.extend(entry.task.arguments)
+    check_arguments(entry.task, sys.argv[1:])
+    check_needs(entry, sys.argv[1:])
+    given, job = sys.argv, _job(entry)
+    try:
+        sys.argv = [given[0], *(as_hydra_reads_it(entry.task, argument) for argument in given[1:])]
+        hydra.main(config_path=str(CONF), config_name=entry.name, version_base="1.3")(job)()
+    finally:
+        sys.argv = given
+
+
+def _explain(error: BaseException) -> str:
+    """One message: what Hydra's says, and why from its cause, without the names of our types."""
+    cause = error.__cause__
+    texts = [str(error), *([str(cause)] if isinstance(cause, OmegaConfBaseException) else [])]
+    lines = [line for text in texts for line in text.splitlines()]
+    return "\n".join(
+        line.removeprefix("ConfigError raised while resolving interpolation: ")
+        for line in lines
+        if not line.strip().startswith(("object_type=", "reference_type=", "full_key:"))
+    )
+
+
+def main(entry: EntryPoint) -> None:
+    """Runs the command line; ends the process where it is wrong, is stopped, or cannot be carried out."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    try:
+        with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises an error; else it prints it and exits
+            _start(entry)
+    except KeyboardInterrupt:
+        print("\nncfjax: stopped; the same command continues after the last stored block", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has left (| head); what was trained is stored
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILURE)
+    except (ConfigError, HydraException, OmegaConfBaseException, *_FAILURES) as error:
+        if wants_traceback:
+            raise
+        print(f"ncfjax: {_explain(error)}", file=sys.stderr)
+        sys.exit(_FAILURE if isinstance(error, _FAILURES) else _USAGE)

@@ -1,0 +1,129 @@
+"""The Hydra sweeper of this program: comma lists on `grid.*` are axes of one job, comma lists elsewhere are jobs.
+
+    model.embedding_dim=16,32 grid.learning_rate=0.001,0.002 grid.seed=range(0,8)   ->   2 jobs of 16 runs each
+
+Whatever a launcher does with jobs (one after the other, joblib, submitit) it does with these; see hydra/launcher.
+All jobs are composed and checked before the first one is launched. Hydra finds the sweeper in hydra_plugins/ncfjax.
+"""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from experiments.engine.checks import ConfigError
+from experiments.engine.study import run_study
+from experiments.engine.task import Task
+
+# One command writes one study; and what the whole study does cannot differ between its jobs.
+ONE_PER_STUDY = frozenset(
+    {"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by"}
+)
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"{override.input_line}: expected a list such as 1,2,3 or range(0,8), got an interval")
+    return list(override.sweep_string_iterator())
+
+
+def _alternatives(override: Override, task: Task) -> list[str]:
+    """What one override contributes to a job: one string, or one per job where it is swept."""
+    key = override.get_key_element()
+    name = override.key_or_group.removesuffix(f"/{task.name}")  # study/sweep
+    if override.is_delete():
+        return [override.input_line or key]
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    values = _values(override)
+    if name in task.list_keys:
+        return [f"{key}=[{','.join(values)}]"]
+    if name in ONE_PER_STUDY | task.one_per_study:
+        raise ConfigError(f"{name}: expected one value for all jobs, got {', '.join(values)}")
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{name}: expected each value once, got {', '.join(values)}")
+    return [f"{key}={value}" for value in values]
+
+
+def expand(overrides: Sequence[Override], task: Task) -> list[list[str]]:
+    """The overrides of each job, the last key varying fastest. Of two overrides of one key the later one counts.
+
+    Raises:
+        ConfigError: a sweep of what cannot be swept, or a value given twice.
+    """
+    last = {override.key_or_group: override for override in overrides}
+    alternatives = [_alternatives(override, task) for override in last.values()]
+    return [list(job) for job in itertools.product(*alternatives)]
+
+
+def as_arguments(params: Mapping[str, Any]) -> list[str]:
+    """`hydra.sweeper.params` of conf/: what follows the equals sign, or a list of the values to sweep."""
+
+    def text(value: Any) -> str:
+        return str(value) if isinstance(value, str) or not isinstance(value, Sequence) else ",".join(map(str, value))
+
+    return [f"{key}={text(value)}" for key, value in params.items()]
+
+
+@dataclass
+class SweeperConfig:
+    """hydra/sweeper: ncfjax."""
+
+    _target_: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class StudySweeper(Sweeper):
+    """Composes the jobs of one entry point, and gives a launcher those that have runs to train."""
+
+    def __init__(self, params: Mapping[str, Any] | None = None):
+        self.params = params or {}
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
+        self.entry, self.arguments = task_function.entry, task_function.arguments  # main.py puts them there
+
+    def sweep(self, arguments: list[str]) -> None:
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*as_arguments(self.params), *arguments])
+        run_study(
+            self.entry.task,
+            expand(overrides, self.entry.task),
+            self.compose,
+            self.launch,
+            self.arguments,
+            draw=self.entry.draw,
+            table=self.entry.table,
+        )
+
+    def compose(self, overrides: list[str]) -> Any:
+        """The checked configuration of one job, given its overrides."""
+        job = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(job):
+            del job["hydra"]
+        return self.entry.task.resolve(job)
+
+    def launch(self, jobs: list[list[str]], provenance: dict[str, str]) -> None:
+        """Runs jobs by hydra/launcher and waits for them.
+
+        Raises:
+            Exception: the first one that a job raised, after all jobs have ended.
+        """
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context,
+            # A job in another process, or on another machine, knows neither the command nor, later, the commit.
+            task_function=functools.partial(self.task_function, provenance=provenance),
+            config=self.config,
+        )
+        for job in launcher.launch(jobs, initial_job_idx=0):
+            _ = job.return_value

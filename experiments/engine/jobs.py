@@ -1,0 +1,99 @@
+"""The jobs of a study: which of their runs are missing, whether those can be run, and how they are launched."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.engine import device
+from experiments.engine.checks import ConfigError
+from experiments.engine.progress import log, pluralize, progress
+from experiments.engine.task import Task, Work
+from ncfjax.store import Store
+from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups
+
+Compose = Callable[[list[str]], Any]  # the checked configuration of one job, from its overrides
+Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked job: what it is launched with, and its runs."""
+
+    overrides: list[str]
+    config: Any
+    runs: dict[str, Any] = field(repr=False)  # run_id -> point
+
+    def pending(self, done: set[str]) -> list[Any]:
+        return [point for run_id, point in self.runs.items() if run_id not in done]
+
+
+def make_job(task: Task, overrides: list[str], compose: Compose) -> Job:
+    config = compose(overrides)
+    return Job(overrides, config, {task.id_of(config, point): point for point in task.points(config)})
+
+
+def announce(task: Task, jobs: Sequence[Job], store: Store) -> None:
+    """One line on what there is to do."""
+    done = store.completed()
+    num_runs, num_pending = sum(len(job.runs) for job in jobs), sum(len(job.pending(done)) for job in jobs)
+    state = f"{num_pending} to {task.verb}, {num_runs - num_pending} done before" if num_pending else "all done before"
+    is_tuning = getattr(jobs[0].config, "tune", False)
+    kind, then = ("tuning job", ", then the winners' final runs") if is_tuning else ("job", "")
+    log(f"{pluralize(len(jobs), kind)}, {pluralize(num_runs, 'run')}: {state}{then} -> {store.folder}/")
+
+
+def blocks_of(task: Task, work: Work, config: Any, done: set[str]) -> list[Block]:
+    """The groups of the grid that hold a missing run, in blocks that fit the memory.
+
+    The whole grid is cut into groups, not what is missing of it: so a run is trained beside the same runs whenever it
+    is trained.
+
+    Raises:
+        ConfigError: not even one run fits the memory.
+    """
+    members, limit = task.points(config), device.memory_limit(config.memory_gb)
+    pending = {member for member in members if task.id_of(config, member) not in done}
+    try:
+        groups = cut_into_groups(members, work.memory, limit, work.cpu_width)
+        if work.one_by_one:
+            return [Block([[member]], 1) for member in members if member in pending]
+        todo = [group for group in groups if pending & set(group)]
+        return cut_into_blocks(todo, max(map(len, groups)), work.memory, limit)
+    except ValueError as error:
+        raise ConfigError(f"{task.label(config)}: {error}") from error
+
+
+def num_runs(blocks: Sequence[Block]) -> int:
+    return sum(len(block.members) for block in blocks)
+
+
+def check_runnable(task: Task, jobs: Sequence[Job], done: set[str]) -> float:
+    """Reads every data set once and cuts every job into blocks, so that what is wrong shows before anything is run.
+
+    Returns the work of what is missing.
+
+    Raises:
+        ConfigError: a file is not there or not as expected; not even one run fits the memory.
+    """
+    device.prepare()
+    total = 0.0
+    for job in sorted(jobs, key=lambda job: task.data_key(job.config)):
+        work = task.opened(job.config)
+        blocks_of(task, work, job.config, done)
+        total += work.each * len(job.pending(done))
+    return total
+
+
+def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:
+    """Launches the jobs that have something to run.
+
+    Raises:
+        ConfigError, StoreError: before anything is run or, the folder aside, written.
+    """
+    done = store.completed()
+    todo = [job for job in jobs if job.pending(done)]
+    if todo:
+        total = check_runnable(task, todo, done)
+        store.check_writable()
+        with progress(total):
+            launch([job.overrides for job in todo], provenance)

@@ -1,0 +1,73 @@
+"""One study from its jobs to its table: plan, check, launch what is missing, tune if asked, sum up.
+
+Everything that can be refused is refused before the first job is launched: every job's configuration, the data sets,
+the memory, the folder of the results.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from experiments.engine.closing import closing_table, where_it_is
+from experiments.engine.estimate import estimate
+from experiments.engine.jobs import Compose, Job, Launch, announce, launch_missing, make_job
+from experiments.engine.progress import log
+from experiments.engine.provenance import origin
+from experiments.engine.task import Task
+from experiments.engine.tuning import TuningError, final_jobs, stored_scores, tune_overrides
+from ncfjax.store import Store
+
+Draw = Callable[[Store], Sequence[object]]  # of a study's tables, at its end; returns the files that it wrote
+Table = Callable[[Store, set[str]], str]  # of the runs of a study, by their ids
+
+
+def plan(task: Task, all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:
+    """The checked jobs of the first phase: the tuning jobs if the study tunes, else its own."""
+    is_tuning = getattr(compose(all_overrides[0]), "tune", False)
+    return [make_job(task, tune_overrides(o) if is_tuning else o, compose) for o in all_overrides]
+
+
+def run_study(
+    task: Task,
+    all_overrides: Sequence[list[str]],
+    compose: Compose,
+    launch: Launch,
+    arguments: Sequence[str],
+    draw: Draw | None = None,
+    table: Table | None = None,
+) -> None:
+    """Runs what is missing of a study, given as the overrides of its jobs, and shows the whole.
+
+    `arguments` are those of the command line, for the rows' `command`.
+
+    Raises:
+        ConfigError, StoreError: before anything is run.
+        TuningError: before it, if a stored run was evaluated less often; at the end, if a tuning had no winner.
+    """
+    jobs, without_winner = plan(task, all_overrides, compose), []
+    config, store = jobs[0].config, task.store(jobs[0].config)
+    is_tuning = getattr(config, "tune", False)
+    announce(task, jobs, store)
+    if config.dry_run:
+        return estimate(task, jobs, store.completed())
+    if is_tuning:
+        stored_scores(task, jobs, store)  # what could not be scored in the end is refused before anything is run
+    provenance = origin(task.name, arguments)
+    launch_missing(task, jobs, store, launch, provenance)
+    if is_tuning:
+        final, without_winner = final_jobs(task, jobs, store, compose)
+        launch_missing(task, final, store, launch, provenance)
+        jobs = [*jobs, *final]
+    close(task, jobs, store, draw, table)
+    if without_winner:
+        raise TuningError(f"no winner for {', '.join(without_winner)}: every candidate diverged")
+
+
+def close(task: Task, jobs: Sequence[Job], store: Store, draw: Draw | None, table: Table | None) -> None:
+    """The table of these jobs' runs, in the engine's form or another, the figure of the study, and where all is."""
+    run_ids = {run_id for job in jobs for run_id in job.runs}
+    run_ids |= {run_id for job in jobs for run_id in task.reference_ids(job.config)}
+    rows = store.runs()
+    print((table or partial(closing_table, task))(store, run_ids), flush=True)
+    for path in draw(store) if draw else []:
+        log(f"figure {path}")
+    log(where_it_is(store, rows))

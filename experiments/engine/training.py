@@ -1,0 +1,154 @@
+"""A block of runs trained by one program, epoch by epoch, and evaluated now and then.
+
+Clocks live here. Training returns to the host about once a second, to show progress. `compile_seconds` of a row is what
+its block waited until it could train; `train_seconds` is the block's training time, without compiling and evaluating,
+divided by its number of runs: what a run cost, not how long it took.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from experiments.engine.progress import Progress
+from experiments.engine.task import Trial, seconds_of
+from ncfjax.training.blocks import Block, State
+from ncfjax.training.program import Problem, Program
+
+CALL_SECONDS = 1.0
+_TRIAL_SECONDS = 1.0
+
+
+def timed_advance(program: Program, state: State, num_epochs: int) -> tuple[State, float]:
+    """The state after some epochs, and the seconds until it was there."""
+    start = time.perf_counter()
+    state = jax.block_until_ready(program.advance(state, num_epochs))
+    return state, time.perf_counter() - start
+
+
+class Clock:
+    """Seconds and epochs of one program so far, from which the length of the next call follows."""
+
+    def __init__(self, program: Program, epoch_work: float, bar: Progress, name: str) -> None:
+        self.program, self.epoch_work, self.bar, self.name = program, epoch_work, bar, name
+        self.seconds, self.epochs = 0.0, 0
+
+    def advance(self, state: State, stop: int) -> State:
+        """The state at epoch `stop`."""
+        while state.epoch < stop:
+            most = CALL_SECONDS * self.epochs / self.seconds if self.epochs else 1
+            step = int(np.clip(most, 1, stop - state.epoch))
+            state, seconds = timed_advance(self.program, state, step)
+            self.seconds, self.epochs = self.seconds + seconds, self.epochs + step
+            self.bar.advance(step * self.epoch_work, f"{self.name}, epoch {state.epoch}")
+        return state
+
+    def stops(self, state: State, num_epochs: int, eval_every: int) -> Iterator[State]:
+        """Trains up to epoch `num_epochs`: the states every `eval_every` epochs and after the last one."""
+        while state.epoch < num_epochs:
+            stop = min(state.epoch - state.epoch % eval_every + eval_every, num_epochs)
+            state = self.advance(state, stop)
+            yield state
+
+
+class Evaluation(NamedTuple):
+    """A block after some epochs."""
+
+    epoch: int
+    values: Mapping[str, Float[np.ndarray, " members"]]  # metric -> value
+    diverged: Bool[np.ndarray, " members"]
+    measured: Any  # what the program's `evaluate` gave; None where it is not kept
+
+
+class Start(NamedTuple):
+    """The state before the first epoch, and the seconds that it took beside those of the program."""
+
+    state: State
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+
+
+class Trained(NamedTuple):
+    """A block at its end."""
+
+    program: Program
+    state: State
+    evaluations: list[Evaluation]
+    cost: dict[str, Any]  # cells of each of its rows
+
+
+def train_block(
+    problem: Problem,
+    block: Block,
+    bar: Progress,
+    name: str,
+    *,
+    epoch_work: float,
+    num_epochs: int,
+    eval_every: int,
+    values: Callable[[Any], Mapping[str, Float[np.ndarray, " members"]]],
+    start: Callable[[Program], Start] | None = None,
+    keeps_all: bool = False,
+) -> Trained:
+    """Compiles, trains and evaluates the runs of a block.
+
+    Args:
+        epoch_work: of one run.
+        values: metrics of what the program's `evaluate` gives.
+        start: where training begins; by default with fresh models.
+        keeps_all: whether `measured` is kept of every evaluation; else of the last one alone.
+    """
+    bar.show(f"{name}, compiling")
+    started = time.perf_counter()
+    program = Program(problem, block)
+    program.compile()
+    compile_seconds = time.perf_counter() - started
+    bar.resume()
+    began = start(program) if start else Start(program.init())
+    bar.resume()
+    clock, evaluations = Clock(program, epoch_work * len(block.members), bar, name), []
+    for state in clock.stops(began.state, num_epochs, eval_every):
+        if evaluations and not keeps_all:
+            evaluations[-1] = evaluations[-1]._replace(measured=None)
+        measured = program.evaluate(state)
+        evaluations.append(Evaluation(state.epoch, values(measured), program.diverged(state), measured))
+    cost = {
+        "parameters": problem.num_parameters,
+        "compile_seconds": compile_seconds + began.compile_seconds,
+        "train_seconds": (began.seconds + clock.seconds) / len(block.members),
+    }
+    return Trained(program, state, evaluations, cost)
+
+
+def metrics_at(evaluation: Evaluation, member: int) -> dict[str, float]:
+    return {name: float(values[member]) for name, values in evaluation.values.items()}
+
+
+def before_divergence(evaluations: Sequence[Evaluation], member: int) -> list[Evaluation]:
+    """Those before a run diverged."""
+    return [evaluation for evaluation in evaluations if not evaluation.diverged[member]]
+
+
+def curve_of(evaluations: Sequence[Evaluation], member: int, metrics: Sequence[str] | None = None) -> list[dict]:
+    """Rows of curves.csv of one run: of some metrics, or of all."""
+    return [
+        {"epoch": evaluation.epoch, "metric": name, "value": value}
+        for evaluation in before_divergence(evaluations, member)
+        for name, value in metrics_at(evaluation, member).items()
+        if metrics is None or name in metrics
+    ]
+
+
+def measure(program: Program, epoch_work: float, num_epochs: int, num_evaluations: int) -> Trial:
+    """Compiles a block's program, trains it for about a second and evaluates it once."""
+    compiling = seconds_of(program.compile)
+    state, _ = timed_advance(program, program.init(), 1)  # the first call warms up
+    training, epochs = 0.0, 0
+    while training < _TRIAL_SECONDS and epochs < num_epochs:
+        state, seconds = timed_advance(program, state, 1)
+        training, epochs = training + seconds, epochs + 1
+    evaluating = seconds_of(lambda: program.evaluate(state)) * num_evaluations / num_epochs
+    return Trial(compiling, (training / epochs + evaluating) / epoch_work)

@@ -1,0 +1,157 @@
+"""Which similarity wins at which size, all tuned under one budget? Tables and a figure of such a study.
+
+What is compared, and when someone wins, says analysis/pairwise.py. What was tried on the holdout is counted, diverged
+runs too, so that a reader sees whether the budget was equal.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.analysis.lines import model_name
+from experiments.analysis.metrics import COLUMNS, seed_mean
+from experiments.analysis.pairwise import (
+    BASE,
+    FREE_WEIGHTS,
+    LEVEL,
+    NO_DIFFERENCE,
+    EqualBudget,
+    PairwiseTest,
+    TunedModel,
+    winner,
+)
+from experiments.figures import panels
+from experiments.figures.markdown import interval_text, mean_text, p_text, signed, table
+
+QUALITY = (
+    "| embedding_dim | model | seeds | HR@10 | NDCG@10 | full HR@10 | full NDCG@10 | learning_rate | regularization "
+    "| num_epochs | tried on the holdout |"
+)
+PAIRED = (
+    "| embedding_dim | model | protocol | metric | difference to dot | 95 % interval | effect size | users won | lost "
+    "| p, corrected | winner |"
+)
+_ABOUT_TESTS = (
+    "p: Wilcoxon's signed-rank test, corrected by Holm over the comparisons in the same metric and protocol, {} each. "
+    "No difference: the interval holds 0, or p >= {}."
+)
+WINNERS = "| embedding_dim | protocol | winner by HR@10 | winner by NDCG@10 |"
+
+
+def tables(study: EqualBudget) -> str:
+    """Quality, paired tests and winners, and what a reader has to know of each."""
+    parts = [quality_table(study.models), _notes(study.models)]
+    if study.tests or study.untested:
+        about = _ABOUT_TESTS.format(len(study.tests) // len(COLUMNS), LEVEL)
+        parts += [paired_table(study), about, winners_table(study)]
+    return "\n\n".join(parts)
+
+
+def quality_table(models: Sequence[TunedModel]) -> str:
+    """Per size and model: metrics on test, what the holdout chose, and out of how much."""
+    return table(QUALITY, map(_quality, models))
+
+
+def _quality(tuned: TunedModel) -> list[object]:
+    seeds = str(len(tuned.rows)) + f" ({tuned.num_diverged} diverged)" * (tuned.num_diverged > 0)
+    cells = [None] * (len(COLUMNS) + 3)
+    for row in tuned.rows.head(1).to_dict("records"):
+        chosen = [f"{row['learning_rate']:g}", f"{row['regularization']:g}", row["num_epochs"]]
+        cells = [mean_text(seed_mean(tuned.rows[column])) for column in COLUMNS] + chosen
+    return [tuned.embedding_dim, tuned.name, seeds, *cells, budget_text(tuned)]
+
+
+def budget_text(tuned: TunedModel) -> str:
+    epochs = " or ".join(str(n) for n in sorted(tuned.tried["num_epochs"].unique()))
+    return f"{len(tuned.tried)} runs of {epochs} epochs" if len(tuned.tried) else "nothing"
+
+
+def _notes(models: Sequence[TunedModel]) -> str:
+    """The budgets, what a name means, and what the rows themselves note: that they do not compare, perhaps."""
+    budgets = sorted({budget_text(tuned) for tuned in models})
+    notes = [f"One budget for all: each row was chosen on the holdout out of {budgets[0]}."]
+    if len(budgets) > 1:
+        notes = [f"The budgets differ: {'; '.join(budgets)}."]
+    if any(tuned.free_weights for tuned in models):
+        notes.append("Weights free: the penalty is on the embeddings alone, not on the similarity's own weights.")
+    return " ".join([*notes, *_row_notes(models)])
+
+
+def _row_notes(models: Sequence[TunedModel]) -> list[str]:
+    data, rows = panels.dataset_title(models[0].dataset), pd.concat([tuned.rows for tuned in models])
+    return [f"Data: {data}; {note}." for note in rows["note"].unique() if note]
+
+
+def paired_table(study: EqualBudget) -> str:
+    """The tests by size and model; a model that has none says why."""
+    rows = [(test.ours.order, _paired(test)) for test in study.tests]
+    for tuned in study.untested:
+        why = f"no {BASE} of this size" if len(tuned.rows) else "no completed run"
+        rows.append((tuned.order, [tuned.embedding_dim, tuned.name, *[None] * (PAIRED.count("|") - 4), why]))
+    return table(PAIRED, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+
+
+def _paired(test: PairwiseTest) -> list[object]:
+    column, result = COLUMNS[test.column], test.comparison
+    cells = [test.ours.embedding_dim, test.ours.name, column.protocol, column.name, signed(result.difference)]
+    cells += [interval_text(result.low, result.high), signed(result.effect_size, 3)]
+    return [*cells, result.wins, result.losses, p_text(test.p_value), test.winner]
+
+
+def winners_table(study: EqualBudget) -> str:
+    """Per size and protocol: the dot product, a learned similarity, or no difference."""
+    rows = []
+    for dim in sorted({tuned.embedding_dim for tuned in [*(test.ours for test in study.tests), *study.untested]}):
+        for protocol in ("sampled", "full"):
+            columns = [name for name, column in COLUMNS.items() if column.protocol == protocol]
+            sizes = [[t for t in study.tests if (t.ours.embedding_dim, t.column) == (dim, c)] for c in columns]
+            rows.append([dim, protocol, *(winner(tests) if tests else "not tested" for tests in sizes)])
+    return table(WINNERS, rows)
+
+
+def draw(study: EqualBudget) -> Figure:
+    """Four panels of the differences to the dot product of the same size, one colour per model."""
+    dims = sorted({test.ours.embedding_dim for test in study.tests})
+    kinds = sorted({test.ours.order[1:] for test in study.tests})  # model, pretrained, free weights
+    figure, labels = panels.new_figure(), []
+    for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
+        tests = [test for test in study.tests if test.column == column]
+        for kind, shift in zip(kinds, panels.shifts(len(kinds)), strict=True):
+            labels.append(_draw_model(axes, [test for test in tests if test.ours.order[1:] == kind], shift))
+        if tests:
+            axes.axhline(0.0, color="black", lw=1.2, label="dot product of the same size", zorder=2)
+        panels.finish(axes, shown.title, dims)
+    for axes in figure.axes[2:]:
+        axes.set_xlabel("embedding_dim")
+    name = panels.dataset_title(study.models[0].dataset)
+    panels.add_title(figure, f"{name}: learned similarity less dot product of the same size, equally tuned")
+    panels.add_legend(figure, labels)
+    panels.add_note(figure, "\n".join([_note(study), *_row_notes(study.models)]))
+    return figure
+
+
+def _draw_model(axes: Axes, tests: Sequence[PairwiseTest], shift: float) -> str:
+    """Differences with their intervals over the size, markers filled where there is a winner; returns the label."""
+    low, means, high = np.array([(c.low, c.difference, c.high) for c in (test.comparison for test in tests)]).T
+    dims = np.array([test.ours.embedding_dim * shift for test in tests])
+    ours = tests[0].ours
+    name = model_name(ours.model, ours.pretrained)
+    style, label = panels.similarity_style(name) | {"ls": "--" if ours.free_weights else "-"}, name
+    label += FREE_WEIGHTS * ours.free_weights
+    axes.errorbar(dims, means, [means - low, high - means], **style, mfc="white", capsize=5, label=label, zorder=3)
+    is_won = np.array([test.winner != NO_DIFFERENCE for test in tests])
+    axes.plot(dims[is_won], means[is_won], **style | {"ls": "none"}, zorder=4)
+    return label
+
+
+def _note(study: EqualBudget) -> str:
+    notes = []
+    if study.tests:
+        notes.append(f"95 % interval over users and seeds; an open marker: it holds 0, or the corrected p >= {LEVEL}.")
+    if study.untested:
+        names = ", ".join(f"{tuned.name} d={tuned.embedding_dim}" for tuned in study.untested)
+        notes.append(f"Not drawn, without a dot product of the same size or a completed run: {names}.")
+    return "\n".join(notes)

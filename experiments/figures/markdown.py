@@ -1,0 +1,40 @@
+"""Numbers as text, and tables in Markdown."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from experiments.analysis.metrics import SeedMean
+
+
+def table(head: str, rows: Iterable[Sequence[object]]) -> str:
+    """Rows of cells below their head, a line of names between bars; the cell of None is empty."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    return "\n".join([head, "| --- " * (head.count("|") - 1) + "|", *(f"| {' | '.join(row)} |" for row in texts)])
+
+
+def mean_text(point: SeedMean, sign: str = "") -> str:
+    """Mean and half-width of the interval, where there is one; with sign="+" a difference."""
+    interval = "" if math.isnan(point.half_width) else f" ± {point.half_width:.4f}"
+    return f"{point.mean:{sign}.4f}{interval}"
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Zero has no minus."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+def interval_text(low: float, high: float) -> str:
+    return f"{signed(low)} to {signed(high)}"
+
+
+def p_text(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def range_text(counts: Sequence[int]) -> str:
+    """ "8", or "2 to 8"."""
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def pluralize(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)

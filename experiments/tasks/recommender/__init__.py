@@ -1,0 +1,1 @@
+"""Recommenders trained on a data set: python -m experiments.sweep."""

@@ -1,0 +1,172 @@
+"""What a command does before and after Hydra: messages, exit codes, help; run in this process but for Ctrl-C."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments import baselines, imitate, sweep
+from experiments.engine.study import plan
+from experiments.engine.tuning import TuningError
+from ncfjax.store import Store
+from ncfjax.table import StoreError
+from ncfjax.training.blocks import count_compiles
+
+COMMANDS = {"sweep": sweep, "imitate": imitate, "baselines": baselines}
+each_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+
+
+class Study:
+    """What a command hands the engine."""
+
+    def __init__(self, task, all_overrides, compose, launch, arguments, **more):
+        self.jobs = plan(task, all_overrides, compose)
+        self.arguments, self.more = arguments, more
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch, run_entry: Callable[..., int]) -> Callable[..., Study]:
+    """The study of a command, which is not carried out."""
+
+    def study(command, *arguments: str) -> Study:
+        studies: list[Study] = []
+        monkeypatch.setattr("experiments.cli.sweeper.run_study", lambda *a, **more: studies.append(Study(*a, **more)))
+        assert run_entry(command, *arguments) == 0
+        return studies[0]
+
+    return study
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch, run_entry: Callable[..., int]) -> Callable[[BaseException], int]:
+    """The exit code of a command whose study ends in an error."""
+
+    def raising(error: BaseException) -> int:
+        def fail(*arguments, **more):
+            raise error
+
+        monkeypatch.setattr("experiments.cli.sweeper.run_study", fail)
+        return run_entry(baselines, "baseline=ease")
+
+    return raising
+
+
+@each_command
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["grid.seed=-1"], "ncfjax: grid.seed: expected integers from 0 to 2147483647, got -1\n"),
+        (["memory_gb=1e-9", "dry_run=true"], "memory: expected at least "),
+    ],
+)
+def test_a_wrong_command_ends_with_one_message_and_nothing_is_written(
+    command, arguments, message, run_entry: Callable[..., int], results: Path, capfd
+):
+    small = {"sweep": ["dataset.synthetic.num_users=30"], "imitate": ["num_users=30", "pairs_per_user=10"],
+             "baselines": ["baseline=ials"]}  # fmt: skip
+    compiled = count_compiles()
+    assert run_entry(command, *small[command.ENTRY.name], *arguments, f"results_dir={results}") == 2
+    said = capfd.readouterr().err
+    assert message in said and "Traceback" not in said and said.startswith("ncfjax: ")
+    assert not results.exists() and count_compiles() == compiled
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("num_epochs=many", "'many'"), ("hydra/launcher=joblibb", "joblib"), ("num_epochs", "num_epochs"),
+     ("hydra.mode=RUN", "hydra.mode: expected MULTIRUN, which plans and sums up a study, got RUN")],
+)  # fmt: skip
+def test_what_hydra_refuses_is_told_in_its_words_without_the_names_of_types(
+    argument: str, message: str, run_entry: Callable[..., int], results: Path, capfd
+):
+    assert run_entry(sweep, argument, f"results_dir={results}") == 2
+    said = capfd.readouterr().err
+    assert message in said and said.startswith("ncfjax: ") and not results.exists()
+    assert not any(word in said for word in ("Traceback", "object_type", "full_key"))
+
+
+def test_all_of_an_error_is_shown_where_it_is_wanted(run_entry: Callable[..., int], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ValueError, match="grid.seed"):
+        run_entry(sweep, "grid.seed=-1")
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), TuningError("no winner")])
+def test_what_is_no_fault_of_the_command_line_has_another_exit_code(raising, error: Exception, capfd):
+    assert raising(error) == 1
+    assert capfd.readouterr().err == f"ncfjax: {error}\n"
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_message(run_tiny: Callable[..., int], results: Path, capfd):
+    results.write_text("in the way")
+    assert run_tiny(results) == 1
+    said = capfd.readouterr().err
+    assert str(results / "sweep") in said and "Traceback" not in said
+
+
+def test_stopping_a_command_says_how_to_continue(raising, capfd):
+    assert raising(KeyboardInterrupt()) == 130
+    assert capfd.readouterr().err == "\nncfjax: stopped; the same command continues after the last stored block\n"
+
+
+def test_a_fault_of_the_program_is_not_explained_away(raising):
+    with pytest.raises(ZeroDivisionError):
+        raising(ZeroDivisionError())
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_study_in_the_midst_of_training(results: Path, tiny: tuple[str, ...], start, wait_for):
+    store = Store(results / "sweep", sweep.ENTRY.task.all_columns)
+    process = start("experiments.sweep", *tiny, "num_epochs=100000000", f"results_dir={results}")
+    wait_for(process, lambda: len(store.completed()) == 2)  # popularity and the oracle: training comes next
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "the same command continues" in said and "Traceback" not in said
+    assert said.startswith("ncfjax: 1 job, 1 run")
+
+
+# ---- what is read from a command line
+
+
+@each_command
+def test_help_tells_what_can_be_set_and_the_studies_of_the_command_alone(command, run_entry: Callable[..., int], capfd):
+    assert run_entry(command, "--help") == 0
+    said = capfd.readouterr().out
+    (studies,) = [line for line in said.splitlines() if line.startswith("study: ")]
+    has = {"sweep": "figure2_ml-1m", "imitate": "figure3_small", "baselines": "baselines_ml-1m"}
+    for name, study in has.items():
+        assert (f" {study}," in studies.replace(": ", ", ") + ",") == (name == command.ENTRY.name)
+    assert said.count(f"python -m experiments.{command.ENTRY.name}") >= 5
+    for key in ("results_dir: results", "dry_run: false", "seed:"):
+        assert key in said
+    assert "_target_" not in said
+
+
+def test_the_configuration_can_be_printed_with_the_arguments_given(run_entry: Callable[..., int], capfd):
+    assert run_entry(sweep, "--cfg", "job", "model.embedding_dim=48") == 0
+    assert "embedding_dim: 48" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("command", "num_jobs", "num_runs"), [(sweep, 3, 36), (imitate, 2, 2), (baselines, 5, 5)])
+def test_a_command_without_arguments_is_a_small_study_on_made_up_data(command, num_jobs, num_runs, study):
+    jobs = study(command).jobs
+    assert (len(jobs), sum(len(job.runs) for job in jobs)) == (num_jobs, num_runs)
+    if command is imitate:
+        assert sum(job.config.num_users for job in jobs) <= 4000
+    else:
+        assert {job.config.dataset.name for job in jobs} == {"synthetic"}
+
+
+def test_rows_are_given_the_command_as_it_was_typed(study):
+    """Rows of old studies say `+study=NAME`, which Hydra reads as an option of the group study/sweep."""
+    arguments = ["+study=figure2_ml-1m", "grid.seed=range(0,2)"]
+    typed = study(sweep, *arguments)
+    assert typed.arguments == arguments and len(typed.jobs) == 3
+    assert "+study/sweep=figure2_ml-1m" in typed.jobs[0].overrides
+
+
+@each_command
+def test_a_command_hands_the_engine_its_figure_and_its_table(command, study):
+    more = study(command, *(["+study=synthetic"] if command is sweep else [])).more
+    assert more == {"draw": command.ENTRY.draw, "table": command.ENTRY.table}

@@ -1,0 +1,226 @@
+"""A made-up kind of run that trains by arithmetic: what the engine does with any task shows in milliseconds.
+
+    score on the holdout = 100 - 10 |rate - 2| - |epoch - 4| - size - seed / 100      best at rate 2, after epoch 4
+    score on test        = 100 - 10 |rate - 3| - epoch - size - seed / 100            best at rate 3, at once
+
+A rate from 1000 on diverges. `beside` names the runs of a run's group, from which it gets what a real run gets from
+those that it is compiled with: bits.
+"""
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import MISSING, OmegaConf
+
+from experiments.engine.config import SEED, positive
+from experiments.engine.jobs import Job
+from experiments.engine.progress import Progress
+from experiments.engine.run import run_job
+from experiments.engine.study import plan, run_study
+from experiments.engine.task import Result, Task, Trial, Work
+from ncfjax.store import Store
+from ncfjax.training.blocks import Block, MemoryEstimate
+
+RUN_WORK = 6.0  # of an epoch
+COMPILING, PER_WORK = 100.0, 0.5  # seconds, as a trial measures them
+DEFAULTS = {
+    "study": {"name": "toy"}, "results_dir": "results", "eval_every": 2, "split": "test", "tune_by": "score",
+    "final_seeds": [0], "size": 1, "num_epochs": 6, "grid": {"rate": 1.0, "seed": 0},
+}  # fmt: skip
+
+
+@dataclass
+class ToyKeys:
+    size: int = MISSING
+    num_epochs: int = MISSING
+    epoch_rule: str = "last"  # last | all
+    data: str = "there"  # where they cannot be read: missing
+    pause: float = 0.0  # seconds of a run
+
+
+class ToyTask(Task):
+    """A grid of rates and seeds."""
+
+    name = "toy"
+    keys = ToyKeys
+    axes = (positive("rate"), SEED)
+    groups = ()
+    arguments = ()
+    tune_by = ("score",)
+    columns = {
+        "split": str, "kind": str, "size": int, "layers": str, "rate": float, "seed": int, "num_epochs": int,
+        "epoch": int, "score": float, "beside": str,
+    }  # fmt: skip
+    outcomes = frozenset({"epoch", "score", "beside"})
+    shown = {"score": "Score"}
+    best_by = "score"
+    always_shown = ("kind", "size")
+
+    def __init__(self) -> None:
+        self.opened_data: list[str] = []
+        self.trained: list[Block] = []
+
+    def check(self, config: Any) -> None:
+        pass
+
+    def identity(self, config: Any, point: Any) -> dict[str, Any]:
+        static = {"phase": config.phase, "data": [config.data, config.split], "size": config.size}
+        return static | {"num_epochs": config.num_epochs} | point._asdict()
+
+    def label(self, config: Any) -> str:
+        return f"toy of size {config.size}"
+
+    def data_key(self, config: Any) -> str:
+        return f"{config.data} {config.split}"
+
+    def open(self, config: Any) -> Work:
+        if config.data == "missing":
+            raise ValueError("data: expected data, got none")
+        self.opened_data.append(config.data)
+        return ToyWork(self, config)
+
+    def reference_ids(self, config: Any) -> set[str]:
+        return set() if config.phase == "tune" else {"zero"}
+
+    def tuning_group(self, config: Any) -> Hashable:
+        return config.data
+
+    def chosen_epoch(self, epoch: int) -> list[str]:
+        return [f"num_epochs={epoch}"] if epoch else []
+
+    def epoch_rule(self, config: Any) -> str:
+        return config.epoch_rule
+
+
+def score(config: Any, point: Any, epoch: int) -> float:
+    best_rate, best_epoch = (2.0, 4) if config.split == "holdout" else (3.0, 0)
+    return 100.0 - 10 * abs(point.rate - best_rate) - abs(epoch - best_epoch) - config.size - point.seed / 100
+
+
+class ToyWork(Work):
+    """One job of the made-up task."""
+
+    memory = MemoryEstimate(1_000_000, 1_000_000)
+    cpu_width = 2
+
+    def __init__(self, task: ToyTask, config: Any):
+        self.task, self.config = task, config
+        self.each = RUN_WORK * config.num_epochs
+
+    def run(self, block: Block, bar: Progress) -> Iterator[Result]:
+        self.task.trained.append(block)
+        beside = {member: " ".join(str(m.rate) for m in group) for group in block.groups for member in group}
+        for member in block.members:
+            time.sleep(self.config.pause)
+            bar.advance(self.each, self.task.label(self.config))
+            yield self._result(member, beside[member])
+
+    def _result(self, point: Any, beside: str) -> Result:
+        config, epochs = self.config, range(self.config.eval_every, self.config.num_epochs + 1, self.config.eval_every)
+        evaluated = sorted({*epochs, config.num_epochs})
+        run_id, has_diverged = self.task.id_of(config, point), point.rate >= 1000
+        cells = {"split": config.split, "kind": "toy", "size": config.size, "num_epochs": config.num_epochs}
+        cells |= point._asdict() | {"beside": beside}
+        if has_diverged:
+            return Result(run_id, cells, status="diverged")
+        curve = [{"epoch": e, "metric": "score", "value": score(config, point, e)} for e in evaluated]
+        cells |= {"epoch": config.num_epochs, "score": score(config, point, config.num_epochs)}
+        return Result(run_id, cells, curve, {"full": np.arange(config.size)})
+
+    def references(self, done: set[str]) -> Iterable[Result]:
+        for key in self.task.reference_ids(self.config) - done:
+            yield Result(key, {"kind": key, "phase": "run", "split": self.config.split, "score": 0.0})
+
+    def kind(self) -> Hashable:
+        return self.config.data
+
+    def trial(self, block: Block) -> Trial:
+        return Trial(COMPILING, PER_WORK)
+
+
+def compose(task: Task, overrides: Sequence[str]) -> Any:
+    """The checked configuration of one job; the engine leaves it to Hydra how it is made."""
+    config = OmegaConf.merge(OmegaConf.structured(task.schema), DEFAULTS, OmegaConf.from_dotlist(list(overrides)))
+    return task.resolve(config)
+
+
+def overrides_of(arguments: dict[str, Any]) -> list[list[str]]:
+    """A job for each product of the tuples; a list is the value of one job."""
+    choices = [
+        [f"{key}={value}" for value in (values if isinstance(values, tuple) else (values,))]
+        for key, values in arguments.items()
+    ]
+    return [list(job) for job in itertools.product(*choices)]
+
+
+def run_toy(task: Task, arguments: dict[str, Any], **more: Any) -> None:
+    """A study of the made-up task in this process, its jobs one after the other."""
+
+    def launch(jobs: list[list[str]], provenance: dict[str, str]) -> None:
+        for overrides in jobs:
+            run_job(task, compose(task, overrides), provenance)
+
+    words = [f"{key}={value}" for key, value in arguments.items()]
+    run_study(task, overrides_of(arguments), lambda overrides: compose(task, overrides), launch, words, **more)
+
+
+@pytest.fixture
+def task() -> ToyTask:
+    return ToyTask()
+
+
+@pytest.fixture
+def run(task: ToyTask, results: Path) -> Callable[..., None]:
+    """Runs a study into the folder of results: run({"size": (1, 2), "grid.rate": [1, 2]}) are two jobs of two runs."""
+
+    def run(arguments: dict[str, Any] | None = None, folder: Path = results, **more: Any) -> None:
+        run_toy(task, {"results_dir": folder} | (arguments or {}), **more)
+
+    return run
+
+
+@pytest.fixture
+def planned(task: ToyTask) -> Callable[..., list[Job]]:
+    """The checked jobs of a study."""
+    return lambda arguments: plan(task, overrides_of(arguments), lambda overrides: compose(task, overrides))
+
+
+@pytest.fixture
+def store(task: ToyTask, results: Path) -> Store:
+    return Store(results / "toy", task.all_columns)
+
+
+@pytest.fixture
+def without_clocks() -> Callable[[Store], pd.DataFrame]:
+    """The rows of a store but for what differs between two commands that train the same."""
+
+    def rows(store: Store) -> pd.DataFrame:
+        return store.runs().drop(columns=["started_at", "command"]).sort_values("run_id", ignore_index=True)
+
+    return rows
+
+
+@pytest.fixture
+def bare_config(task: ToyTask) -> Callable[..., Any]:
+    """The checked configuration of one job, given its overrides."""
+    return lambda *overrides: compose(task, overrides)
+
+
+@pytest.fixture
+def toy_command() -> list[str]:
+    """What a process of its own runs: this file, then the folder of the results and a pause."""
+    return [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])['main'](*sys.argv[2:])", __file__]
+
+
+def main(folder: str, pause: str) -> None:
+    jax.devices()  # as many as the tests have
+    run_toy(ToyTask(), {"results_dir": folder, "size": (1, 2), "grid.rate": [1, 2], "pause": pause})

@@ -1,0 +1,18 @@
+"""A page of Markdown as HTML."""
+
+from experiments.figures.html import slug, to_html
+
+
+def test_markdown_becomes_tables_that_scroll_and_figures_that_are_inside():
+    html = to_html("# T\n\n![a](a.png)\n\n| x |\n| --- |\n| 1 < 2 |\n", "T", {"a.svg": b"<svg/>"}.__getitem__)
+    assert '<div class="wide"><table>' in html and "1 &lt; 2" in html and "PHN2Zy8+" in html
+
+
+def test_a_heading_has_the_anchor_that_github_gives_it():
+    assert slug("Figure 2: quality against embedding_dim") == "figure-2-quality-against-embedding_dim"
+    assert '<h2 id="ncfs-own-recipe">NCF\'s own recipe</h2>' in to_html("## NCF's own recipe", "T", str.encode)
+
+
+def test_numbers_do_not_wrap_and_words_do():
+    html = to_html("| x | y |\n| --- | --- |\n| ± 0.1 | python -m x |\n", "T", str.encode)
+    assert '<td class="number">± 0.1</td>' in html and "<td>python -m x</td>" in html

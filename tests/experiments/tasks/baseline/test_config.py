@@ -1,0 +1,81 @@
+"""What a baseline is told: what is refused, what a run is, and that the names agree with those of the package."""
+
+from collections.abc import Callable
+
+import pytest
+from omegaconf import OmegaConf
+
+from experiments.baselines import ENTRY
+from experiments.cli.compose import configured
+from experiments.engine.checks import ConfigError
+from experiments.engine.config import CONF
+from ncfjax.baselines.methods import METHODS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["baseline=eas"], "baseline=eas: no such baseline, did you mean ease?"),
+        (["baseline.name=eas"], "baseline.name=eas: no such name, did you mean ease?"),
+        (["baseline=ease", "grid.regularization=0"], "grid.regularization: expected numbers > 0, got 0"),
+        (["baseline=ease", "grid.l1=1"], "grid.l1: expected nothing, as only baseline=slim has it"),
+        (["baseline=ease", "grid.seed=0,1"], "grid.seed: expected nothing, as only baseline=ials has it"),
+        (["baseline=ease", "grid.regularization=null"], "grid.regularization: expected a value, as baseline=ease"),
+        (["baseline=ease", "baseline.num_epochs=3"], "baseline.num_epochs: expected nothing, as only baseline=ials"),
+        (["baseline=slim", "grid.l1=0", "grid.l2=0"], "grid.l1, grid.l2: expected numbers that are not both 0"),
+        (["baseline=slim", "baseline.num_sweeps=0"], "baseline.num_sweeps: expected an integer >= 1, got 0"),
+        (["baseline=item_knn", "grid.num_neighbors=0"], "grid.num_neighbors: expected integers >= 1, got 0"),
+        (["baseline=item_knn", "grid.shrinkage=-1"], "grid.shrinkage: expected numbers >= 0, got -1"),
+        (["baseline=ials", "baseline.block_size=48"], "baseline.block_size: expected a divisor of"),
+        (["baseline=ials", "grid.unobserved_weight=0"], "grid.unobserved_weight: expected numbers > 0, got 0"),
+        (["baseline=ials", "grid.seed=0.5"], "grid.seed: expected integers from 0"),
+        (["baseline=ials", "tune=true", "final_seeds=-1"], "final_seeds: expected integers from 0"),
+        (["evaluation.ties=random"], "evaluation.ties=random: no such name"),
+        (["evaluation.self_negatives=gone"], "evaluation.self_negatives=gone: no such name"),
+        (["evaluation.ties=favour", "tune=true"], "evaluation: expected ties: against"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, refusal: Callable[..., str]):
+    assert message in refusal(ENTRY, *arguments)
+
+
+def test_neighbors_that_the_data_set_does_not_have_are_refused(tiny_data: tuple[str, ...]):
+    config = configured(ENTRY, *tiny_data, "baseline=item_knn", "grid.num_neighbors=60")
+    with pytest.raises(
+        ConfigError, match="grid.num_neighbors: expected at most 59, the other items of synthetic, got 60"
+    ):
+        ENTRY.task.opened(config)
+
+
+def test_what_is_the_run_changes_its_id_and_nothing_else_does(id_of: Callable[..., str]):
+    ials = ("baseline=ials",)
+    for same in (
+        "eval_every=2",
+        "evaluation.ties=against",
+        "evaluation.self_negatives=masked",
+        "baseline.num_epochs=12",
+    ):
+        assert id_of(ENTRY, *ials, same) == id_of(ENTRY, *ials), same
+    for other in ("baseline.embedding_dim=32", "grid.seed=1", "evaluation.ties=order", "split=holdout", "grid.nu=0.5",
+                  "evaluation.self_negatives=counted", "dataset.seed=1", "baseline.block_size=8"):  # fmt: skip
+        assert id_of(ENTRY, *ials, other) != id_of(ENTRY, *ials), other
+
+
+def test_a_job_is_named_by_its_data_and_its_method():
+    labels = [ENTRY.task.label(configured(ENTRY, f"baseline={name}")) for name in ("ease", "ials")]
+    assert labels[0] == "synthetic ease" and labels[1].startswith("synthetic ials d=")
+
+
+def test_a_method_has_the_axes_that_it_takes_in_the_order_of_the_table():
+    for name, method in METHODS.items():
+        axes = [axis.name for axis in ENTRY.task.axes_of(configured(ENTRY, f"baseline={name}"))]
+        assert sorted(axes) == sorted(method.hyperparameters)
+        assert axes == [column for column in ENTRY.task.columns if column in axes]
+
+
+def test_every_method_has_its_file_and_its_columns():
+    files = sorted((CONF / "baseline").glob("*.yaml"))
+    assert {file.stem for file in files} == set(METHODS)
+    assert [OmegaConf.load(file).baseline.name for file in files] == [file.stem for file in files]
+    for method in METHODS.values():
+        assert {*method.sizes, *method.hyperparameters} <= set(ENTRY.task.columns)

@@ -1,0 +1,63 @@
+"""Popularity and the oracle: what every table of results is to be read against."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.cli.compose import configured
+from experiments.sweep import ENTRY
+from experiments.tasks.data import load_data
+from experiments.tasks.ranking import values_of
+from experiments.tasks.recommender.references import reference, reference_names, reference_results
+from ncfjax.data.catalog import load
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
+from ncfjax.evaluation.ranking import ranks_of
+
+
+def test_popularity_ranks_by_the_number_of_users():
+    """Items 0..4 have 3, 2, 1, 0, 0 users. User 0 has seen 0 and 1: among all others its positive 2 comes first."""
+    train = Interactions(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 0, 1, 2, 0]), 3, 5)
+    held_out = HeldOut(np.array([0, 2]), np.array([2, 3]), np.array([[0, 3], [1, 4]]))
+    data = LeaveOneOut("toy", "test", train, held_out, "file")
+    ranks = ranks_of(reference(data, "popularity"), data)
+    # User 2 has seen 0: its positive 3 loses to 1 and 2, and against 4 a tie counts against it.
+    assert ranks.sampled.tolist() == [1, 2] and ranks.full.tolist() == [0, 3]
+
+
+@pytest.fixture
+def config(tiny_data: tuple[str, ...]):
+    return lambda *arguments: configured(ENTRY, *tiny_data, *arguments)
+
+
+def test_the_oracle_is_ahead_of_popularity(config):
+    one = config("dataset.synthetic.num_users=400")
+    scores = {
+        result.cells["model"]: result.cells["ndcg@10"] for result in reference_results(one, load_data(one), set())
+    }
+    assert scores["oracle"] > 1.2 * scores["popularity"]
+
+
+def test_references_are_those_of_the_data_and_the_split_and_tuning_has_none(config):
+    assert reference_names(config()) == ["popularity", "oracle"]
+    assert reference_names(configured(ENTRY, "dataset=ml-1m")) == ["popularity"]
+    assert reference_names(config("phase=tune", "split=holdout")) == []
+    commands = ([], ["model=gmf"], ["split=holdout"], ["dataset.seed=1"])
+    ids = [ENTRY.task.reference_ids(config(*arguments)) for arguments in commands]
+    assert ids[0] == ids[1] and not ids[0] & ids[2] and not ids[0] & ids[3] and len(ids[0]) == 2
+
+
+def test_only_references_that_are_missing_are_ranked(config):
+    one = config()
+    results = list(reference_results(one, load_data(one), set()))
+    (rest,) = reference_results(one, load_data(one), {results[0].run_id})
+    assert rest.run_id == results[1].run_id and {result.run_id for result in results} == ENTRY.task.reference_ids(one)
+    assert set(results[0].arrays) == {"sampled", "full"} and results[0].cells["phase"] == "run"
+
+
+@pytest.mark.realdata
+def test_popularity_on_movielens_1m_is_as_published(real_data: Path):
+    """HR@10 0.4533, NDCG@10 0.2542 (Ferrari Dacrema et al. 2021), less the ties that count against it here."""
+    data = load("ml-1m", data_dir=real_data)
+    values = values_of(ranks_of(reference(data, "popularity"), data))
+    assert (round(float(values["hit_ratio@10"]), 4), round(float(values["ndcg@10"]), 4)) == (0.4531, 0.2541)

@@ -1,0 +1,149 @@
+"""NeuMF that starts from a GMF and an MLP: trained in the same run, or read from files."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+from experiments.cli.compose import configured
+from experiments.sweep import ENTRY
+from experiments.tasks.data import load_data
+from experiments.tasks.recommender.start import branches
+from experiments.tasks.recommender.task import spec_of
+from ncfjax.store import Store
+from ncfjax.training.blocks import Block, count_compiles
+from ncfjax.training.program import Program, _trainer
+from ncfjax.training.recommender import Member, RecommenderProblem
+
+Run = Callable[..., int]
+NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
+NO_STEP = "grid.learning_rate=1e-12"  # fine-tuning that leaves the joined model where it is
+
+
+def store_of(results: Path) -> Store:
+    return Store(results / "sweep", ENTRY.task.all_columns)
+
+
+def last_ranks(results: Path) -> np.ndarray:
+    store = store_of(results)
+    runs = store.runs()
+    return store.ranks(runs[runs["model"] == "neumf"]["run_id"].iloc[0])["full"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("alpha", "branch"), [(1.0, 0), (0.0, 1)], ids=["gmf", "mlp"])
+def test_a_pretrained_run_starts_from_models_trained_by_adam_on_the_same_data(
+    alpha: float, branch: int, run_tiny: Run, tiny: tuple[str, ...], results: Path
+):
+    """With all of alpha on one branch and no step after it, the joined NeuMF ranks as that branch trained alone."""
+    how = (
+        "pretraining=trained",
+        "pretraining.num_epochs=4",
+        "pretraining.learning_rate=0.02",
+        f"pretraining.alpha={alpha}",
+    )
+    assert run_tiny(results, *NEUMF, NO_STEP, *how) == 0
+    config = configured(ENTRY, *tiny, *NEUMF, NO_STEP)
+    data, spec = load_data(config), branches(spec_of(config))[branch]
+    assert (spec.model, spec.optimizer) == (("gmf", "mlp")[branch], "adam")
+    seed = (2**32 - 1, 2**31)[branch]  # of GMF and MLP before a NeuMF of seed 0
+    program = Program(RecommenderProblem(data, spec), Block([[Member(0.02, 0.01, 0.1, 1.0, seed)]], 1))
+    alone = program.evaluate(program.advance(program.init(), 4)).full[0]
+    assert np.mean(last_ranks(results) == alone) > 0.9  # a tie may fall the other way
+    fresh = program.evaluate(program.init()).full[0]
+    assert np.mean(alone == fresh) < 0.5, "pretraining has moved the ranks"
+
+
+@pytest.mark.slow
+def test_the_row_of_a_pretrained_run_says_how(run_tiny: Run, results: Path):
+    run_tiny(results, *NEUMF, "pretraining=trained", "pretraining.num_epochs=2")
+    runs = store_of(results).runs().set_index("model")
+    assert runs.loc["neumf", "pretraining"] == "trained, 2 epochs, learning_rate=0.001, alpha=0.5"
+    assert runs.loc["neumf", "layers"] == "8-4-2" and runs.loc["neumf", "regularize_weights"] == "true"
+
+
+@pytest.mark.slow
+def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(tiny: tuple[str, ...]):
+    """GMF's tables and what XLA reserves for the MLP beside them; without, SGD's two copies of the tables are short."""
+    sizes = ("model.embedding_dim=96", "dataset.synthetic.num_users=3000")
+    config = configured(ENTRY, *tiny, *NEUMF, "pretraining=trained", *sizes)
+    data, spec = load_data(config), spec_of(config)
+    gmf, mlp = branches(spec)
+    program = Program(RecommenderProblem(data, mlp), Block([[Member(0.01, 0.01, 0.1, 1.0, 0)]], 1))
+    state = jax.eval_shape(program.init)._replace(epoch=0)
+    lowered = _trainer(program.problem.run).lower(*program._to_train(state, 1), **program._static)
+    trains = lowered.compile().memory_analysis()
+    tables = 4 * gmf.embedding_dim * (data.train.num_users + data.train.num_items)
+    needed = tables + trains.argument_size_in_bytes + trains.temp_size_in_bytes
+    pretrained = sum(RecommenderProblem(data, spec, pretrained=True).memory)
+    assert sum(RecommenderProblem(data, spec).memory) < needed < pretrained < 3 * needed
+    assert sum(ENTRY.task.open(config).memory) == pretrained
+
+
+def write_weights(path: Path, num_users: int, dim: int, layers: tuple[int, ...] = ()) -> Path:
+    widths = layers or (dim,)
+    arrays = {"user_embedding/user_embedding_W": (num_users, dim), "item_embedding/item_embedding_W": (60, dim)}
+    for n, shape in enumerate(zip(widths[:-1], widths[1:], strict=True), start=1):
+        arrays |= {f"layer{n}/layer{n}_W": shape, f"layer{n}/layer{n}_b": shape[1:]}
+    arrays |= {"prediction/prediction_W": (widths[-1], 1), "prediction/prediction_b": (1,)}
+    rng = np.random.default_rng(dim)
+    with h5py.File(path, "w") as file:
+        for name, shape in arrays.items():
+            file[name] = rng.normal(size=shape).astype(np.float32)
+    return path
+
+
+def keras(tmp_path: Path, **changes) -> tuple[str, ...]:
+    sizes = {"num_users": 30, "layers": (8, 4, 2), "factors": 2} | changes
+    gmf = write_weights(tmp_path / "gmf.h5", sizes["num_users"], sizes["factors"])
+    mlp = write_weights(tmp_path / "mlp.h5", sizes["num_users"], sizes["layers"][0] // 2, sizes["layers"])
+    return ("pretraining=keras", f"pretraining.gmf={gmf}", f"pretraining.mlp={mlp}")
+
+
+@pytest.mark.slow
+def test_every_member_starts_from_the_weights_of_the_files(run_tiny: Run, results: Path, tmp_path: Path):
+    assert run_tiny(results, *NEUMF, NO_STEP, *keras(tmp_path), "grid.seed=0,1,2") == 0
+    store = store_of(results)
+    runs = store.runs()
+    ranks = [store.ranks(key)["full"] for key in runs[runs["model"] == "neumf"]["run_id"]]
+    assert len(ranks) == 3 and all(np.mean(one == ranks[0]) > 0.9 for one in ranks)
+    (how,) = set(runs[runs["model"] == "neumf"]["pretraining"])
+    assert re.fullmatch("keras, gmf=[0-9a-f]{8}, mlp=[0-9a-f]{8}, alpha=0.5", how)
+
+
+@pytest.mark.slow
+def test_other_weights_at_the_same_path_are_another_run(run_tiny: Run, results: Path, tmp_path: Path):
+    arguments = (*NEUMF, NO_STEP, *keras(tmp_path))
+    run_tiny(results, *arguments)
+    run_tiny(results, *arguments)
+    with h5py.File(tmp_path / "gmf.h5", "r+") as file:
+        file["prediction/prediction_b"][...] = 7.0
+    run_tiny(results, *arguments)
+    runs = store_of(results).runs()
+    assert runs[runs["model"] == "neumf"]["pretraining"].nunique() == len(runs[runs["model"] == "neumf"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({"num_users": 31}, [], "expected weights of 30 users and 60 items, got 31 and 60"),
+        ({"layers": (8, 5, 2)}, [], "layers [8, 4, 2], as model.embedding_dim and model.layers say"),
+        ({"factors": 3}, [], "expected 2 factors of GMF"),
+        ({}, ["pretraining.gmf=nowhere.h5"], "pretraining.gmf=nowhere.h5"),
+        ({}, ["pretraining.alpha=1.5"], "pretraining.alpha: expected a number from 0 to 1, got 1.5"),
+        ({}, ["tune=true"], "whose items the weights of a file have seen"),
+        ({}, ["split=holdout"], "whose items the weights of a file have seen"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_anything_is_compiled(
+    changes: dict, arguments: list[str], message: str, run_tiny: Run, results: Path, tmp_path: Path, capfd
+):
+    compiled = count_compiles()
+    assert run_tiny(results, *NEUMF, *keras(tmp_path, **changes), *arguments) == 2
+    said = capfd.readouterr().err
+    assert message in said and "Traceback" not in said
+    assert not results.exists() and count_compiles() == compiled

@@ -1,0 +1,100 @@
+"""The data set that a configuration names."""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from experiments import sweep
+from experiments.cli.compose import configured
+from experiments.engine.checks import ConfigError
+from experiments.engine.config import CONF
+from experiments.tasks.data import SyntheticConfig, data_cells, load_data, load_test_split
+from ncfjax.data import catalog
+from ncfjax.data.synthetic import SyntheticOptions
+
+
+@pytest.fixture
+def config(tiny_data: tuple[str, ...]) -> Callable[..., Any]:
+    """Of a sweep on tiny data."""
+    return lambda *arguments: configured(sweep.ENTRY, *tiny_data, *arguments)
+
+
+def test_the_test_split_has_the_candidates_that_are_asked_for(config):
+    data = load_data(config())
+    assert (data.split, data.held_out.negatives.shape) == ("test", (30, 20))
+    assert load_data(config("dataset.num_negatives=7")).held_out.negatives.shape == (30, 7)
+
+
+def test_the_holdout_has_one_candidate_more_than_the_test_split(config):
+    """100 beside the 99 of the test files, as the study's script draws them for tuning."""
+    assert load_data(config("split=holdout")).held_out.negatives.shape == (30, 20 + 1)
+    assert load_data(config("split=holdout", "dataset.num_negatives=40")).held_out.negatives.shape == (30, 41)
+    assert configured(sweep.ENTRY).dataset.num_negatives + 1 == 100
+
+
+def test_the_holdout_sets_the_test_items_aside(config):
+    test, holdout = load_data(config()), load_data(config("split=holdout"))
+    assert holdout.split == "holdout" and len(holdout.train) == len(test.train) - 30
+    assert np.all(holdout.held_out.positives != test.held_out.positives)
+    pairs = set(zip(test.train.users.tolist(), test.train.items.tolist(), strict=True))
+    assert set(enumerate(holdout.held_out.positives.tolist())) <= pairs, "its items are training items"
+
+
+def test_the_negatives_of_the_holdout_are_drawn_with_the_seed_of_the_data(config):
+    one, same, other = (load_data(config("split=holdout", f"dataset.seed={seed}")) for seed in (1, 1, 2))
+    assert np.array_equal(one.held_out.negatives, same.held_out.negatives)
+    assert not np.array_equal(one.held_out.negatives, other.held_out.negatives)
+
+
+def test_the_last_data_set_is_kept(config):
+    assert load_data(config()) is load_data(config("model=gmf"))
+    assert load_data(config("split=holdout")) is load_data(config("split=holdout"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dataset.synthetic.num_items=10"], "dataset=synthetic: synthetic.num_items"),
+        (["dataset.synthetic.rank=0"], "dataset=synthetic: synthetic.rank"),
+    ],
+)
+def test_data_that_cannot_be_are_refused_under_their_name(arguments: list[str], message: str, config):
+    with pytest.raises(ConfigError) as refused:
+        load_data(config(*arguments))
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dataset=csv", "dataset.path=nowhere.csv"], "dataset=csv: "),
+        (["dataset=ncf", "dataset.prefix=nowhere/ml-1m"], "dataset=ncf: "),
+    ],
+)
+def test_a_file_that_is_not_there_is_refused_under_its_data_set(arguments: list[str], message: str):
+    with pytest.raises(ConfigError) as refused:
+        load_data(configured(sweep.ENTRY, *arguments))
+    assert str(refused.value).startswith(message) and "nowhere" in str(refused.value)
+
+
+def test_a_row_says_what_its_data_were_drawn_with(config):
+    one = config("dataset.synthetic.seed=3")
+    cells = data_cells(one.dataset, load_test_split(one.dataset, None))
+    assert {name: cells[name] for name in ("dataset", "split", "negatives")} == {
+        "dataset": "synthetic", "split": "test", "negatives": "20 drawn, seed=0"
+    }  # fmt: skip
+    assert "num_users=30; num_items=60" in cells["note"] and "seed=3" in cells["note"]
+
+
+def test_names_agree_with_the_package():
+    assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(catalog.NAMES)
+    assert [field.name for field in fields(SyntheticConfig)] == [field.name for field in fields(SyntheticOptions)]
+
+
+def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():
+    stated = OmegaConf.load(CONF / "dataset" / "synthetic.yaml").synthetic
+    assert SyntheticOptions(**stated) == SyntheticOptions() and set(stated) == set(asdict(SyntheticOptions()))
