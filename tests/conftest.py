@@ -53,6 +53,22 @@ def committed_tables() -> list[Path]:
     return sorted(ROOT / path for path in tracked.split())
 
 
+# What compiles with XLA, or resamples users by the thousand; elsewhere single tests are marked.
+SLOW = (
+    "baselines/", "models/", "training/", "evaluation/test_metrics.py", "evaluation/test_ranking",
+    "evaluation/test_significance_calibration.py", "test_docs_python.py", "test_ncfjax.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make check` leaves out what is marked slow."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests"):
+            if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
+                item.add_marker(pytest.mark.slow)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `committed_table` runs once for each."""
     if "committed_table" in metafunc.fixturenames:  # committed_store takes it too

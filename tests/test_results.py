@@ -215,6 +215,7 @@ def distilled() -> list[DistilledCell]:
     return distilled_cells(RESULTS.store("distillation-ml-1m", "imitate"))
 
 
+@pytest.mark.slow
 def test_what_distillation_loses(distilled):
     """A wider network loses less, and no network beats its dot model by more than chance."""
     sizes = set(itertools.product((16, 32, 64), (100, 400)))
@@ -287,6 +288,7 @@ def test_the_report_quotes_the_tables(page, distilled, section: Section):
     assert section.answer(numbers) in page
 
 
+@pytest.mark.slow
 def test_the_report_quotes_the_equal_budgets(page, monkeypatch):
     """Of the tests, which take a bootstrap each, those of one metric: each metric is corrected alone."""
     for study in ("equal-budget-ml-1m", "equal-budget-pinterest-u37501"):

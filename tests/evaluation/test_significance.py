@@ -188,6 +188,7 @@ def test_where_only_seeds_differ_the_interval_is_nearly_that_of_the_t_test_betwe
 # ---- properties
 
 
+@pytest.mark.slow
 @given(some_ranks, some_ranks)
 def test_swapping_the_models_flips_the_sign_and_keeps_the_p_value(ours, other):
     there, back = compare(ours, other, ndcg, 10), compare(other, ours, ndcg, 10)
@@ -260,6 +261,7 @@ def test_sums_of_gains_in_another_order_tie():
     assert (comparison.ties, comparison.p_value) == (500, 1.0)
 
 
+@pytest.mark.slow
 @given(some_ranks, some_ranks, st.permutations(range(6)))
 def test_the_order_of_users_does_not_matter(ours, other, order):
     comparison, permuted = compare(ours, other, ndcg, 10), compare(ours[:, order], other[:, order], ndcg, 10)

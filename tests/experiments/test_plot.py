@@ -46,6 +46,7 @@ def store_runs(folder: Path, *runs: dict) -> Store:
 # ---- files
 
 
+@pytest.mark.slow
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     runs = store_runs(tmp_path, a_run(), a_run(seed=1), a_run(embedding_dim=32)).runs()
     files = PLOTS["figure2"].files(runs, tmp_path)

@@ -244,6 +244,7 @@ def pages(quick, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, str
     return results, (results.folder / "REPORT.md").read_text(), (results.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_page_is_built_from_whatever_tables_there_are(pages, capsys):
     tables, text, _ = pages
     for section in SECTIONS:
@@ -283,6 +284,7 @@ def test_the_page_stands_alone(pages):
     assert not re.search(r'(src|href)="(?!data:|#)', html) and "http-equiv" not in html
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_page_and_every_figure_as_they_were(tables, capsys, monkeypatch):
     before = {path: path.read_bytes() for path in tables.folder.rglob("*") if path.is_file()}
 

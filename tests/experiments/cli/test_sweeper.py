@@ -125,7 +125,7 @@ def test_jobs_run_by_joblib_give_the_same_table(
 ):
     """In processes of their own, which are told the command and its commit.
 
-    What they return is made of typed keys that this process has too, and would change them: so joblib starts in another.
+    What they return holds typed keys that this process has too, and would change them: joblib starts in another one.
     """
     arguments = (*tiny_data, "baseline=popularity,item_knn")
     assert run_entry(baselines, *arguments, f"results_dir={results}") == 0

@@ -273,6 +273,7 @@ def test_every_panel_shows_the_differences_of_its_column_and_a_line_at_zero(tmp_
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["GMF", "MLP", "dot product of the same size"]
 
 
+@pytest.mark.slow
 def test_every_text_can_be_read_on_a_slide_and_none_leaves_it(tmp_path):
     sizes = [(model, dim) for dim in (16, 24, 32, 48) for model in ("dot", "gmf", "mlp", "neumf")]
     store = a_study(tmp_path, *((model, dim, DOT) for model, dim in sizes), ("neumf", 40, DOT))
@@ -294,6 +295,7 @@ def test_a_figure_without_a_comparison_says_so(tmp_path):
     assert "mlp d=16" in figure._supxlabel.get_text()
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes(tmp_path):
     store = a_study(tmp_path, ("dot", 16, DOT), ("mlp", 16, MLP))
     first, second = equal_budget(store), equal_budget(store)
