@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from experiments.entries import results_in
 from ncfjax.evaluation import significance
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.significance import (
@@ -24,7 +25,6 @@ from ncfjax.evaluation.significance import (
     over_seeds,
     p_of_interval,
 )
-from ncfjax.store import Store
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -307,7 +307,7 @@ def test_seeds_that_disagree_widen_the_interval_and_one_seed_adds_nothing():
 
 
 def test_the_committed_runs_tell_sizes_apart_as_far_as_their_seeds_and_users_do():
-    store = Store(RESULTS / "figure2-ml-1m")
+    store = results_in(RESULTS).store("figure2-ml-1m", "sweep")
     runs = store.runs()
     runs = runs[(runs["model"] == "dot") & (runs["objective"] == "expected")]
     ranks = {
