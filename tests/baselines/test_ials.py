@@ -89,8 +89,7 @@ def test_newton_steps_on_blocks_lead_to_the_exact_solution(train, table, block_s
 @pytest.mark.parametrize("block_size", [6, 2])
 def test_the_objective_falls_with_every_epoch(train, table, block_size):
     losses = []
-    for num_epochs in (1, 2, 4, 8):
-        model = fit_ials(train, **OPTIONS | {"num_epochs": num_epochs, "block_size": block_size})
+    for model in ials_epochs(train, **OPTIONS | {"num_epochs": 8, "block_size": block_size}):
         tables = (np.asarray(model.user[...], float), np.asarray(model.item[...], float))
         losses.append(objective(table, *tables, 0.02, 0.3, 1.0))
     assert (np.diff(losses) < 1e-3).all() and losses[-1] < losses[0]

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
@@ -7,12 +8,16 @@ from ncfjax.evaluation.full import full_ranks
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg, rank_of_positive
 from ncfjax.evaluation.sampled import sampled_ranks
 
+compiled_rank = jax.jit(rank_of_positive)
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 
 
 def rank(positive, candidates, valid=None):
-    valid = [True] * len(candidates) if valid is None else valid
-    return int(rank_of_positive(jnp.array([positive]), jnp.array([candidates]), jnp.array([valid]))[0])
+    """Of one user; filled up with candidates that are not valid, so that all lengths share a program."""
+    padding = 12 - len(candidates)
+    valid = [*([True] * len(candidates) if valid is None else valid), *[False] * padding]
+    rows = np.array([positive]), np.array([[*candidates, *[9.0] * padding]]), np.array([valid])
+    return int(compiled_rank(*(np.float32(x) if x.dtype == float else x for x in rows))[0])
 
 
 def test_three_users_on_paper():
