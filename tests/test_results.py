@@ -281,6 +281,7 @@ SLOW = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", [part for part in SECTIONS if part.title not in SLOW], ids=lambda part: part.title)
 def test_the_report_quotes_the_tables(page, distilled, section: Section):
     numbers = distilled if section.name == "distillation" else section.analyse(RESULTS, section.study)

@@ -245,6 +245,7 @@ def test_windows_line_ends_and_blank_lines_are_read(tmp_path):
     assert list(store.runs()["seed"]) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_every_torn_end_is_repaired(tmp_path):
     fill(tmp_path / "whole", range(3))
     expected, whole = contents(tmp_path / "whole"), {}
@@ -374,6 +375,7 @@ def test_an_older_table_beside_a_foreign_one_is_left_alone(tmp_path):
     assert (tmp_path / "runs.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_older_table_torn_anywhere_is_repaired_and_upgraded(tmp_path):
     fill(tmp_path / "new", range(3))
     expected = contents(tmp_path / "new")

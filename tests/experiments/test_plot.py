@@ -55,6 +55,7 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     assert image.imread(io.BytesIO(files[tmp_path / "figure2.png"])).shape[:2] == (1125, 1999)
 
 
+@pytest.mark.slow
 def test_two_data_sets_are_two_figures(tmp_path):
     runs = store_runs(tmp_path, a_run(), a_run(dataset="pinterest")).runs()
     names = [path.name for path in PLOTS["figure2"].files(runs, tmp_path)]

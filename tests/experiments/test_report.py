@@ -259,6 +259,7 @@ def test_the_page_is_built_from_whatever_tables_there_are(pages, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"ncfjax: {folder}/REPORT.md and {folder}/report.html")
 
 
+@pytest.mark.slow
 def test_the_page_begins_with_answers_and_folds_all_tables_but_the_first(pages):
     _, text, _ = pages
     order = [text.index(f"\n## {chapter}\n") for chapter in ("Answers", "Figures", "Tables")]
@@ -268,6 +269,7 @@ def test_the_page_begins_with_answers_and_folds_all_tables_but_the_first(pages):
     assert best.startswith("By NDCG@10, among 99 sampled candidates EASE (0.") and "in the full catalogue EASE" in best
 
 
+@pytest.mark.slow
 def test_every_link_of_the_contents_leads_somewhere(pages):
     _, text, html = pages
     targets = set(re.findall(r'id="([^"]+)"', html))
@@ -278,6 +280,7 @@ def test_every_link_of_the_contents_leads_somewhere(pages):
     assert links <= headings | set(re.findall(r'<details id="([^"]+)"', text))
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone(pages):
     _, _, html = pages
     assert html.count("<img") == 2 == html.count('src="data:image/svg+xml;base64,')

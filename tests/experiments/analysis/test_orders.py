@@ -216,6 +216,7 @@ def test_what_is_written_follows_from_the_rows_alone(flipped):
 # ---- real runs
 
 
+@pytest.mark.slow
 def test_of_the_committed_runs_larger_dot_products_are_better_in_both_protocols():
     store = Store(RESULTS / "figure2-ml-1m", TABLES["sweep"])
     runs = store.runs()

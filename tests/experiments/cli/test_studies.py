@@ -3,12 +3,13 @@
 import re
 import shlex
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from experiments.cli.compose import configured
+from experiments.cli.compose import checked_jobs, configured
 from experiments.cli.entry import options
 from experiments.cli.studies import expected_runs, jobs_of
 from experiments.engine.config import CONF
@@ -18,6 +19,7 @@ from ncfjax.store import Store
 
 ENTRIES = {entry.name: entry for entry in entry_points()}
 RESULTS = CONF.parent / "results"
+checks = cache(checked_jobs)  # what is chosen from conf/ is composed once
 COMMITTED_IDS = Path(__file__).with_name("run_ids.txt").read_text().splitlines()
 
 # entry point, study -> folder of the results, jobs, runs, and how many of these the committed tables do not have
@@ -83,9 +85,9 @@ def committed_ids(folder: str) -> set[str]:
 @pytest.mark.parametrize("line", COMMITTED_IDS, ids=lambda line: line.split()[0])
 def test_a_committed_run_keeps_its_id(line: str):
     """Three runs of every committed table, and the last final one; a test of resuming cannot see that all change."""
-    run_id, *command = shlex.split(line)
-    entry = ENTRIES[command[2].removeprefix("experiments.")]
-    config = configured(entry, *command[3:])
+    run_id, _, _, module, study, *overrides = shlex.split(line)
+    entry = ENTRIES[module.removeprefix("experiments.")]
+    config = checks(entry, study)(overrides)
     (point,) = entry.task.points(config)
     assert entry.task.id_of(config, point) == run_id and run_id in committed_ids(config.study.name)
 

@@ -40,6 +40,7 @@ def test_gaps_that_follow_a_law_give_its_numbers_back():
     np.testing.assert_allclose(law.high - law.low, 0.0, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_intervals_widen_with_the_noise_and_hold_the_truth():
     noisy = fit(made(noise=0.1))
     assert (noisy.low < TRUE).all() and (noisy.high > TRUE).all() and noisy.residual > 0.02
