@@ -13,7 +13,8 @@ from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.evaluation.ranking import num_others
 
-pytestmark = pytest.mark.slow  # XLA compiles
+# XLA compiles; one worker of a parallel run, so that its studies are run once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("baselines")]
 
 ALL = "baseline=popularity,item_knn,ease,slim,ials"
 SIZES = {"num_users": 30, "num_items": 60, "interactions_per_user": 5}

@@ -18,7 +18,8 @@ from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
 from ncfjax.training.recommender import Member, RecommenderProblem
 
-pytestmark = pytest.mark.slow  # XLA compiles
+# XLA compiles; one worker of a parallel run, so that its studies are run once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distillation")]
 
 
 @pytest.fixture
