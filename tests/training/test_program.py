@@ -92,9 +92,9 @@ def problem_of(spec, data=None):
 
 
 def program_of(spec, members, data=None):
-    """All members in one block, those of a seed side by side, networks too, as on an accelerator."""
+    """All members in one block, in the groups of this machine: on a CPU a tower goes alone."""
     problem = problem_of(spec, data)
-    groups = cut_into_groups(members, problem.memory, PLENTY, cpu_width=8)
+    groups = cut_into_groups(members, problem.memory, PLENTY, problem.cpu_width)
     return Program(problem, Block(groups, max(map(len, groups))))
 
 
