@@ -199,9 +199,7 @@ def _compare(
     )
 
 
-def standard_error(
-    users: Cases, num_users: int, runs: Sequence[Runs]
-) -> tuple[Cases, Cases]:
+def standard_error(users: Cases, num_users: int, runs: Sequence[Runs]) -> tuple[Cases, Cases]:
     """sqrt(V) and its degrees of freedom, from A (`users`) and what the runs of each model tell."""
     several = [model for model in runs if model.num_runs > 1]
     variance = users + sum(np.maximum(0.0, model.mean_square - model.noise) for model in several)
@@ -217,9 +215,7 @@ def standard_error(
     return np.sqrt(variance), freedom
 
 
-def p_of_t(
-    difference: Cases, error: Cases, freedom: Cases
-) -> Cases:
+def p_of_t(difference: Cases, error: Cases, freedom: Cases) -> Cases:
     """Two-sided p-value. Without an error there is no chance, only a difference: 0, or 1 where there is none."""
     with np.errstate(divide="ignore", invalid="ignore"):  # x / 0 is infinite, 0 / 0 no number
         t = np.nan_to_num(np.abs(difference) / error, nan=0.0, posinf=np.inf)
