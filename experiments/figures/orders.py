@@ -4,10 +4,10 @@ import itertools
 import math
 from collections.abc import Mapping
 
-from experiments.analysis.metrics import COLUMNS, K
-from experiments.analysis.orders import Order, Pair, by_metric, inversions, kendall
-from experiments.analysis.pairwise import LEVEL
-from experiments.figures.markdown import interval_text, mean_text, p_text, signed, table
+from experiments.analysis.orders import Order, by_metric, inversions, kendall
+from experiments.analysis.pairwise import LEVEL, PairwiseTest
+from experiments.figures.markdown import comparison_cells, difference_text, mean_text, p_text, table
+from ncfjax.evaluation.columns import COLUMNS, K
 
 ORDER = "| method | seeds | " + " | ".join(f"{column.label} | place" for column in COLUMNS.values()) + " |"
 NEIGHBOURS = (
@@ -59,29 +59,22 @@ def neighbours_table(orders: Orders) -> str:
     return table(NEIGHBOURS, [[order.column.label, *_neighbours(order.pairs[pair])] for order, pair in pairs])
 
 
-def _neighbours(pair: Pair) -> list[object]:
-    result = pair.comparison
-    cells = [pair.better, pair.other, signed(result.difference), interval_text(result.low, result.high)]
-    cells += [signed(result.effect_size, 3), result.wins, result.losses, p_text(pair.p_value), p_text(pair.wilcoxon)]
-    cells.append(pair.mcnemar and p_text(pair.mcnemar.p_value))
-    return [*cells, None if math.isnan(pair.seeds.p_value) else p_text(pair.seeds.p_value), pair.verdict]
+def _neighbours(pair: PairwiseTest) -> list[object]:
+    tests = [p_text(pair.of_mean), p_text(pair.wilcoxon), pair.mcnemar and p_text(pair.mcnemar.p_value)]
+    tests.append(None if math.isnan(pair.seeds.p_value) else p_text(pair.seeds.p_value))
+    return [pair.ours.name, pair.other.name, *comparison_cells(pair.comparison), *tests, pair.winner]
 
 
 def inversions_table(orders: Orders) -> str:
     """Pairs of methods that the protocols put in another order, and whether either is sure of its order."""
     turned = [(name, pairs) for name, both in by_metric(orders).items() for pairs in inversions(*both)]
-    rows = [[name, pairs.sampled.better, pairs.full.better, *map(_side, pairs)] for name, pairs in turned]
+    rows = [[name, pairs.sampled.ours.name, pairs.full.ours.name, *map(_side, pairs)] for name, pairs in turned]
     return table(INVERSIONS, rows)
 
 
-def _side(pair: Pair) -> str:
+def _side(pair: PairwiseTest) -> str:
     """Three cells."""
-    return f"{difference_text(pair)} | {p_text(pair.p_value)} | {pair.verdict}"
-
-
-def difference_text(pair: Pair) -> str:
-    result = pair.comparison
-    return f"{signed(result.difference)} ({interval_text(result.low, result.high)})"
+    return f"{difference_text(pair.comparison)} | {p_text(pair.p_value)} | {pair.winner}"
 
 
 def agreement_table(orders: Orders) -> str:
@@ -130,5 +123,5 @@ def change(sampled: Order, full: Order) -> str:
     start = f"Sampling the candidates turns the order of {len(turned)} of {num_pairs} pairs"
     if not sure:
         return f"{start}, of none with a difference in both protocols."
-    names = "; ".join(f"{pair.better} is better than {pair.other}, but worse when sampled" for pair in sure)
+    names = "; ".join(f"{pair.ours.name} is better than {pair.other.name}, but worse when sampled" for pair in sure)
     return f"{start}, of {len(sure)} with a difference in both protocols: {names}."

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from experiments.analysis.corrected import corrected, num_others
 from experiments.analysis.cut_offs import cut_offs
 from experiments.analysis.distillation import distilled_cells
+from experiments.analysis.equal_budget import equal_budget
 from experiments.analysis.figure3 import gap_cells
 from experiments.analysis.methods import BASELINES, FIGURE2, figure2_methods, methods, with_rows
 from experiments.analysis.orders import orders
-from experiments.analysis.pairwise import equal_budget
 from experiments.analysis.results import Results
+from experiments.analysis.scaling_law import fitted_law
 from experiments.analysis.weak_evaluation import moves
 from experiments.figures import answers, distillation, evaluation, figure2, figure3, headline, ncf_protocol, scaling_law
 from experiments.figures import equal_budget as budget
@@ -124,9 +125,9 @@ SECTIONS = (
     ),
     Section(
         "A law of that gap", "",
-        _table("imitate", lambda store: scaling_law.fitted_law(store.runs())), scaling_law.law_table, "scaling",
+        _table("imitate", lambda store: fitted_law(store.runs())), scaling_law.law_table, "scaling",
         "figure3", "imitate", scaling_law.draw,
-        "How does that gap fall with width and data?", lambda fitted: answers.scaling_law(fitted.law),
+        "How does that gap fall with width and data?", answers.scaling_law,
     ),
     Section(
         "Distilling a recommender", "",

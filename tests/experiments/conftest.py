@@ -18,7 +18,6 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import sweep
-from experiments.analysis.metrics import COLUMNS
 from experiments.cli.compose import check_needs, checked_jobs
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, parse
 from experiments.cli.sweeper import expand
@@ -26,6 +25,7 @@ from experiments.engine.checks import ConfigError
 from experiments.engine.jobs import Job
 from experiments.engine.study import plan
 from experiments.entries import columns
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.store import Store
 from ncfjax.training.blocks import count_compiles
 

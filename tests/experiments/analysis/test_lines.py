@@ -5,9 +5,8 @@ import itertools
 import pandas as pd
 import pytest
 
+from experiments.analysis.equal_budget import tuned_models
 from experiments.analysis.lines import MODELS, completed, lines, setting_columns
-from experiments.analysis.pairwise import tuned_models
-from experiments.analysis.published import DIGITS, FIGURE2
 from experiments.entries import columns
 from experiments.figures.figure2 import legend_label
 from ncfjax.models.similarity import similarity_names
@@ -77,7 +76,7 @@ def test_a_column_that_a_new_similarity_brings_splits_a_line_instead_of_being_av
     ]  # fmt: skip
     assert [line.points("ndcg@10")[0][1][::2] for line in drawn[:2]] == [(0.05, 2), (0.2, 2)]
     with pytest.raises(ValueError, match="one tuned setting, got .*temperature 0.05; .*temperature 0.2"):
-        tuned_models(store.runs())
+        tuned_models(store)
 
 
 def test_what_is_tuned_per_dimension_is_one_line_of_final_runs(a_run, lines_of):
@@ -146,19 +145,3 @@ def test_a_number_of_epochs_that_the_holdout_chose_may_repeat_one_that_was_set(a
 def test_a_seed_that_a_tuning_repeats_counts_once(a_run, lines_of):
     (line,) = lines_of(a_run(seed=0), a_run(seed=0, phase="final"), a_run(seed=1, phase="final"))
     assert line.points("ndcg@10")[0][1].n == 2
-
-
-# ---- the paper's numbers
-
-
-def test_the_figures_matrix_factorization_rises_with_its_dimension():
-    for methods in FIGURE2.values():
-        for curve in methods["MF"].values():
-            assert list(curve.values()) == sorted(curve.values())
-
-
-def test_every_published_number_has_no_more_digits_than_it_is_shown_with():
-    for methods in FIGURE2.values():
-        for name, curves in methods.items():
-            for value in (value for curve in curves.values() for value in curve.values()):
-                assert round(value, DIGITS[name]) == value

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments.analysis.lines import runs_on_test
-from experiments.analysis.metrics import COLUMNS, seed_mean
-from experiments.analysis.published import FIGURE2
+from experiments.analysis.published import figure2
 from experiments.figures.figure2 import draw_dataset
 from experiments.figures.panels import STYLE
+from ncfjax.evaluation.columns import COLUMNS
+from ncfjax.evaluation.intervals import seed_mean
 
 
 @pytest.fixture
@@ -118,7 +119,9 @@ def texts_of(figure: Figure) -> list[Text]:
 def a_whole_table(a_run) -> list[dict]:
     """All four models at the paper's dimensions, both objectives of MF, NeuMF pretrained too, some chosen on test."""
     learned = {"gmf": (16, 32, 64, 128), "mlp": (16, 32, 64, 128), "neumf": (24, 48, 96, 192)}
-    kinds = [("dot", d, {"objective": o}) for d in FIGURE2["ml-1m"]["MF"]["ndcg@10"] for o in ("expected", "sampled")]
+    kinds = [
+        ("dot", d, {"objective": o}) for d in figure2()["MF"].curve("ml-1m", "ndcg@10") for o in ("expected", "sampled")
+    ]
     kinds += [(model, d, {}) for model, dims in learned.items() for d in dims]
     kinds += [("neumf", d, {"pretraining": "keras, alpha=0.5"}) for d in learned["neumf"]]
     kinds += [(model, 32, {"select_epoch": "test"}) for model in ("mlp", "neumf")]
@@ -131,7 +134,7 @@ def a_whole_table(a_run) -> list[dict]:
 def test_every_text_of_a_whole_table_can_be_read_on_a_slide_and_none_leaves_it(drawn, a_whole_table):
     with matplotlib.rc_context(STYLE):
         figure, labels = drawn(*a_whole_table)
-        assert len(labels) == 8 + len(FIGURE2["ml-1m"])
+        assert len(labels) == 8 + len(figure2())
         figure.draw_without_rendering()
         assert_legible(figure)
         ticks = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]

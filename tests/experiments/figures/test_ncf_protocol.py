@@ -40,7 +40,7 @@ def a_study(folder: Path, *runs: tuple) -> Store:
 
 
 def table_of(folder: Path, *runs: tuple) -> list[str]:
-    return protocol_table(reproductions(a_study(folder, *runs).runs())).splitlines()[2:]
+    return protocol_table(reproductions(a_study(folder, *runs))).splitlines()[2:]
 
 
 def cells_of(line: str) -> list[str]:
@@ -55,7 +55,7 @@ def test_two_seeds_on_paper(tmp_path):
         "| MLP | 32 | 64-32-16-8 | 0.001 | HR@10 | 0.671 | 0.6710 | 2 | 0.6700 ± 0.1271 | 15 "
         "| 0.6850 ± 0.1906 | 12 to 20 | +0.0150 ± 0.0635 |"
     )
-    assert "HR@10 +0.0150 ± 0.0635 (MLP); NDCG@10 " in answer(reproductions(Store(tmp_path, COLUMNS["sweep"]).runs()))
+    assert "HR@10 +0.0150 ± 0.0635 (MLP); NDCG@10 " in answer(reproductions(Store(tmp_path, COLUMNS["sweep"])))
 
 
 def test_each_model_stands_beside_what_was_published_of_it(tmp_path):
@@ -123,7 +123,7 @@ def test_diverged_runs_are_counted_and_have_no_part_in_a_mean(tmp_path):
 def test_two_data_sets_are_one_message(tmp_path):
     store = a_study(tmp_path, a_run(0.6, **BY_HOLDOUT), a_run(0.6, dataset="pinterest", **BY_HOLDOUT))
     with pytest.raises(ValueError, match="one data set, got ml-1m; pinterest"):
-        reproductions(store.runs())
+        reproductions(store)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_two_data_sets_are_one_message(tmp_path):
 def test_a_seed_with_several_choices_is_one_message(tmp_path, changed, message):
     store = a_study(tmp_path, a_run(0.6, **BY_HOLDOUT), a_run(0.6, **ON_TEST), a_run(0.7, **changed))
     with pytest.raises(ValueError, match=message):
-        reproductions(store.runs())
+        reproductions(store)
 
 
 def test_a_study_whose_epochs_no_one_chose_is_one_message(tmp_path):
