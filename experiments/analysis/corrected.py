@@ -40,25 +40,21 @@ class Corrected(NamedTuple):
     estimates: dict[str, CorrectedEstimate]  # correction -> mean over runs and users
 
 
-def num_others(methods: Sequence[Method]) -> Integer[np.ndarray, " users"]:
-    """Items that the full catalogue ranks against, per user; kept beside the ranks of every baseline.
-
-    Raises:
-        ValueError: no row of a baseline.
-    """
+def _num_others(methods: Sequence[Method]) -> Integer[np.ndarray, " users"]:
+    """Items that the full catalogue ranks against, per user; kept beside the ranks of every baseline."""
     for method in methods:
         if method.store.folder.name == BASELINES and len(method):
             return method.ranks("num_others")[0].astype(np.int64)
     raise ValueError(f"expected a row in {BASELINES}, got none")
 
 
-def corrected(methods: Sequence[Method], num_others: Integer[np.ndarray, " users"]) -> dict[str, list[Corrected]]:
+def corrected(methods: Sequence[Method]) -> dict[str, list[Corrected]]:
     """Metric -> every method by it.
 
     Raises:
-        ValueError: ranks of other users than `num_others`.
+        ValueError: no row of a baseline, or ranks of other users than its.
     """
-    shown = [COLUMNS[name] for name in SAMPLED]
+    shown, num_others = [COLUMNS[name] for name in SAMPLED], _num_others(methods)
     return {column.name: [_corrected(method, num_others, column) for method in methods] for column in shown}
 
 

@@ -84,23 +84,30 @@ def _order(column: str, methods: Sequence[Method]) -> Order:
     return Order(COLUMNS[column], {method.name: means[method] for method in ordered}, pairs)
 
 
-def by_metric(table: Mapping[str, Order]) -> dict[str, tuple[Order, Order]]:
-    """Metric -> its order among sampled candidates, and in the full catalogue."""
-    by_protocol = {(order.column.name, order.column.protocol): order for order in table.values()}
-    return {name: (by_protocol[name, "sampled"], by_protocol[name, "full"]) for name, _ in by_protocol}
+class BothProtocols(NamedTuple):
+    """The orders by one metric."""
 
+    sampled: Order
+    full: Order
 
-def inversions(sampled: Order, full: Order) -> list[Inversion]:
-    """Of every two methods whose means stand in another order, those apart; two equal means are in no order."""
-    turned = [(pair, full.pairs.get((pair.other.name, pair.ours.name))) for pair in sampled.pairs.values()]
-    return [Inversion(pair, other) for pair, other in turned if other and _is_strict(pair) and _is_strict(other)]
+    @property
+    def inversions(self) -> list[Inversion]:
+        """Of every two methods whose means stand in another order, those apart; two equal means are in no order."""
+        turned = [(pair, self.full.pairs.get((b, a))) for (a, b), pair in self.sampled.pairs.items()]
+        return [Inversion(pair, other) for pair, other in turned if other and _is_strict(pair) and _is_strict(other)]
+
+    @property
+    def kendall(self) -> float:
+        """Kendall's tau of the methods' means: 1 for the same order, -1 for the reverse; NaN if all means are equal."""
+        means = [[round(order.means[name].mean, 12) for name in self.sampled.means] for order in self]
+        return float(stats.kendalltau(*means).statistic)
 
 
 def _is_strict(pair: PairwiseTest) -> bool:
     return round(pair.comparison.difference, 12) > 0.0
 
 
-def kendall(sampled: Order, full: Order) -> float:
-    """Kendall's tau of the methods' means: 1 for the same order, -1 for the reverse; NaN if all means are equal."""
-    means = [[round(order.means[name].mean, 12) for name in sampled.means] for order in (sampled, full)]
-    return float(stats.kendalltau(*means).statistic)
+def by_metric(table: Mapping[str, Order]) -> dict[str, BothProtocols]:
+    """Metric -> its order among sampled candidates, and in the full catalogue."""
+    by_protocol = {(order.column.name, order.column.protocol): order for order in table.values()}
+    return {name: BothProtocols(by_protocol[name, "sampled"], by_protocol[name, "full"]) for name, _ in by_protocol}

@@ -66,6 +66,17 @@ def saved_weights() -> SavedWeights:
     return read(_FOLDER / "saved_weights.yaml", SavedWeights)
 
 
+def sources() -> dict[str, list[str]]:
+    """Where the published numbers come from that stand in the tables of Figure 2, of NCF's protocol and of Figure 3."""
+    names: dict[str, list[str]] = {}
+    for name, model in figure2().items():
+        names.setdefault(model.source, []).append(name)
+    of_models = [f"{'; '.join(models)}: {source}" for source, models in names.items()]
+    of_ncf = [text for text in of_models if not text.startswith("MF:")]
+    weights = f"authors' saved weights: {saved_weights().source}"
+    return {"figure2": of_models, "ncf_protocol": [*of_ncf, weights], "figure3": [figure3().source]}
+
+
 def published_value(model: str, dataset: str, column: str, embedding_dim: int) -> float | None:
     """A point of Figure 2."""
     return figure2()[model].curve(dataset, column).get(embedding_dim) if model in figure2() else None

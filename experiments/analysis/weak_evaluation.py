@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis.lines import ON_TEST
-from experiments.analysis.methods import FIGURE2, Method
+from experiments.analysis.methods import FIGURE2, Method, methods
 from experiments.analysis.ncf_protocol import reproductions
 from experiments.analysis.results import Results
 from ncfjax.evaluation.columns import COLUMNS, SAMPLED
@@ -51,7 +51,7 @@ def _move(weakness: str, method: str, strict: pd.DataFrame, weak: pd.DataFrame, 
     return Move(weakness, method, *means, study)
 
 
-def moves(results: Results, methods: Sequence[Method]) -> list[Move]:
+def moves(results: Results) -> list[Move]:
     """All weaknesses for which there are rows.
 
     Raises:
@@ -59,7 +59,7 @@ def moves(results: Results, methods: Sequence[Method]) -> list[Move]:
     """
     ncf, mf = results.store(NCF, "sweep"), results.store(FIGURE2, "sweep")
     rules = rule_moves(results.store(STUDY, "baselines").runs())
-    return [*rules, *ncf_epoch_moves(ncf), *mf_epoch_moves(mf), *protocol_moves(methods)]
+    return [*rules, *ncf_epoch_moves(ncf), *mf_epoch_moves(mf), *protocol_moves(methods(results))]
 
 
 def rule_moves(runs: pd.DataFrame) -> list[Move]:
@@ -99,11 +99,11 @@ def mf_epoch_moves(store: Store) -> list[Move]:
     return table
 
 
-def protocol_moves(methods: Sequence[Method]) -> list[Move]:
+def protocol_moves(table: Sequence[Method]) -> list[Move]:
     """99 sampled candidates instead of all: the strict value is the full catalogue's."""
     return [
         _move(NOT_ALL, method.name, full, method.rows[SAMPLED], method.store.folder.name)
-        for method in methods
+        for method in table
         if len(method)
         for full in [method.rows[list(FULL.values())].set_axis(SAMPLED, axis="columns")]
     ]

@@ -14,7 +14,7 @@ from experiments.analysis.figure3 import GapCell
 from experiments.analysis.lines import ON_TEST, completed, lines, runs_on_test
 from experiments.analysis.methods import Method, with_rows
 from experiments.analysis.ncf_protocol import Reproduction
-from experiments.analysis.orders import Order, by_metric, inversions, kendall
+from experiments.analysis.orders import Order, by_metric
 from experiments.analysis.pairwise import NO_DIFFERENCE
 from experiments.analysis.published import figure3, published_value
 from experiments.analysis.scaling_law import FittedLaw
@@ -85,12 +85,12 @@ def figure2(runs: pd.DataFrame) -> str:
 
 
 def sampled_order(orders: Mapping[str, Order]) -> str:
-    turned = [inversion for both in by_metric(orders).values() for inversion in inversions(*both)]
+    turned = [inversion for both in by_metric(orders).values() for inversion in both.inversions]
     sure = [inversion for inversion in turned if inversion.is_sure]
     texts = ["Yes." if sure else "Perhaps." if turned else "Not of these methods."]
     for name, both in by_metric(orders).items():
-        what = change(*both)
-        texts.append(f"By {name}, {what[0].lower()}{what[1:]} Kendall's tau is {kendall(*both):.3f}.")
+        what = change(both)
+        texts.append(f"By {name}, {what[0].lower()}{what[1:]} Kendall's tau is {both.kendall:.3f}.")
     for sampled, full in sure[:1]:
         ahead = [
             f"{pair.ours.name} is ahead of {pair.other.name} by {difference_text(pair.comparison)}"

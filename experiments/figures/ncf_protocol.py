@@ -1,18 +1,16 @@
 """NCF by its own protocol: the table, and HR@10 and NDCG@10 on test epoch by epoch (analysis/ncf_protocol.py)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.ncf_protocol import Reproduction, reproductions
+from experiments.analysis.ncf_protocol import Reproduction
 from experiments.analysis.published import figure2
 from experiments.figures import panels
 from experiments.figures.markdown import mean_text, range_text, table
 from ncfjax.evaluation.columns import COLUMNS, SAMPLED
-from ncfjax.store import Store
 
 HEAD = (
     "| model | embedding_dim | layers | learning_rate | metric | published | authors' saved weights | seeds "
@@ -22,16 +20,6 @@ _NOTE = (
     "Lines: mean over seeds. Large dots: the epoch that the holdout chose. Stars: each seed's best epoch on test.\n"
     "Dotted: published, at the best epoch on test."
 )
-
-
-class NcfStudy(NamedTuple):
-    reproductions: list[Reproduction]
-    curves: pd.DataFrame
-
-
-def ncf_study(store: Store) -> NcfStudy:
-    """Raises ValueError and StoreError as `reproductions` does."""
-    return NcfStudy(reproductions(store), store.curves())
 
 
 def protocol_table(ours: Sequence[Reproduction]) -> str:
@@ -51,19 +39,19 @@ def _cells(model: Reproduction, column: str) -> list[object]:
     return [*cells, mean_text(bias, "+") if bias.n else None]
 
 
-def draw(study: NcfStudy) -> Figure | None:
+def draw(ours: Sequence[Reproduction]) -> Figure | None:
     """Means over seeds, with the epochs that each choice took; none before a run's epoch is chosen on test."""
-    drawn = [model for model in study.reproductions if len(model.selected_on_test)]
+    drawn = [model for model in ours if len(model.selected_on_test)]
     if not drawn:
         return None
-    figure = panels.new_figure()
+    figure, curves = panels.new_figure(), drawn[0].selected_on_test.store.curves()
     for axes, column in zip(figure.subplots(1, 2), SAMPLED, strict=True):
         for model in drawn:
-            _draw_model(axes, model, study.curves, column)
+            _draw_model(axes, model, curves, column)
         _leave_out_the_rise(axes)
         axes.set_title(COLUMNS[column].title, loc="left")
         axes.set_xlabel("epoch")
-    title = f"{panels.dataset_title(drawn[0].dataset)}, NCF's recipe on the test split, epoch by epoch"
+    title = f"{panels.dataset_title(drawn[0].dataset)}, NCF's protocol on the test split, epoch by epoch"
     return panels.complete(figure, title, list(map(_label, drawn)), _NOTE)
 
 
