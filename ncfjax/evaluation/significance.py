@@ -40,14 +40,15 @@ those of 8 runs each in 5 %. So they stand beside the interval, and decide nothi
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 from scipy import stats
 
-Metric = Callable[[np.ndarray, int], np.ndarray]  # of ranks and k, a mean over the last axis: hit_ratio, ndcg
+from ncfjax.evaluation.metrics import Metric
+
 
 Cases = Float[np.ndarray, "*cases"] | float
 
@@ -71,7 +72,7 @@ class Comparison(NamedTuple):
     ties: int
 
 
-class Runs(NamedTuple):
+class RunVariance(NamedTuple):
     """What the runs of a model tell of its seeds; see the head of this file. Numbers, or arrays of them."""
 
     mean_square: Cases  # M
@@ -133,6 +134,7 @@ def compare_all(
     ranks: Mapping[str, Integer[np.ndarray, "..."]],
     metric: Metric,
     k: int,
+    *,
     pairs: Iterable[tuple[str, str]] | None = None,
 ) -> dict[tuple[str, str], Comparison]:
     """`compare` of some pairs of models, or of every two: the first named less the second.
@@ -167,17 +169,17 @@ def _per_user(ranks: Integer[np.ndarray, "seeds users"], metric: Metric, k: int)
     return np.asarray(metric(ranks[..., None], k))  # a mean over one user alone
 
 
-def _runs(values: Float[np.ndarray, "seeds users"]) -> Runs:
+def _runs(values: Float[np.ndarray, "seeds users"]) -> RunVariance:
     num_runs, num_users = values.shape
     if num_runs == 1:
-        return Runs(0.0, 0.0, 1)
+        return RunVariance(0.0, 0.0, 1)
     means = np.round(values.mean(axis=1), 12)  # sums in another order differ in their last bits
     noise = (values - means[:, None]).var(axis=0, ddof=1).mean() / (num_users - 1)
-    return Runs(means.var(ddof=1) / num_runs, noise / num_runs, num_runs)
+    return RunVariance(means.var(ddof=1) / num_runs, noise / num_runs, num_runs)
 
 
 def _compare(
-    ours: Float[np.ndarray, "seeds users"], other: Float[np.ndarray, "other_seeds users"], runs: Sequence[Runs]
+    ours: Float[np.ndarray, "seeds users"], other: Float[np.ndarray, "other_seeds users"], runs: Sequence[RunVariance]
 ) -> Comparison:
     # Sums in another order differ in their last bits, which must neither win nor part two equal differences.
     differences = np.round(ours.mean(axis=0) - other.mean(axis=0), 12)
@@ -199,7 +201,7 @@ def _compare(
     )
 
 
-def standard_error(users: Cases, num_users: int, runs: Sequence[Runs]) -> tuple[Cases, Cases]:
+def standard_error(users: Cases, num_users: int, runs: Sequence[RunVariance]) -> tuple[Cases, Cases]:
     """sqrt(V) and its degrees of freedom, from A (`users`) and what the runs of each model tell."""
     several = [model for model in runs if model.num_runs > 1]
     variance = users + sum(np.maximum(0.0, model.mean_square - model.noise) for model in several)

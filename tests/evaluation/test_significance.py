@@ -14,7 +14,7 @@ from scipy import stats
 from experiments.entries import results_in
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.significance import (
-    Runs,
+    RunVariance,
     compare,
     compare_all,
     holm,
@@ -230,7 +230,8 @@ def false_alarms(seed_share: float, noise_share: float, num_runs: tuple[int, int
     several = [n for n in num_runs if n > 1]
     seeds = seed_share / len(several)
     runs = [
-        Runs((seeds + noise_share) * rng.chisquare(n - 1, NUM_SIMULATED) / (n - 1), noise_share, n) for n in several
+        RunVariance((seeds + noise_share) * rng.chisquare(n - 1, NUM_SIMULATED) / (n - 1), noise_share, n)
+        for n in several
     ]
     error, freedom = standard_error(np.float64(1.0), 6_040, runs)
     difference = rng.normal(0.0, np.sqrt(1.0 + seed_share), NUM_SIMULATED)
@@ -281,7 +282,7 @@ def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks):
     named = dict(zip("abcd", ranks, strict=False))
     comparisons = compare_all(named, ndcg, 10)
     assert list(comparisons) == list(itertools.combinations("abcd"[: len(ranks)], 2))
-    assert compare_all(named, ndcg, 10, [("b", "a")]) == {("b", "a"): compare(named["b"], named["a"], ndcg, 10)}
+    assert compare_all(named, ndcg, 10, pairs=[("b", "a")]) == {("b", "a"): compare(named["b"], named["a"], ndcg, 10)}
     for (first, second), comparison in comparisons.items():
         assert comparison == compare(named[first], named[second], ndcg, 10)
 
