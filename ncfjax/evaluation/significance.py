@@ -49,7 +49,6 @@ from scipy import stats
 
 from ncfjax.evaluation.metrics import Metric
 
-
 Cases = Float[np.ndarray, "*cases"] | float
 
 LEVEL = 0.95
