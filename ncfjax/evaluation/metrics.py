@@ -8,9 +8,13 @@
 All are means over the last axis, the users; leading axes (members of a grid) are kept.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer
+
+Metric = Callable[[np.ndarray, int], np.ndarray]  # of ranks and k, a mean over the last axis: hit_ratio, ndcg
 
 
 def rank_of_positive(

@@ -31,6 +31,12 @@ def study_layers(embedding_dim: int, width_multiplier: int) -> list[int]:
     return [2 * width, width, width // 2]
 
 
+def study_parameters(embedding_dim: int, width_multiplier: int) -> int:
+    """Of the study's network: a kernel and biases between each two widths."""
+    widths = [2 * embedding_dim, *study_layers(embedding_dim, width_multiplier), 1]
+    return sum((before + 1) * width for before, width in itertools.pairwise(widths))
+
+
 class Imitator(Similarity):
     """A network over pairs of vectors; `layers` are the widths of its hidden layers."""
 
