@@ -19,7 +19,7 @@ from scipy.optimize import least_squares
 
 from experiments.analysis.figure3 import SETUP, SIZE
 from experiments.analysis.published import FIGURE3
-from ncfjax.models.imitator import study_layers
+from ncfjax.models.imitator_keys import study_layers
 
 NAMES = ("a", "alpha", "b", "beta")
 _START = (0.05, 2.0, 0.3, 0.7)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from experiments.engine.task import Task
-from experiments.tasks.data import DATA_COLUMNS, WHOLE_DATASET, check_dataset, data_identity
+from experiments.tasks.data import DATA_COLUMNS, data_identity
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
-from ncfjax.evaluation.ranking import Ranks
+
+if TYPE_CHECKING:  # ranking takes JAX, which tables do without
+    from ncfjax.evaluation.ranking import Ranks
 
 K = 10
 _METRICS = {f"hit_ratio@{K}": lambda ranks: hit_ratio(ranks, K), f"ndcg@{K}": lambda ranks: ndcg(ranks, K), "mrr": mrr}
@@ -18,7 +20,7 @@ _METRICS = {f"hit_ratio@{K}": lambda ranks: hit_ratio(ranks, K), f"ndcg@{K}": la
 METRIC_COLUMNS: Mapping[str, type] = {f"{protocol}{metric}": float for protocol in ("", "full_") for metric in _METRICS}
 
 
-def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
+def metrics(ranks: "Ranks") -> dict[str, Float[np.ndarray, "*members"]]:
     """Metric -> its value per member: among the candidates, and (full_) in the whole catalogue."""
     return {
         prefix + name: np.asarray(metric(np.asarray(protocol)))
@@ -27,7 +29,7 @@ def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
     }
 
 
-def values_of(ranks: Ranks) -> dict[str, float]:
+def values_of(ranks: "Ranks") -> dict[str, float]:
     """`metrics` of a single run."""
     return {name: float(value) for name, value in metrics(ranks).items()}
 
@@ -44,17 +46,11 @@ class RankedTask(Task):
         f"full_ndcg@{K}": f"full NDCG@{K}",
     }
     outcomes = frozenset({"epoch", *METRIC_COLUMNS})
-    own_columns: ClassVar[Mapping[str, type]]  # `note`, and what its configuration fills
+    own_columns: ClassVar[Mapping[str, type | str]]  # `note`, and what its configuration fills
 
     @cached_property
-    def columns(self) -> dict[str, type]:
+    def columns(self) -> dict[str, type | str]:
         return {**DATA_COLUMNS, **self.own_columns, **METRIC_COLUMNS}
-
-    def whole_schema(self) -> Any:
-        return self.schema(dataset=WHOLE_DATASET)
-
-    def check(self, config: Any) -> None:
-        check_dataset(config.dataset)
 
     def data_key(self, config: Any) -> str:
         return str(data_identity(config))

@@ -12,7 +12,7 @@ from experiments.analysis.pairwise import tuned_models
 from experiments.analysis.published import DIGITS, FIGURE2
 from experiments.entries import columns
 from experiments.figures.figure2 import legend_label
-from ncfjax.models.similarity import similarity_names
+from ncfjax.models.registry import similarity_names
 from ncfjax.store import Store
 
 COLUMNS_OF = columns()

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.engine.estimate import job_seconds
-from experiments.engine.task import Trial
+from experiments.engine.work import Trial
 
 ONE = 100 + 6 * 6 * 0.5  # seconds of a shape with one run: compiling, then 6 epochs of 6 units of work
 

@@ -1,0 +1,25 @@
+"""What an imitator may be given, by name. Read without JAX."""
+
+from collections.abc import Sequence
+
+from ncfjax.keys import FLAG, Key, one_of
+
+ACTIVATIONS = ("relu", "gelu", "silu", "tanh")  # of jax.nn
+
+
+def _are_widths(layers: Sequence[int]) -> bool:
+    return bool(layers) and min(layers) >= 1
+
+
+KEYS: dict[str, Key] = {
+    "layers": Key(tuple, _are_widths, "the width of each hidden layer in brackets, at least one, such as [32,16,8]"),
+    "activation": one_of(*ACTIVATIONS),
+    "product": FLAG,
+    "bilinear": FLAG,
+}
+
+
+def study_layers(embedding_dim: int, width_multiplier: int) -> tuple[int, ...]:
+    """The study's hidden layers, of a dimension that is even."""
+    width = embedding_dim * width_multiplier
+    return 2 * width, width, width // 2
