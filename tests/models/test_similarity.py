@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from ncfjax.models import similarity
+from ncfjax.keys import Key
+from ncfjax.models import registry
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.registry import check_similarity, similarity_class, similarity_names, with_defaults
 from ncfjax.models.similarities.dot import Dot
-from ncfjax.models.similarity import (
-    Key,
-    Similarity,
-    abstract_similarity,
-    check_similarity,
-    make_similarity,
-    similarity_class,
-    similarity_names,
-    with_defaults,
-)
+from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,10 +39,10 @@ class Scaled(Similarity):
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setitem(similarity._classes, "scaled", Scaled)
+    monkeypatch.setitem(registry._classes, "scaled", Scaled)
 
 
-del similarity._classes["scaled"]  # known to the tests of this file alone
+del registry._classes["scaled"]  # known to the tests of this file alone
 
 
 def test_every_similarity_is_known_by_its_name_and_a_new_one_is_by_being_declared(key):
@@ -75,7 +68,7 @@ def test_defaults_are_those_of_the_yaml_files():
 @pytest.mark.parametrize(
     ("name", "embedding_dim", "options", "message"),
     [
-        ("dott", 16, {}, ", got 'dott', did you mean dot?"),
+        ("dott", 16, {}, "model.name=dott: no such name, did you mean dot?"),
         ("dot", 1, {}, "model.embedding_dim: expected an integer >= 2 (with biases, one is the bias), got 1"),
         ("gmf", 0, {}, "model.embedding_dim: expected an integer >= 1, got 0"),
         ("dot", 16, {"biases": 1}, "model.biases: expected true or false, got 1"),

@@ -1,13 +1,12 @@
 """What experiments.imitate imitates: the study's dot product, or a recommender fitted to a data set (distillation)."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from experiments.engine.progress import Progress
 from experiments.tasks.data import data_cells, load_test_split
-from experiments.tasks.imitator.config import COLUMNS, SHARED, pair_options
+from experiments.tasks.imitator.config import COLUMNS, pair_options
 from experiments.tasks.imitator.teacher import teacher_of
 from experiments.tasks.ranking import values_of
 from ncfjax.data.interactions import LeaveOneOut
@@ -26,10 +25,7 @@ class DotTarget:
     not_counted = ""
 
     def __init__(self, config: Any):
-        options = pair_options(config)
-        self.source = dot_source(options)
-        self.cells = {"target": "dot"} | asdict(options)
-        self.cells["drop_last_users"] = "true" if config.drop_last_users else ""
+        self.source, self.cells = dot_source(pair_options(config)), {}
 
     def pair_source(self, bar: Progress) -> PairSource:
         return self.source
@@ -50,11 +46,9 @@ class RecommenderTarget:
     def __init__(self, config: Any, data: LeaveOneOut):
         self.config, self.data = config, data
         self.source = self._source(None)
-        cells = data_cells(config.dataset, data)
-        del cells["split"]  # the test split alone
-        self.cells = {name: getattr(config, name) for name in SHARED} | cells
-        self.cells["teacher"] = ", ".join(f"{name}={value:g}" for name, value in asdict(config.teacher).items())
-        self.cells |= {"num_users": data.train.num_users, "num_items": data.train.num_items}
+        teacher = ", ".join(f"{name}={value:g}" for name, value in vars(config.teacher).items())
+        sizes = {"num_users": data.train.num_users, "num_items": data.train.num_items}
+        self.cells = data_cells(config, data) | sizes | {"teacher": teacher}
 
     def _source(self, bar: Progress | None) -> PairSource:
         train, config = self.data.train, self.config

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from experiments.engine.task import Result
-from experiments.tasks.data import data_cells, data_identity
+from experiments.engine.work import Result
+from experiments.tasks.data import data_cells
 from experiments.tasks.ranking import values_of
+from experiments.tasks.recommender.task import reference_id, reference_names
 from ncfjax.baselines.popularity import Popularity, fit_popularity
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
-from ncfjax.store import run_id
 
 
 class Oracle(NamedTuple):
@@ -27,26 +27,14 @@ class Oracle(NamedTuple):
         return self.scores[users]
 
 
-def reference_names(config: Any) -> list[str]:
-    """Of the data set of a job. Tuning has none: its tables answer which configuration is best."""
-    if config.phase == "tune":
-        return []
-    return ["popularity"] + ["oracle"] * (config.dataset.name == "synthetic")
-
-
-def reference_id(config: Any, name: str) -> str:
-    """The run_id of a reference on the data of a job."""
-    return run_id({"data": data_identity(config), "model": name})
-
-
 def reference(data: LeaveOneOut, name: str) -> Popularity | Oracle:
     return Oracle(jnp.asarray(data.oracle.scores)) if name == "oracle" else fit_popularity(data.train)
 
 
-def reference_results(config: Any, data: LeaveOneOut, done: set[str]) -> Iterator[Result]:
+def reference_results(config: Any, data: LeaveOneOut, done: set[str]) -> Iterator[tuple[str, Result]]:
     """The rows that are missing."""
     for name in reference_names(config):
         if (key := reference_id(config, name)) not in done:
             ranks = ranks_of(reference(data, name), data)
-            cells = data_cells(config.dataset, data) | {"phase": "run", "model": name}
-            yield Result(key, cells | values_of(ranks), arrays=ranks._asdict())
+            cells = data_cells(config, data) | {"phase": "run", "split": config.split, "model": name}
+            yield key, Result(cells | values_of(ranks), arrays=ranks._asdict())
