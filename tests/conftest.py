@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,10 +22,12 @@ if _programs:
     os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
 
 import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from experiments.entries import results_in  # noqa: E402
+from ncfjax.models import similarity  # noqa: E402
 from ncfjax.store import Store  # noqa: E402
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
@@ -104,6 +107,28 @@ def history() -> None:
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def scaled() -> Iterator[type[similarity.Similarity]]:
+    """A similarity that no file of the package knows, nor has its key: the dot product divided by a temperature."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "_classes", dict(similarity._known()))
+
+        class Scaled(similarity.Similarity):
+            name = "scaled"
+            keys = {"temperature": similarity.Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
+
+            def __init__(self, embedding_dim, *, temperature, key):
+                self.temperature = temperature
+
+            def __call__(self, p, q):
+                return jnp.sum(p * q, axis=-1) / self.temperature
+
+            def all_pairs(self, p, q):
+                return jnp.inner(p, q) / self.temperature
+
+        yield Scaled
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
-from ncfjax.models import similarity
 from ncfjax.models.imitator import Imitator
-from ncfjax.models.similarity import Key, Similarity
 from ncfjax.training.blocks import Block, count_compiles, cut_into_groups
 from ncfjax.training.imitation import ImitationSpec
 from ncfjax.training.imitation_problem import ImitationMember, ImitationProblem
@@ -24,29 +21,7 @@ from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program, _evaluate, _trainer
 from ncfjax.training.recommender import Member, RecommenderProblem
 
-
-class Scaled(Similarity):
-    """A similarity that no file of the package knows, with an option that none of its files has."""
-
-    name = "scaled"
-    keys = {"temperature": Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
-
-    def __init__(self, embedding_dim, *, temperature, key):
-        self.temperature = temperature
-
-    def __call__(self, p, q):
-        return jnp.sum(p * q, axis=-1) / self.temperature
-
-    def all_pairs(self, p, q):
-        return jnp.inner(p, q) / self.temperature
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch):
-    monkeypatch.setitem(similarity._classes, "scaled", Scaled)
-
-
-del similarity._classes["scaled"]  # known to the tests of this file alone
+pytestmark = pytest.mark.usefixtures("scaled")
 
 EXPECTED = Spec(embedding_dim=8, objective="expected", batch_size=4, num_negatives=4)
 SAMPLED = Spec(embedding_dim=8, objective="sampled", batch_size=32, num_negatives=4)
