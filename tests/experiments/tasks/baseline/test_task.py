@@ -13,8 +13,7 @@ from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.evaluation.ranking import num_others
 
-# XLA compiles; one worker of a parallel run, so that its studies are run once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("baselines")]
+pytestmark = pytest.mark.slow  # XLA compiles
 
 ALL = "baseline=popularity,item_knn,ease,slim,ials"
 SIZES = {"num_users": 30, "num_items": 60, "interactions_per_user": 5}

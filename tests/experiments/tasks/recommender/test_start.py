@@ -19,8 +19,6 @@ from ncfjax.training.blocks import Block, count_compiles
 from ncfjax.training.program import Program, _trainer
 from ncfjax.training.recommender import Member, RecommenderProblem
 
-pytestmark = pytest.mark.xdist_group("pretraining")  # programs that its tests share
-
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
 NO_STEP = "grid.learning_rate=1e-12"  # fine-tuning that leaves the joined model where it is
