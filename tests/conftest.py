@@ -27,7 +27,8 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from experiments.entries import results_in  # noqa: E402
-from ncfjax.models import similarity  # noqa: E402
+from ncfjax.keys import Key  # noqa: E402
+from ncfjax.models import registry, similarity  # noqa: E402
 from ncfjax.store import Store  # noqa: E402
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
