@@ -123,7 +123,7 @@ def ncf() -> Store:
 NCF_BARS = {"gmf": 0.630, "mlp": 0.665, "neumf": 0.675}
 
 
-def test_ncfs_recipe_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
+def test_ncfs_protocol_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
     runs = ncf.runs()
     runs = runs[runs["pretraining"] == ""]
     tuned, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
