@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,13 +53,7 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
     return {"dataset": data.name, "negatives": data.negatives, "note": note}
 
 
-@lru_cache(maxsize=1)
-def _load(synthetic: SyntheticOptions | None, **names: Any) -> LeaveOneOut:
-    paths = {key: Path(names[key]) if names[key] else None for key in ("prefix", "path", "data_dir")}
-    return load(**(names | paths), synthetic=synthetic)
-
-
-_holdout = lru_cache(maxsize=1)(holdout)
+_load, _holdout = lru_cache(maxsize=1)(load), lru_cache(maxsize=1)(holdout)
 
 
 @contextmanager
@@ -77,10 +70,9 @@ def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneO
     Raises:
         ConfigError: a file is not there or not as expected.
     """
-    names = vars(dataset) | {"data_dir": data_dir}
-    synthetic = vars(names.pop("synthetic"))
     with _refused(dataset):
-        return _load(SyntheticOptions(**synthetic) if dataset.name == "synthetic" else None, **names)
+        synthetic = SyntheticOptions(**vars(dataset.synthetic)) if dataset.name == "synthetic" else None
+        return _load(**vars(dataset) | {"data_dir": data_dir, "synthetic": synthetic})
 
 
 def load_data(config: Any) -> LeaveOneOut:

@@ -16,18 +16,13 @@ class ImitatorTask(Task):
 
     name = "imitate"
     keys, choices = configs.KEYS, configs.CHOICES
+    check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("target", "dataset")
     arguments = ("num_users=1000,2000", "embedding_dim=8", "num_fresh=10000")
     one_per_study = frozenset({"target"})
     columns, outcomes = configs.COLUMNS, configs.OUTCOMES
     shown = {"rmse_test": "RMSE", "rmse_dot_test": "dot RMSE", "rmse_fresh": "fresh RMSE", "hit_ratio@10": "HR@10"}
     always_shown = ("target", "embedding_dim", "layers")
-
-    def check(self, config: Any) -> None:
-        configs.check(config)
-
-    def identity(self, config: Any, point: Any) -> dict[str, Any]:
-        return configs.identity(config, point)
 
     def cells(self, config: Any, point: Any) -> dict[str, Any]:
         layers = configs.layers_of(config)

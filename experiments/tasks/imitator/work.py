@@ -31,16 +31,8 @@ _CURVES = ("rmse_test", "rmse_dot_test", "rmse_fresh", "rmse_dot_fresh")
 
 def spec_of(config: Any) -> ImitationSpec:
     """What is fixed when a job's program is compiled."""
-    return ImitationSpec(
-        embedding_dim=config.embedding_dim,
-        layers=layers_of(config),
-        batch_size=config.batch_size,
-        num_epochs=config.num_epochs,
-        activation=config.activation,
-        product=config.product,
-        bilinear=config.bilinear,
-        schedule=config.schedule,
-    )
+    values = {name: getattr(config, name) for name in ImitationSpec._fields}
+    return ImitationSpec(**values | {"layers": layers_of(config)})
 
 
 class ImitatorWork(Work):
@@ -56,8 +48,9 @@ class ImitatorWork(Work):
         self.each = self.epoch_work * self.spec.num_epochs
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[ImitationMember, Result]]:
+        self.target.bar = bar
         trained = train_block(
-            ImitationProblem(self.target.pair_source(bar), self.spec),
+            self.problem,
             block,
             bar,
             TASK.label(self.config),
@@ -72,7 +65,7 @@ class ImitatorWork(Work):
             if last.diverged[i]:  # no errors and no ranks, and a curve as far as it went
                 yield member, Result(cells, curve, status="diverged")
             else:
-                ranking, ranks = self.target.rank(imitator, member.seed, bar)
+                ranking, ranks = self.target.rank(imitator, member.seed)
                 yield member, Result(cells | metrics_at(last, i) | ranking, curve, ranks)
         bar.resume()
 

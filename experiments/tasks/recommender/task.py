@@ -20,6 +20,7 @@ class RecommenderTask(RankedTask):
 
     name = "sweep"
     keys, choices = configs.KEYS, configs.CHOICES
+    check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("dataset", "model", "pretraining", "objective", "optimizer", "grid")
     open_groups = ("model",)
     arguments = ("+study=synthetic",)
@@ -32,12 +33,6 @@ class RecommenderTask(RankedTask):
 
     def register(self) -> None:
         OmegaConf.register_new_resolver("pick", configs.pick, replace=True)
-
-    def check(self, config: Any) -> None:
-        configs.check(config)
-
-    def identity(self, config: Any, point: Any) -> dict[str, Any]:
-        return configs.identity(config, point)
 
     def cells(self, config: Any, point: Any) -> dict[str, Any]:
         return super().cells(config, point) | configs.model_cells(config.model)
@@ -66,7 +61,10 @@ class RecommenderTask(RankedTask):
 
 
 def reference_names(config: Any) -> list[str]:
-    """Rows that no training changes, on the data set of a job. Tuning has none: it asks which configuration is best."""
+    """Rows that no training changes: popularity and, on synthetic data, the oracle, the best that any model can do.
+
+    Tuning has none: its tables answer which configuration is best.
+    """
     if config.phase == "tune":
         return []
     return ["popularity"] + ["oracle"] * (config.dataset.name == "synthetic")
