@@ -5,22 +5,30 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
-# Before JAX is imported, which reads these. Most of a test's time is XLA compiling: half of it without LLVM's
-# optimisations, which change neither what is computed nor the memory that is planned.
-if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+# Before JAX is imported, which reads these. Most of a test's time is XLA compiling: a quarter of it without LLVM's
+# optimisations and without the fusion emitters, which change neither what is computed nor the memory that is planned.
+_flags = ["--xla_backend_optimization_level=0"]
+if version("jaxlib").startswith("0.10."):  # XLA ends a process that has a flag it does not know
+    _flags.append("--xla_cpu_use_fusion_emitters=false")
+_given = os.environ.get("XLA_FLAGS", "")
+os.environ["XLA_FLAGS"] = " ".join([_given, *(flag for flag in _flags if flag.split("=")[0] not in _given)]).strip()
 # The workers of one run, and the processes that tests start, share what they compile; another run compiles anew.
 _programs = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="ncfjax-programs-")
 if _programs:
     os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
 
 import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from experiments.entries import results_in  # noqa: E402
+from ncfjax.keys import Key  # noqa: E402
+from ncfjax.models import registry, similarity  # noqa: E402
 from ncfjax.store import Store  # noqa: E402
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
@@ -100,6 +108,28 @@ def history() -> None:
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def scaled() -> Iterator[type[similarity.Similarity]]:
+    """A similarity that no file of the package knows, nor has its key: the dot product divided by a temperature."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_classes", dict(registry.similarities()))
+
+        class Scaled(similarity.Similarity):
+            name = "scaled"
+            keys = {"temperature": Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
+
+            def __init__(self, embedding_dim, *, temperature, key):
+                self.temperature = temperature
+
+            def __call__(self, p, q):
+                return jnp.sum(p * q, axis=-1) / self.temperature
+
+            def all_pairs(self, p, q):
+                return jnp.inner(p, q) / self.temperature
+
+        yield Scaled
 
 
 @pytest.fixture(scope="session")

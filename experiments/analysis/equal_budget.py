@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.lines import MODELS, completed, is_pretrained, setting_columns, setting_texts
+from experiments.analysis.lines import MODELS, completed, is_pretrained, kinds_text, setting_columns, setting_texts
 from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest, pairwise_tests
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.columns import COLUMNS
@@ -88,8 +88,8 @@ def tuned_models(store: Store) -> list[TunedModel]:
     runs = store.runs()
     final = runs[(runs["phase"] == "final") & (runs["split"] == "test")]
     if final.empty:
-        kinds = ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby(["phase", "split"]).size().items())
-        raise ValueError(f"expected final runs of a tuning on the test split, got {kinds or 'none'}")
+        got = kinds_text(runs, "phase", "split")
+        raise ValueError(f"expected final runs of a tuning on the test split, got {got}")
     for column in ("dataset", "negatives"):
         if final[column].nunique() > 1:
             raise ValueError(f"expected final runs of one {column}, got {'; '.join(final[column].unique())}")

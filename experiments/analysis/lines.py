@@ -51,6 +51,11 @@ def runs_on_test(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[(runs["split"] == "test") & (runs["phase"] != "tune")]
 
 
+def kinds_text(runs: pd.DataFrame, *columns: str) -> str:
+    """What there is instead of what was expected: "3 tune holdout, 1 run test"."""
+    return ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby([*columns]).size().items()) or "none"
+
+
 def completed(tested: pd.DataFrame) -> pd.DataFrame:
     """Completed runs, each seed of a setting once: the final run of a tuning may repeat another.
 

@@ -73,7 +73,7 @@ def sources() -> dict[str, list[str]]:
         names.setdefault(model.source, []).append(name)
     of_models = [f"{'; '.join(models)}: {source}" for source, models in names.items()]
     of_ncf = [text for text in of_models if not text.startswith("MF:")]
-    weights = f"authors' saved weights: {saved_weights().source}"
+    weights = f"The authors' saved weights: {saved_weights().source}"
     return {"figure2": of_models, "ncf_protocol": [*of_ncf, weights], "figure3": [figure3().source]}
 
 

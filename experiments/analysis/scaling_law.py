@@ -12,7 +12,7 @@ from jaxtyping import Float
 from experiments.analysis.figure3 import SIZE
 from experiments.analysis.published import figure3
 from ncfjax.evaluation.scaling_law import Cells, Law, fit
-from ncfjax.models.imitator import study_parameters
+from ncfjax.models.imitator_keys import study_parameters
 
 # (width_multiplier, embedding_dim, num_users) -> one gap per seed
 Gaps = dict[tuple[int, int, int], Float[np.ndarray, " seeds"]]

@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.lines import REFERENCES, Line, completed, lines, runs_on_test
+from experiments.analysis.lines import REFERENCES, Line, completed, kinds_text, lines, runs_on_test
 from experiments.analysis.published import figure2, published_value
 from experiments.figures import panels
 from experiments.figures.markdown import published_cells, range_text, table
@@ -143,6 +143,6 @@ def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tested = runs_on_test(runs)
     datasets = sorted(completed(tested)["dataset"].unique())
     if not datasets:
-        kinds = ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby(["status", "split"]).size().items())
-        raise ValueError(f"expected completed runs on the test split, got {kinds or 'none'}")
+        got = kinds_text(runs, "status", "split")
+        raise ValueError(f"expected completed runs on the test split, got {got}")
     return {f"-{name}" * (len(datasets) > 1): tested[tested["dataset"] == name] for name in datasets}

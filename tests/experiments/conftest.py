@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import sweep
-from experiments.cli.compose import check_needs, checked_jobs
+from experiments.cli.compose import checked_jobs
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, parse
 from experiments.cli.sweeper import expand
 from experiments.engine.checks import ConfigError
@@ -156,7 +156,6 @@ def jobs_of() -> Callable[..., list[Job]]:
 
     def jobs(entry: EntryPoint, *arguments: str) -> list[Job]:
         check_arguments(entry.task, arguments)
-        check_needs(entry, arguments)
         lines = [as_hydra_reads_it(entry.task, argument) for argument in arguments]
         return plan(entry.task, expand(parse(lines), entry.task), checks(entry))
 

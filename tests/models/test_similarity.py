@@ -10,53 +10,22 @@ import numpy as np
 import pytest
 import yaml
 
-from ncfjax.models import similarity
+from ncfjax.keys import Key
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.registry import check_similarity, similarity_class, similarity_names, with_defaults
 from ncfjax.models.similarities.dot import Dot
-from ncfjax.models.similarity import (
-    Key,
-    Similarity,
-    abstract_similarity,
-    check_similarity,
-    make_similarity,
-    similarity_class,
-    similarity_names,
-    with_defaults,
-)
+from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("scaled")
 
 
-class Scaled(Similarity):
-    """A similarity that no file of the package knows: the dot product divided by a temperature."""
-
-    name = "scaled"
-    keys = {"temperature": Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
-
-    def __init__(self, embedding_dim, *, temperature, key):
-        self.temperature = temperature
-
-    def __call__(self, p, q):
-        return jnp.sum(p * q, axis=-1) / self.temperature
-
-    def all_pairs(self, p, q):
-        return jnp.inner(p, q) / self.temperature
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch):
-    monkeypatch.setitem(similarity._classes, "scaled", Scaled)
-
-
-del similarity._classes["scaled"]  # known to the tests of this file alone
-
-
-def test_every_similarity_is_known_by_its_name_and_a_new_one_is_by_being_declared(key):
+def test_every_similarity_is_known_by_its_name_and_a_new_one_is_by_being_declared(key, scaled):
     files = (ROOT / "ncfjax" / "models" / "similarities").glob("[a-z]*.py")
     assert similarity_names() == sorted(["scaled", *(path.stem for path in files)])
     made = make_similarity("scaled", 4, key=key, temperature=2)
-    assert (similarity_class("scaled"), type(made.temperature), made.temperature) == (Scaled, float, 2.0)
+    assert (similarity_class("scaled"), type(made.temperature), made.temperature) == (scaled, float, 2.0)
     assert make_similarity("scaled", 4, key=key).temperature == 0.5
 
 
@@ -75,7 +44,7 @@ def test_defaults_are_those_of_the_yaml_files():
 @pytest.mark.parametrize(
     ("name", "embedding_dim", "options", "message"),
     [
-        ("dott", 16, {}, ", got 'dott', did you mean dot?"),
+        ("dott", 16, {}, "model.name=dott: no such name, did you mean dot?"),
         ("dot", 1, {}, "model.embedding_dim: expected an integer >= 2 (with biases, one is the bias), got 1"),
         ("gmf", 0, {}, "model.embedding_dim: expected an integer >= 1, got 0"),
         ("dot", 16, {"biases": 1}, "model.biases: expected true or false, got 1"),

@@ -9,7 +9,7 @@ from experiments.analysis.equal_budget import tuned_models
 from experiments.analysis.lines import MODELS, completed, lines, setting_columns
 from experiments.entries import columns
 from experiments.figures.figure2 import legend_label
-from ncfjax.models.similarity import similarity_names
+from ncfjax.models.registry import similarity_names
 from ncfjax.store import Store
 
 COLUMNS_OF = columns()

@@ -10,8 +10,6 @@ from experiments.figures.distillation import HEAD, distilled_table, draw
 from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.store import Store
 
-pytestmark = pytest.mark.xdist_group("distillation")  # beside its study
-
 
 @pytest.fixture(scope="module")
 def store(finish, distillation) -> Store:

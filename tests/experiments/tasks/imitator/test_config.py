@@ -10,6 +10,8 @@ from experiments.cli.studies import jobs_of as jobs_of_study
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.imitate import ENTRY
+from experiments.tasks.imitator import config as configs
+from ncfjax.training.imitation import SCHEDULES
 from ncfjax.training.imitation_problem import ImitationMember
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2")
@@ -23,13 +25,13 @@ TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", 
         (["num_epochs=0"], "num_epochs: expected an integer >= 1, got 0"),
         (["batch_size=0"], "batch_size: expected an integer >= 1, got 0"),
         (["width_multiplier=1,0"], "width_multiplier: expected an integer >= 1, got 0"),
-        (["num_fresh=0"], "num_fresh: expected at least 1, got 0"),
+        (["num_fresh=0"], "num_fresh: expected an integer >= 1, got 0"),
         (["noise=2"], "noise: expected 0 <= noise < trivial_rmse = 1.13, got 2"),
         (["layers=[8,0]"], "layers: expected the width of each hidden layer in brackets"),
         (["layers=8"], "layers: expected the width of each hidden layer in brackets"),
         (["activation=rleu"], "activation=rleu: no such name, did you mean relu?"),
         (["schedule=linear"], "schedule=linear: no such name"),
-        (["grid.learning_rate=0"], "grid.learning_rate: expected numbers > 0, got 0"),
+        (["grid.learning_rate=0"], "grid.learning_rate: expected a number > 0, got 0"),
         (["embeding_dim=4"], "embeding_dim: no such key, did you mean embedding_dim?"),
         (["target=dots"], "target=dots: no such target, did you mean dot?"),
         (["num_users=many"], "'many'"),
@@ -48,9 +50,9 @@ def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, r
         (["noise=-1"], "noise: expected a number >= 0, got -1"),
         (["num_users=5"], "num_users: expected nothing, as "),
         (["num_fresh=5"], "num_fresh: expected nothing, as "),
-        (["teacher.learning_rate=0"], "teacher.learning_rate: expected numbers > 0, got 0"),
-        (["teacher.regularization=-1"], "teacher.regularization: expected numbers >= 0, got -1"),
-        (["teacher.stddev=0"], "teacher.stddev: expected numbers > 0, got 0"),
+        (["teacher.learning_rate=0"], "teacher.learning_rate: expected a number > 0, got 0"),
+        (["teacher.regularization=-1"], "teacher.regularization: expected a number >= 0, got -1"),
+        (["teacher.stddev=0"], "teacher.stddev: expected a number > 0, got 0"),
         (["teacher.num_epochs=0"], "teacher.num_epochs: expected an integer >= 1, got 0"),
         (["teacher.batch_size=0"], "teacher.batch_size: expected an integer >= 1, got 0"),
         (["teacher.num_negatives=0"], "teacher.num_negatives: expected an integer >= 1, got 0"),
@@ -126,7 +128,8 @@ def test_the_study_has_every_cell_of_the_paper():
 
 
 def test_names_agree_with_the_package():
-    assert [axis.name for axis in ENTRY.task.axes] == list(ImitationMember._fields)
+    assert list(vars(configured(ENTRY).grid)) == list(ImitationMember._fields)
+    assert list(configs.SCHEDULES) == list(SCHEDULES)
     for group in ("target",):
         files = sorted((CONF / group).glob("*.yaml"))
         assert [OmegaConf.load(file).target for file in files] == [file.stem for file in files]

@@ -5,8 +5,7 @@ import pytest
 from experiments import imitate
 from ncfjax.evaluation.metrics import hit_ratio
 
-# XLA compiles; one worker of a parallel run, so that its studies are run once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distillation")]
+pytestmark = pytest.mark.slow  # XLA compiles
 
 GRID = ("grid.seed=0,1", "pairs_per_user=5,20", "grid.learning_rate=0.01,1e30")
 

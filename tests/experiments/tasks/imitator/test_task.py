@@ -6,8 +6,7 @@ import pytest
 
 from experiments import imitate
 
-# XLA compiles; one worker of a parallel run, so that its studies are run once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("imitate")]
+pytestmark = pytest.mark.slow  # XLA compiles
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2", "eval_every=1")
 GRID = ("grid.seed=0,1", "grid.learning_rate=0.01,1e30", "product=false,true")

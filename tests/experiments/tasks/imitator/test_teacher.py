@@ -18,8 +18,7 @@ from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
 from ncfjax.training.recommender import Member, RecommenderProblem
 
-# XLA compiles; one worker of a parallel run, so that its studies are run once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distillation")]
+pytestmark = pytest.mark.slow  # XLA compiles
 
 
 @pytest.fixture

@@ -13,13 +13,11 @@ from experiments.cli.compose import configured
 from experiments.sweep import ENTRY
 from experiments.tasks.data import load_data
 from experiments.tasks.recommender.start import branches
-from experiments.tasks.recommender.task import spec_of
+from experiments.tasks.recommender.work import spec_of
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, count_compiles
 from ncfjax.training.program import Program, _trainer
 from ncfjax.training.recommender import Member, RecommenderProblem
-
-pytestmark = pytest.mark.xdist_group("pretraining")  # programs that its tests share
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")

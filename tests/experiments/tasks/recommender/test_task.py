@@ -7,8 +7,7 @@ import pytest
 from experiments import sweep
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 
-# XLA compiles; one worker of a parallel run, so that its studies are run once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sweep")]
+pytestmark = pytest.mark.slow  # XLA compiles
 
 METRICS = ["hit_ratio@10", "ndcg@10", "mrr", "full_hit_ratio@10", "full_ndcg@10", "full_mrr"]
 GRID = ("grid.seed=0,1", "grid.learning_rate=0.01,0.1,1e30", "model.embedding_dim=3,4")
