@@ -20,6 +20,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     import jax
 
+    from ncfjax.data.interactions import LeaveOneOut
     from ncfjax.models.similarity import Similarity
     from ncfjax.store import Store
 
@@ -157,3 +158,10 @@ def real_data() -> Path:
         give_up = pytest.fail if os.environ.get("NCFJAX_REQUIRE_DATA") == "1" else pytest.skip
         give_up(f"needs the real data sets in {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def ml_1m(real_data: Path) -> "LeaveOneOut":
+    from ncfjax.data.catalog import load
+
+    return load("ml-1m", data_dir=real_data)

@@ -1,7 +1,5 @@
 """Popularity and the oracle: what every table of results is to be read against."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,6 @@ from experiments.sweep import ENTRY
 from experiments.tasks.data import load_data
 from experiments.tasks.ranking import values_of
 from experiments.tasks.recommender.references import reference, reference_names, reference_results
-from ncfjax.data.catalog import load
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
 
@@ -56,8 +53,7 @@ def test_only_references_that_are_missing_are_ranked(config):
 
 
 @pytest.mark.realdata
-def test_popularity_on_movielens_1m_is_as_published(real_data: Path):
+def test_popularity_on_movielens_1m_is_as_published(ml_1m: LeaveOneOut):
     """HR@10 0.4533, NDCG@10 0.2542 (Ferrari Dacrema et al. 2021), less the ties that count against it here."""
-    data = load("ml-1m", data_dir=real_data)
-    values = values_of(ranks_of(reference(data, "popularity"), data))
+    values = values_of(ranks_of(reference(ml_1m, "popularity"), ml_1m))
     assert (round(float(values["hit_ratio@10"]), 4), round(float(values["ndcg@10"]), 4)) == (0.4531, 0.2541)
