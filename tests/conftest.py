@@ -1,5 +1,9 @@
-"""Fixtures for all tests, and how JAX compiles for them. A rank promotion is an error: shapes are meant, not found."""
+"""Fixtures for all tests, and how JAX compiles for them. A rank promotion is an error: shapes are meant, not found.
 
+What takes seconds to import is imported where it is needed: the process that hands the tests to workers needs nothing.
+"""
+
+import gc
 import os
 import re
 import shutil
@@ -8,9 +12,20 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Before JAX is imported, which reads these. Most of a test's time is XLA compiling: a quarter of it without LLVM's
-# optimisations and without the fusion emitters, which change neither what is computed nor the memory that is planned.
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    import jax
+
+    from ncfjax.data.interactions import LeaveOneOut
+    from ncfjax.models.similarity import Similarity
+    from ncfjax.store import Store
+
+# Before JAX is imported, which reads these. Most of a test's time is XLA compiling: it takes a quarter as long without
+# LLVM's optimisations and the fusion emitters, which change neither what is computed nor the memory that is planned.
 _flags = ["--xla_backend_optimization_level=0"]
 if version("jaxlib").startswith("0.10."):  # XLA ends a process that has a flag it does not know
     _flags.append("--xla_cpu_use_fusion_emitters=false")
@@ -19,21 +34,11 @@ os.environ["XLA_FLAGS"] = " ".join([_given, *(flag for flag in _flags if flag.sp
 # The workers of one run, and the processes that tests start, share what they compile; another run compiles anew.
 _programs = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="ncfjax-programs-")
 if _programs:
-    os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
-
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
-
-from experiments.entries import results_in  # noqa: E402
-from ncfjax.keys import Key  # noqa: E402
-from ncfjax.models import registry, similarity  # noqa: E402
-from ncfjax.store import Store  # noqa: E402
+    os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
 settings.load_profile("ncfjax")
-jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -77,6 +82,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now lives as long as the process: the garbage collector's 6 % of all time are half of it."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `committed_table` runs once for each."""
     if "committed_table" in metafunc.fixturenames:  # committed_store takes it too
@@ -84,8 +95,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def committed_store(committed_table: Path) -> Store:
+def committed_store(committed_table: Path) -> "Store":
     """The tables of a study of any kind, which its rows name."""
+    from experiments.entries import results_in
+
     entry = re.search(r"python -m experiments\.(\w+) \+study=", committed_table.read_text())
     return results_in(committed_table.parents[1]).store(committed_table.parent.name, entry[1])
 
@@ -106,13 +119,20 @@ def history() -> None:
 
 
 @pytest.fixture
-def key() -> jax.Array:
+def key() -> "jax.Array":
+    import jax
+
     return jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
-def scaled() -> Iterator[type[similarity.Similarity]]:
+def scaled() -> "Iterator[type[Similarity]]":
     """A similarity that no file of the package knows, nor has its key: the dot product divided by a temperature."""
+    import jax.numpy as jnp
+
+    from ncfjax.keys import Key
+    from ncfjax.models import registry, similarity
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "_classes", dict(registry.similarities()))
 
@@ -139,3 +159,10 @@ def real_data() -> Path:
         give_up = pytest.fail if os.environ.get("NCFJAX_REQUIRE_DATA") == "1" else pytest.skip
         give_up(f"needs the real data sets in {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def ml_1m(real_data: Path) -> "LeaveOneOut":
+    from ncfjax.data.catalog import load
+
+    return load("ml-1m", data_dir=real_data)

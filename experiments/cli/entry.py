@@ -5,7 +5,6 @@ Hydra reads it as the option NAME of the group study/ENTRY.
 """
 
 import itertools
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -79,11 +78,10 @@ def check_arguments(task: Task, arguments: Sequence[str]) -> None:
 
 def folders_of(arguments: Sequence[str]) -> list[Path]:
     """Where Hydra looks for files: conf/, and what a user names."""
-    flags = ArgumentParser(add_help=False)
-    flags.add_argument("--config-dir", "-cd", action="append", default=[])
-    paths = [override.value() for override in parse(arguments) if override.key_or_group == "hydra.searchpath"]
-    own = [*(path for folders in paths for path in folders or []), *flags.parse_known_args(arguments)[0].config_dir]
-    return [CONF, *(Path(str(path).removeprefix("file://")) for path in own)]
+    named = [override.value() for override in parse(arguments) if override.key_or_group == "hydra.searchpath"]
+    named.append([folder for flag, folder in itertools.pairwise(arguments) if flag in ("--config-dir", "-cd")])
+    named.append([flag.partition("=")[2] for flag in arguments if flag.startswith("--config-dir=")])
+    return [CONF, *(Path(str(path).removeprefix("file://")) for folders in named for path in folders or [])]
 
 
 def _check_override(task: Task, override: Override, offered: dict[str, list[str]], valid: list[str]) -> None:

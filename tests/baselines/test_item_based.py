@@ -10,7 +10,6 @@ from ncfjax.baselines.item_based import co_occurrences
 from ncfjax.baselines.item_knn import fit_item_knn
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.baselines.slim import fit_slim
-from ncfjax.data.catalog import load
 from ncfjax.data.interactions import Interactions
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.evaluation.ranking import Scorer, ranks_of
@@ -106,14 +105,12 @@ def test_what_cannot_be_fitted_is_refused(train, fit, message):
 
 
 @pytest.mark.realdata
-def test_ease_on_movielens_1m_gives_the_published_numbers(real_data):
-    data = load("ml-1m", data_dir=real_data)
-    ranks = ranks_of(fit_ease(data.train, 1320.0), data)
+def test_ease_on_movielens_1m_gives_the_published_numbers(ml_1m):
+    ranks = ranks_of(fit_ease(ml_1m.train, 1320.0), ml_1m)
     assert (round(hit_ratio(ranks.sampled, 10), 4), round(ndcg(ranks.sampled, 10), 4)) == (0.7192, 0.4494)
 
 
 @pytest.mark.realdata
-def test_item_knn_on_movielens_1m_is_well_tuned(real_data):
-    data = load("ml-1m", data_dir=real_data)
-    ranks = ranks_of(fit_item_knn(data.train, 50, 0.0), data)
+def test_item_knn_on_movielens_1m_is_well_tuned(ml_1m):
+    ranks = ranks_of(fit_item_knn(ml_1m.train, 50, 0.0), ml_1m)
     assert hit_ratio(ranks.sampled, 10) >= 0.662 and ndcg(ranks.sampled, 10) >= 0.390

@@ -2,7 +2,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncfjax.data.catalog import load
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 from ncfjax.evaluation.ranking import make_evaluation_batches, rank_held_out
@@ -25,11 +24,6 @@ class Scorer:
 def evaluate(table, data):
     ranks = rank_held_out(Scorer(table), make_evaluation_batches(data))
     return [np.asarray(x)[: len(data.held_out)] for x in ranks]
-
-
-@pytest.fixture(scope="module")
-def ml_1m(real_data):
-    return load("ml-1m", data_dir=real_data)
 
 
 @pytest.mark.realdata

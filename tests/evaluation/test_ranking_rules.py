@@ -85,15 +85,14 @@ def test_recall_of_one_relevant_item_is_the_hit_ratio_and_mrr_may_be_cut():
 
 
 @pytest.mark.realdata
-def test_popularity_on_movielens_by_each_rule(real_data):
+def test_popularity_on_movielens_by_each_rule(ml_1m):
     """0.4535 / 0.2543 are published, with ties by order; ours count against the model."""
-    data = load("ml-1m", data_dir=real_data)
-    scorer = fit_popularity(data.train)
-    ranks = {rules: ranks_of(scorer, data, rules).sampled for rules in map(Rules, ("against", "order", "favour"))}
+    scorer = fit_popularity(ml_1m.train)
+    ranks = {rules: ranks_of(scorer, ml_1m, rules).sampled for rules in map(Rules, ("against", "order", "favour"))}
     values = {rules.ties: (round(hit_ratio(r, 10), 4), round(ndcg(r, 10), 4)) for rules, r in ranks.items()}
     assert values["against"] == (0.4531, 0.2541)
     assert values["against"] <= values["order"] <= values["favour"]
-    counted = ranks_of(scorer, data, Rules("against", "counted")).sampled
-    lists_itself = (data.held_out.negatives == data.held_out.positives[:, None]).sum(axis=1)
+    counted = ranks_of(scorer, ml_1m, Rules("against", "counted")).sampled
+    lists_itself = (ml_1m.held_out.negatives == ml_1m.held_out.positives[:, None]).sum(axis=1)
     np.testing.assert_array_equal(counted - ranks[Rules()], lists_itself)
     assert (lists_itself > 0).sum() == 156

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.cli import studies
 from experiments.cli.compose import checked_jobs, configured
 from experiments.cli.entry import options
-from experiments.cli.studies import expected_runs, jobs_of
 from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
 from experiments.entries import entry_points
@@ -19,7 +19,8 @@ from ncfjax.store import Store
 
 ENTRIES = {entry.name: entry for entry in entry_points()}
 RESULTS = CONF.parent / "results"
-checks = cache(checked_jobs)  # what is chosen from conf/ is composed once
+# A study is composed once for all tests of this file.
+checks, jobs_of = cache(checked_jobs), cache(studies.jobs_of)
 COMMITTED_IDS = Path(__file__).with_name("run_ids.txt").read_text().splitlines()
 
 # entry point, study -> folder of the results, jobs, runs, and how many of these the committed tables do not have
@@ -53,6 +54,12 @@ STUDIES = {
     ("sweep", "synthetic"): ("sweep", 3, 36, 36),
     ("sweep", "tuning_ml-1m"): ("tuning-ml-1m", 3, 60, 0),
 }
+
+
+@pytest.fixture(autouse=True)
+def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "checked_jobs", checks)
+    monkeypatch.setattr(studies, "jobs_of", jobs_of)
 
 
 def test_the_studies_are_those_listed_here_and_each_belongs_to_one_command():
@@ -99,7 +106,7 @@ def test_every_committed_table_has_a_run_whose_id_is_written_down(committed_stud
 
 def test_the_runs_that_a_report_waits_for_are_those_of_the_studies_that_are_written_down():
     """What a command runs without an argument is none of them."""
-    everything = list(expected_runs([ENTRIES["baselines"]]))
+    everything = list(studies.expected_runs([ENTRIES["baselines"]]))
     assert [(runs.study, len(runs.run_ids)) for runs in everything] == [
         (folder, num_runs) for (name, _), (folder, _, num_runs, _) in STUDIES.items() if name == "baselines"
     ]

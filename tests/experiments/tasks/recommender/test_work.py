@@ -1,7 +1,5 @@
 """Popularity and the oracle: what every table of results is to be read against."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from experiments.tasks.ranking import values_of
 from experiments.tasks.recommender.task import reference_names
 from experiments.tasks.recommender.work import RecommenderWork
 from ncfjax.baselines.popularity import fit_popularity
-from ncfjax.data.catalog import load
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
 
@@ -57,8 +54,7 @@ def test_only_references_that_are_missing_are_ranked(config):
 
 
 @pytest.mark.realdata
-def test_popularity_on_movielens_1m_is_as_published(real_data: Path):
+def test_popularity_on_movielens_1m_is_as_published(ml_1m: LeaveOneOut):
     """HR@10 0.4533, NDCG@10 0.2542 (Ferrari Dacrema et al. 2021), less the ties that count against it here."""
-    data = load("ml-1m", data_dir=real_data)
-    values = values_of(ranks_of(fit_popularity(data.train), data))
+    values = values_of(ranks_of(fit_popularity(ml_1m.train), ml_1m))
     assert (round(float(values["hit_ratio@10"]), 4), round(float(values["ndcg@10"]), 4)) == (0.4531, 0.2541)
