@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.turns import Line, against, duration, in_turns, seconds, show
-from experiments import device
+from experiments.engine import device
 from ncfjax.baselines.ease import fit_ease
 from ncfjax.baselines.ials import fit_ials, ials_epochs
 from ncfjax.baselines.popularity import fit_popularity

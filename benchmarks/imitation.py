@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.peers import ADAM_FORMS, LEARNING_RATE, Imitator, LabelledPairs, TorchProcess
 from benchmarks.turns import Line, in_turns, seconds, show
-from experiments import device
+from experiments.engine import device
 from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
 from ncfjax.training.blocks import Block
 from ncfjax.training.imitation import ImitationSpec

@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.peers import ADAM_FORMS, LAYERS, LEARNING_RATE, NUM_FACTORS, Examples, NeuMF, TorchProcess
 from benchmarks.turns import Line, against, in_turns, seconds, show
-from experiments import device
+from experiments.engine import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK

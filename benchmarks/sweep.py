@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.loops import fresh_tables, numba_epoch, numpy_loop
 from benchmarks.turns import Line, peak_gb, show
-from experiments import device
+from experiments.engine import device
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, make_evaluation_batches, rank_held_out

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from experiments.analysis.results import Results
 from experiments.cli.compose import compose_alone
 from experiments.cli.reader import run, write_files
-from experiments.engine.checks import ConfigError, nearest
+from experiments.engine.checks import ConfigError
 from experiments.entries import open_results
 from experiments.figures.sections import PLOTS, Section
+from ncfjax.keys import nearest
 
 HELP = __doc__.format(
     "\n".join(f"    python -m experiments.plot {name:14} {p.question} [{p.study}]" for name, p in PLOTS.items())

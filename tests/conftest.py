@@ -130,14 +130,15 @@ def scaled() -> "Iterator[type[Similarity]]":
     """A similarity that no file of the package knows, nor has its key: the dot product divided by a temperature."""
     import jax.numpy as jnp
 
-    from ncfjax.models import similarity
+    from ncfjax.keys import Key
+    from ncfjax.models import registry, similarity
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(similarity, "_classes", dict(similarity._known()))
+        patch.setattr(registry, "_classes", dict(registry.similarities()))
 
         class Scaled(similarity.Similarity):
             name = "scaled"
-            keys = {"temperature": similarity.Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
+            keys = {"temperature": Key(float, lambda value: value > 0, "a number > 0", default=0.5)}
 
             def __init__(self, embedding_dim, *, temperature, key):
                 self.temperature = temperature

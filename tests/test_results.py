@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.analysis import pairwise
+from experiments.analysis import equal_budget
 from experiments.analysis.distillation import DistilledCell, distilled_cells
+from experiments.analysis.equal_budget import tuned_models
 from experiments.analysis.figure3 import gap_cells
 from experiments.analysis.methods import methods
-from experiments.analysis.pairwise import tuned_models
-from experiments.analysis.published import FIGURE2
+from experiments.analysis.published import figure2 as published_figure2
 from experiments.analysis.results import Results
 from experiments.entries import columns
 from experiments.figures.equal_budget import paired_table, quality_table
@@ -65,11 +65,11 @@ def test_the_largest_dimension_meets_its_bar(figure2):
 
 @pytest.mark.parametrize(("objective", "dims"), [("expected", DIMS), ("sampled", SAMPLED_DIMS)])
 def test_every_dimension_is_within_the_bar_of_the_study_or_better(figure2, objective, dims):
-    ours, study = means(figure2, objective), FIGURE2["ml-1m"]["MF"]
+    ours, study = means(figure2, objective), published_figure2()["MF"]
     assert sorted(ours.index) == dims
     for dim in dims:
         for column, bar in (("hit_ratio@10", 0.006), ("ndcg@10", 0.005)):
-            assert ours.loc[dim, column] >= study[column][dim] - bar, (dim, column)
+            assert ours.loc[dim, column] >= study.curve("ml-1m", column)[dim] - bar, (dim, column)
 
 
 def test_the_learned_similarities_of_figure_2_run_at_what_the_holdout_chose_for_their_size(figure2):
@@ -123,7 +123,7 @@ def ncf() -> Store:
 NCF_BARS = {"gmf": 0.630, "mlp": 0.665, "neumf": 0.675}
 
 
-def test_ncfs_recipe_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
+def test_ncfs_protocol_meets_its_bars_at_the_epoch_that_the_holdout_chose(ncf):
     runs = ncf.runs()
     runs = runs[runs["pretraining"] == ""]
     tuned, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
@@ -293,9 +293,9 @@ def test_the_report_quotes_the_tables(page, distilled, section: Section):
 def test_the_report_quotes_the_equal_budgets(page, monkeypatch):
     """Of the tests, which take a bootstrap each, those of one metric: each metric is corrected alone."""
     for study in ("equal-budget-ml-1m", "equal-budget-pinterest-u37501"):
-        assert quality_table(tuned_models(RESULTS.store(study, "sweep").runs())) in page
-    monkeypatch.setattr(pairwise, "COLUMNS", {"ndcg@10": pairwise.COLUMNS["ndcg@10"]})
-    rows = paired_table(pairwise.equal_budget(RESULTS.store("equal-budget-ml-1m", "sweep"))).splitlines()
+        assert quality_table(tuned_models(RESULTS.store(study, "sweep"))) in page
+    monkeypatch.setattr(equal_budget, "COLUMNS", {"ndcg@10": equal_budget.COLUMNS["ndcg@10"]})
+    rows = paired_table(equal_budget.equal_budget(RESULTS.store("equal-budget-ml-1m", "sweep"))).splitlines()
     assert len(rows) == 2 + 8 and all(row in page for row in rows)
 
 

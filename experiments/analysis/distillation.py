@@ -6,24 +6,27 @@ difference  HR@10 or NDCG@10 of the network's ranking less that of the dot model
             unpaired, though a network's teacher has its seed: up to a quarter too wide or too narrow
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
-from experiments.analysis.figure3 import SETUP, setup_text
-from experiments.analysis.metrics import COLUMNS, K, SeedMean, seed_mean
+from experiments.analysis.figure3 import setup_text
+from experiments.analysis.published import figure3
+from experiments.analysis.runs import Runs
+from ncfjax.evaluation.columns import COLUMNS, K
 from ncfjax.evaluation.significance import Comparison, compare
 from ncfjax.store import Store
 
 _NETWORK = ("activation", "product", "bilinear", "schedule", "learning_rate", "batch_size", "num_epochs")
-_USUAL: dict[str, Any] = {name: SETUP[name] for name in _NETWORK} | {"noise": 0.0}
 # What the seeds of a cell share: other data, or another teacher, are no other seed.
 _SAME = ("dataset", "negatives", "note", "num_users", "num_items", "teacher", "embedding_dim", "parameters", "layers")
 LOST = ("hit_ratio@10", "ndcg@10", "full_ndcg@10")
 
 
-class DistilledCell(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class DistilledCell(Runs):
     """The runs of one network on one number of pairs."""
 
     dataset: str
@@ -32,20 +35,28 @@ class DistilledCell(NamedTuple):
     layers: str
     setup: str  # what differs from the study's network beside the layers
     pairs_per_user: int
-    rows: pd.DataFrame  # completed
-    lost: dict[str, Comparison]  # column -> the network's less the dot model's
     diverged: int
 
-    def mean(self, column: str) -> SeedMean:
-        return seed_mean(self.rows[column])
+    @cached_property
+    def lost(self) -> dict[str, Comparison]:
+        """Column -> the network's metric less the dot model's.
+
+        Raises:
+            StoreError: ranks are missing.
+        """
+        ranks = {protocol: self.ranks(protocol) for protocol in ("sampled", "dot_sampled", "full", "dot_full")}
+        shown = {name: COLUMNS[name] for name in LOST}
+        return {
+            name: compare(ranks[column.protocol], ranks[f"dot_{column.protocol}"], column.metric, K)
+            for name, column in shown.items()
+        }
 
 
-def distilled_cells(store: Store, run_ids: set[str] | None = None) -> list[DistilledCell]:
+def distilled_cells(store: Store, run_ids: Set[str] | None = None) -> list[DistilledCell]:
     """In the order of their sizes; of some runs, or of all.
 
     Raises:
         ValueError: no run of a distillation.
-        StoreError: ranks are missing.
     """
     runs = store.runs()
     runs = runs[runs["target"] == "recommender"]
@@ -53,22 +64,14 @@ def distilled_cells(store: Store, run_ids: set[str] | None = None) -> list[Disti
         runs = runs[runs["run_id"].isin(list(run_ids))]
     if runs.empty:
         raise ValueError("expected runs of target=recommender, got none")
-    setups = pd.Series([setup_text(row, _USUAL) for row in runs.to_dict("records")], index=runs.index, dtype=str)
+    usual = {name: figure3().setup[name] for name in _NETWORK} | {"noise": 0.0}
+    setups = pd.Series([setup_text(row, usual) for row in runs.to_dict("records")], index=runs.index, dtype=str)
     groups = runs.assign(setup=setups).groupby([*_SAME, "setup", "pairs_per_user"])
     return [_cell(store, rows) for _, rows in groups]
 
 
 def _cell(store: Store, rows: pd.DataFrame) -> DistilledCell:
     first, sound = rows.iloc[0], rows[rows["status"] == "completed"]
-    ranks = [store.ranks(run_id) for run_id in sound["run_id"]]
-    return DistilledCell(
-        first["dataset"], first["teacher"], int(first["embedding_dim"]), first["layers"], first["setup"],
-        int(first["pairs_per_user"]), sound, {column: lost(ranks, column) for column in LOST if ranks},
-        len(rows) - len(sound),
-    )  # fmt: skip
-
-
-def lost(ranks: list[dict[str, np.ndarray]], column: str) -> Comparison:
-    """The network's metric less the dot model's, from the ranks of each seed."""
-    _, protocol, metric = COLUMNS[column]
-    return compare(*(np.stack([run[prefix + protocol] for run in ranks]) for prefix in ("", "dot_")), metric, K)
+    network = first["layers"], first["setup"], int(first["pairs_per_user"])
+    teacher = first["dataset"], first["teacher"], int(first["embedding_dim"])
+    return DistilledCell(store, sound, *teacher, *network, len(rows) - len(sound))

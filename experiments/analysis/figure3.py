@@ -7,18 +7,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.metrics import SeedMean, seed_mean
-from experiments.analysis.published import FIGURE3
+from experiments.analysis.lines import setting_text
+from experiments.analysis.published import figure3
+from ncfjax.evaluation.intervals import SeedMean, seed_mean
 
-# The study's setup, whose layers follow from the width multiplier. `drop_last_users` is a quirk of its script, without
-# which ours is drawn.
-SETUP: dict[str, Any] = {
-    "activation": "relu", "product": "", "bilinear": "", "schedule": "constant", "pairs_per_user": 100,
-    "drop_last_users": "", "num_fresh": 100_000, "noise": 0.85, "trivial_rmse": 1.13, "learning_rate": 0.001,
-    "batch_size": 256, "num_epochs": 32,
-}  # fmt: skip
 SIZE = ["width_multiplier", "embedding_dim", "num_users"]
-MULTIPLIERS, DIMS = sorted({m for m, _ in FIGURE3}), sorted({dim for _, dim in FIGURE3})
 
 
 class GapCell(NamedTuple):
@@ -34,8 +27,7 @@ class GapCell(NamedTuple):
 
     @property
     def paper(self) -> float | None:
-        published = FIGURE3.get((self.width_multiplier, self.embedding_dim), {})
-        return None if self.setup else published.get(self.num_users)
+        return None if self.setup else figure3().gap(self.width_multiplier, self.embedding_dim, self.num_users)
 
 
 def setup_text(row: dict[str, Any], usual: dict[str, Any]) -> str:
@@ -44,12 +36,12 @@ def setup_text(row: dict[str, Any], usual: dict[str, Any]) -> str:
 
 
 def _named(name: str, value: Any) -> str:
-    return name if value == "true" else f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+    return name if value == "true" else f"{name} {setting_text(value)}"
 
 
 def _setup(row: dict[str, Any]) -> str:
     layers = "" if pd.notna(row["width_multiplier"]) else f"layers {row['layers']}"
-    return ", ".join(filter(None, [layers, setup_text(row, SETUP)]))
+    return ", ".join(filter(None, [layers, setup_text(row, figure3().setup)]))
 
 
 def gap_cells(runs: pd.DataFrame) -> list[GapCell]:
@@ -60,6 +52,6 @@ def gap_cells(runs: pd.DataFrame) -> list[GapCell]:
     cells = []
     for (multiplier, *size, setup), rows in runs.groupby([*(runs[name] for name in SIZE), setups], dropna=False):
         known, diverged = None if pd.isna(multiplier) else int(multiplier), int((rows["status"] == "diverged").sum())
-        means = seed_mean(rows["fresh"]), seed_mean(rows["test"])
+        means = (seed_mean(rows[part].to_numpy(float)) for part in ("fresh", "test"))
         cells.append(GapCell(known, *map(int, size), setup, *means, diverged))
     return cells

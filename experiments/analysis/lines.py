@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.metrics import COLUMNS, SeedMean, seed_mean
+from ncfjax.evaluation.columns import METRIC_COLUMNS
+from ncfjax.evaluation.intervals import SeedMean, seed_mean
+from ncfjax.store import ORIGIN_COLUMNS
 
 # The columns that name a run and its line, say what it reached, what it cost or where it comes from. Every other one is
 # a setting: what a new similarity or optimizer adds to the table tells runs apart without a word here.
 _NAMES = ("run_id", "status", "phase", "study", "dataset", "split", "model", "embedding_dim", "objective", "seed")
-_OUTCOME = ("epoch", *COLUMNS, "mrr", "full_mrr", "parameters", "train_seconds", "compile_seconds")
-_ORIGIN = ("device", "version", "commit", "started_at", "command")
+_OUTCOME = ("epoch", *METRIC_COLUMNS, *ORIGIN_COLUMNS)
 MODELS = {"dot": "MF", "gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
 REFERENCES = ("oracle", "popularity")  # rows of a sweep that no training changes
 ON_TEST = "epoch chosen on test"
@@ -36,18 +37,23 @@ class Line(NamedTuple):
 
     def points(self, column: str) -> list[tuple[int, SeedMean]]:
         """Per dimension that has a value, in order."""
-        points = [(dim, seed_mean(rows[column])) for dim, rows in self.by_dim()]
+        points = [(dim, seed_mean(rows[column].to_numpy(float))) for dim, rows in self.by_dim()]
         return [(dim, point) for dim, point in points if point.n]
 
 
 def setting_columns(rows: pd.DataFrame) -> list[str]:
     """The columns that tell two runs of one model at one dimension apart, the seed aside."""
-    return [column for column in rows if column not in (*_NAMES, *_OUTCOME, *_ORIGIN)]
+    return [column for column in rows if column not in (*_NAMES, *_OUTCOME)]
 
 
 def runs_on_test(runs: pd.DataFrame) -> pd.DataFrame:
     """On the test split, those of a tuning left out; diverged ones too."""
     return runs[(runs["split"] == "test") & (runs["phase"] != "tune")]
+
+
+def kinds_text(runs: pd.DataFrame, *columns: str) -> str:
+    """What there is instead of what was expected: "3 tune holdout, 1 run test"."""
+    return ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby([*columns]).size().items()) or "none"
 
 
 def completed(tested: pd.DataFrame) -> pd.DataFrame:
@@ -75,12 +81,15 @@ def setting_texts(rows: pd.DataFrame) -> pd.Series:
     columns = setting_columns(rows)
     is_varied = rows.groupby("embedding_dim")[columns].nunique(dropna=False).max() > 1
     varied = [column for column in columns if is_varied[column]]
-    texts = ["\n".join(_setting(*cell) for cell in row.items()) for row in rows[varied].to_dict("records")]
+    texts = [
+        "\n".join(f"{name} {setting_text(value)}" for name, value in row.items())
+        for row in rows[varied].to_dict("records")
+    ]
     return pd.Series(texts, index=rows.index, dtype=str)
 
 
-def _setting(name: str, value: Any) -> str:
-    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+def setting_text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _with_most_seeds(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,8 @@
     test selection bias    x_s(its best epoch on test) - x_s(the holdout's epoch), mean over seeds s and its t-interval
 
 over the seeds that have both. The best epoch on test is that of the highest HR@10, as NCF's code reports it, and so are
-the published numbers (He et al., WWW 2017; three digits). These go by predictive factors: the width of a tower's last
-layer, or GMF's embedding_dim. No number of GMF was published; of its saved weights there is one.
+the published numbers (literature/figure2.yaml). These go by predictive factors: the width of a tower's last layer, or
+GMF's embedding_dim. No number of GMF was published; of its saved weights there is one.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis.lines import MODELS, is_pretrained, model_name, setting_columns
-from experiments.analysis.metrics import SeedMean, seed_mean
-from experiments.analysis.published import DIMS_PER_FACTOR, FIGURE2, SAVED_FACTORS, SAVED_WEIGHTS
+from experiments.analysis.published import figure2, published_value, saved_weights
+from experiments.analysis.runs import Runs
+from ncfjax.evaluation.intervals import SeedMean, seed_mean
+from ncfjax.store import Store
 
 _LEARNED = [model for model in MODELS if model != "dot"]
 _CHOICE = ("num_epochs", "select_epoch")  # what two runs that differ in the choice of the epoch alone may differ in
@@ -27,8 +29,8 @@ class Reproduction(NamedTuple):
     embedding_dim: int
     layers: str
     learning_rate: float
-    selected_on_holdout: pd.DataFrame  # completed runs on test up to the epoch that the holdout chose, a row per seed
-    selected_on_test: pd.DataFrame  # those whose epoch was chosen on test
+    selected_on_holdout: Runs  # on test, up to the epoch that the holdout chose
+    selected_on_test: Runs  # those whose epoch was chosen on test
     num_diverged: int
 
     @property
@@ -36,27 +38,27 @@ class Reproduction(NamedTuple):
         return int(self.layers.split("-")[-1]) if self.layers else self.embedding_dim
 
     def published(self, column: str) -> float | None:
-        dim = DIMS_PER_FACTOR.get(self.name, 0) * self.factors
-        return FIGURE2.get(self.dataset, {}).get(self.name, {}).get(column, {}).get(dim)
+        dims_per_factor = figure2()[self.name].dims_per_factor if self.name in figure2() else 0
+        return published_value(self.name, self.dataset, column, dims_per_factor * self.factors)
 
     def saved(self, column: str) -> float | None:
-        weights = SAVED_WEIGHTS.get(self.dataset, {}).get(self.name, {})
-        return weights.get(column) if self.factors == SAVED_FACTORS else None
+        weights = saved_weights().values.get(self.dataset, {}).get(self.name, {})
+        return weights.get(column) if self.factors == saved_weights().factors else None
 
     def test_selection_bias(self, column: str) -> SeedMean:
         """Over the seeds that were run both ways."""
-        on_test, on_holdout = (
-            rows.set_index("seed")[column] for rows in (self.selected_on_test, self.selected_on_holdout)
-        )
-        return seed_mean(on_test - on_holdout)
+        choices = self.selected_on_test, self.selected_on_holdout
+        on_test, on_holdout = (runs.rows.set_index("seed")[column] for runs in choices)
+        return seed_mean((on_test - on_holdout).to_numpy(float))
 
 
-def reproductions(runs: pd.DataFrame) -> list[Reproduction]:
+def reproductions(store: Store) -> list[Reproduction]:
     """The learned similarities of a study in the order of MODELS, each from scratch, then pretrained.
 
     Raises:
         ValueError: no test run whose epoch was chosen, several data sets, or a seed that has several runs.
     """
+    runs = store.runs()
     by_holdout = (runs["phase"] == "final") & (runs["select_epoch"] == "holdout")
     is_chosen = (runs["split"] == "test") & (by_holdout | (runs["select_epoch"] == "test"))
     rows = runs[is_chosen & runs["model"].isin(_LEARNED)]
@@ -69,10 +71,10 @@ def reproductions(runs: pd.DataFrame) -> list[Reproduction]:
         raise ValueError(f"expected runs on one data set, got {'; '.join(rows['dataset'].unique())}")
     settings = [rows[column] for column in setting_columns(rows) if column not in _CHOICE]
     keys = [rows["model"].map(_LEARNED.index), is_pretrained(rows), rows["embedding_dim"]]
-    return [_reproduction(group) for _, group in rows.groupby([*keys, *settings], dropna=False)]
+    return [_reproduction(store, group) for _, group in rows.groupby([*keys, *settings], dropna=False)]
 
 
-def _reproduction(rows: pd.DataFrame) -> Reproduction:
+def _reproduction(store: Store, rows: pd.DataFrame) -> Reproduction:
     first = rows.iloc[0]
     name = model_name(first["model"], first["pretraining"] != "")
     completed = rows[rows["status"] == "completed"].sort_values("seed")
@@ -85,4 +87,5 @@ def _reproduction(rows: pd.DataFrame) -> Reproduction:
                 f"(num_epochs {epochs})"
             )
     setting = int(first["embedding_dim"]), first["layers"], float(first["learning_rate"])
-    return Reproduction(first["dataset"], name, *setting, *by_choice.values(), len(rows) - len(completed))
+    chosen = (Runs(store, rows) for rows in by_choice.values())
+    return Reproduction(first["dataset"], name, *setting, *chosen, len(rows) - len(completed))

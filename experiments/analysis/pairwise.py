@@ -1,156 +1,95 @@
-"""When one model is better than another, and learned similarities against the dot product of the same embedding_dim.
+"""When one model is better than another: paired tests of the users' metrics, and the rule that decides.
 
-    difference    mean over users of a learned similarity's metric less that of the dot product, each averaged over its
-                  seeds; its interval is for other users and other seeds
-    p-value       of Wilcoxon's signed-rank test of the users' differences, corrected by Holm over all sizes and models
-                  in the same metric and protocol: each of these four columns is a family of its own
-    winner        the better of the two, or "no difference" where the interval holds 0 or the corrected p >= 0.05
-
-Read are the final runs of a tuning: one tuned setting per model and size, several seeds, on the test split. The winner
-of a size is the learned similarity that beats the dot product, by most if there are several; "dot" if the dot product
-beats all of that size; else "no difference". Learned similarities are not tested against each other.
+difference    mean over users of the first model's metric less the other's, each averaged over its seeds; its
+              interval is for other users and other seeds
+p-values      of that mean, from the width of its interval; of Wilcoxon's signed-rank test of the users' differences;
+              of McNemar's test of each model's first run. Each is corrected by Holm over all pairs in the same
+              metric and protocol. Seeds: Welch's test of the runs' means, for these users alone and not corrected
+winner        the better of the two, or "no difference" where the interval holds 0 or the corrected p >= 0.05
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Integer
 
-from experiments.analysis.lines import MODELS, completed, is_pretrained, setting_columns, setting_texts
-from experiments.analysis.metrics import COLUMNS, K
-from ncfjax.evaluation.significance import Comparison, compare, holm
-from ncfjax.store import Store
+from experiments.analysis.runs import Runs
+from ncfjax.evaluation.columns import COLUMNS, Column, K
+from ncfjax.evaluation.metrics import hit_ratio
+from ncfjax.evaluation.significance import (
+    Comparison,
+    SeedTest,
+    SignTest,
+    compare_all,
+    holm,
+    mcnemar,
+    over_seeds,
+    p_of_interval,
+)
 
 LEVEL = 0.05
-BASE, NO_DIFFERENCE = "dot", "no difference"
-FREE_WEIGHTS = ", weights free"
-
-
-def decide(comparison: Comparison, p_value: float, ours: str, other: str) -> str:
-    """The better of two, or NO_DIFFERENCE where the interval holds 0 or the corrected p-value is not below LEVEL."""
-    if comparison.low <= 0.0 <= comparison.high or p_value >= LEVEL:
-        return NO_DIFFERENCE
-    return ours if comparison.low > 0.0 else other
-
-
-class TunedModel(NamedTuple):
-    """One model at one size."""
-
-    dataset: str
-    model: str  # as in conf/model/
-    pretrained: bool
-    free_weights: bool  # its weights pay no penalty
-    embedding_dim: int
-    rows: pd.DataFrame  # completed final runs, all of one setting
-    num_diverged: int  # of the final runs
-    tried: pd.DataFrame  # tuning runs, diverged ones too
-
-    @property
-    def name(self) -> str:
-        return self.model + ", pretrained" * self.pretrained + FREE_WEIGHTS * self.free_weights
-
-    @property
-    def order(self) -> tuple[int, int, bool, bool]:
-        """By size, each size in the order of MODELS."""
-        known = list(MODELS)
-        place = known.index(self.model) if self.model in known else len(known)
-        return self.embedding_dim, place, self.pretrained, self.free_weights
-
-    def ranks(self, store: Store, protocol: str) -> Integer[np.ndarray, "seeds users"]:
-        return np.stack([store.ranks(run_id)[protocol] for run_id in self.rows["run_id"]])
+NO_DIFFERENCE = "no difference"
 
 
 class PairwiseTest(NamedTuple):
-    """A learned similarity against the dot product of its size, by one column of runs.csv."""
+    """Two models by one column of runs.csv."""
 
-    ours: TunedModel
+    ours: Runs
+    other: Runs
     column: str
-    comparison: Comparison
-    p_value: float  # corrected
+    comparison: Comparison  # ours less other
+    of_mean: float  # p-value of the mean, corrected
+    wilcoxon: float  # p-value of Wilcoxon's test, corrected
+    decides: str  # which of the two decides
+    mcnemar: SignTest | None = None  # of the first runs' hits, its p-value corrected; None for NDCG
+    seeds: SeedTest | None = None  # on these users, not corrected; NaN between two models without seeds
+
+    @property
+    def p_value(self) -> float:
+        """The corrected one that decides."""
+        return getattr(self, self.decides)
 
     @property
     def winner(self) -> str:
-        """The name of the model, "dot" or "no difference"."""
-        return decide(self.comparison, self.p_value, self.ours.name, BASE)
+        """The name of the better one or "no difference"."""
+        result = self.comparison
+        if result.low <= 0.0 <= result.high or self.p_value >= LEVEL:
+            return NO_DIFFERENCE
+        return self.ours.name if result.low > 0.0 else self.other.name
 
 
-class EqualBudget(NamedTuple):
-    """A study that tunes every model under one budget."""
+def pairwise_tests(pairs: Sequence[tuple[Runs, Runs]], column: str, decides: str) -> list[PairwiseTest]:
+    """Of every pair by one column of runs.csv.
 
-    models: list[TunedModel]
-    tests: list[PairwiseTest]
-
-    @property
-    def untested(self) -> list[TunedModel]:
-        """Learned similarities without a dot product of their size, or without a completed run."""
-        tested = {test.ours.order for test in self.tests}
-        return [model for model in self.models if model.model != BASE and model.order not in tested]
-
-
-def equal_budget(store: Store) -> EqualBudget:
-    """Raises ValueError and StoreError as `tuned_models` and `pairwise_tests` do."""
-    models = tuned_models(store.runs())
-    return EqualBudget(models, pairwise_tests(store, models))
-
-
-def tuned_models(runs: pd.DataFrame) -> list[TunedModel]:
-    """The tuned models of a study, in order.
-
-    Raises:
-        ValueError: no final run on the test split, several data sets, or several settings of a model at one size.
-    """
-    final = runs[(runs["phase"] == "final") & (runs["split"] == "test")]
-    if final.empty:
-        kinds = ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby(["phase", "split"]).size().items())
-        raise ValueError(f"expected final runs of a tuning on the test split, got {kinds or 'none'}")
-    for column in ("dataset", "negatives"):
-        if final[column].nunique() > 1:
-            raise ValueError(f"expected final runs of one {column}, got {'; '.join(final[column].unique())}")
-    tries, models = dict(iter(_by_size(runs[runs["phase"] == "tune"]))), []
-    for (dim, model, *kind), rows in _by_size(final):
-        num_diverged, tried = int((rows["status"] == "diverged").sum()), tries.get((dim, model, *kind), runs[:0])
-        tuned = TunedModel(rows["dataset"].iloc[0], model, *kind, int(dim), completed(rows), num_diverged, tried)
-        _check_one_setting(tuned)
-        models.append(tuned)
-    return sorted(models, key=lambda tuned: tuned.order)
-
-
-def _by_size(rows: pd.DataFrame):
-    free_weights = rows["regularize_weights"] == "false"
-    return rows.groupby([rows["embedding_dim"], rows["model"], is_pretrained(rows), free_weights])
-
-
-def _check_one_setting(tuned: TunedModel) -> None:
-    rows = tuned.rows
-    if len(rows[["objective", *setting_columns(rows)]].drop_duplicates()) > 1:
-        settings = sorted({text.replace("\n", ", ") for text in rows["objective"] + "\n" + setting_texts(rows)})
-        raise ValueError(
-            f"{tuned.name} d={tuned.embedding_dim}: expected final runs of one tuned setting, got {'; '.join(settings)}"
-        )
-
-
-def pairwise_tests(store: Store, models: Sequence[TunedModel]) -> list[PairwiseTest]:
-    """Every learned similarity against the dot product of its size, where both have a completed run.
+    Args:
+        decides: the p-value that does, "of_mean" or "wilcoxon".
 
     Raises:
         ValueError, StoreError: ranks that are missing, or of other users.
     """
-    bases = {tuned.embedding_dim: tuned for tuned in models if tuned.model == BASE and len(tuned.rows)}
-    learned = [t for t in models if t.model != BASE and len(t.rows) and t.embedding_dim in bases]
-    tests = []
-    for column, (_, protocol, metric) in COLUMNS.items():
-        pairs = [(tuned, bases[tuned.embedding_dim]) for tuned in learned]
-        comparisons = [compare(*(tuned.ranks(store, protocol) for tuned in pair), metric, K) for pair in pairs]
-        p_values = holm(np.array([comparison.p_value for comparison in comparisons], float))
-        tests += map(PairwiseTest, learned, [column] * len(learned), comparisons, p_values.tolist())
-    return tests
+    if not pairs:
+        return []
+    shown, labels = COLUMNS[column], [(ours.label, other.label) for ours, other in pairs]
+    ranks = {runs.label: runs.ranks(shown.protocol) for pair in pairs for runs in pair}
+    comparisons = list(compare_all(ranks, shown.metric, K, pairs=labels).values())
+    of_means = _corrected([p_of_interval(comparison) for comparison in comparisons])
+    wilcoxon = _corrected([comparison.p_value for comparison in comparisons])
+    both = [(ranks[ours], ranks[other]) for ours, other in labels]
+    signs, seeds = _mcnemar(both, shown), [over_seeds(*ranks, shown.metric, K) for ranks in both]
+    return [
+        PairwiseTest(*pair, column, *tests, decides, sign, of_seeds)
+        for pair, *tests, sign, of_seeds in zip(pairs, comparisons, of_means, wilcoxon, signs, seeds, strict=True)
+    ]
 
 
-def winner(tests: Sequence[PairwiseTest]) -> str:
-    """Of all the tests of one size, by one column."""
-    beating = [test for test in tests if test.winner == test.ours.name]
-    if beating:
-        return max(beating, key=lambda test: test.comparison.difference).ours.name
-    return BASE if all(test.winner == BASE for test in tests) else NO_DIFFERENCE
+def _corrected(p_values: Sequence[float]) -> list[float]:
+    return holm(np.array(p_values)).tolist()
+
+
+def _mcnemar(both: Sequence[tuple[np.ndarray, np.ndarray]], shown: Column) -> list[SignTest | None]:
+    """Of the first run of each of a pair, corrected."""
+    if shown.metric is not hit_ratio:
+        return [None] * len(both)
+    tests = [mcnemar(ours[:1] < K, other[:1] < K) for ours, other in both]
+    p_values = _corrected([test.p_value for test in tests])
+    return [test._replace(p_value=p_value) for test, p_value in zip(tests, p_values, strict=True)]

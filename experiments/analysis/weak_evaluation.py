@@ -14,10 +14,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis.lines import ON_TEST
-from experiments.analysis.methods import FIGURE2, Method
-from experiments.analysis.metrics import SAMPLED, SeedMean, seed_mean
+from experiments.analysis.methods import FIGURE2, Method, methods
 from experiments.analysis.ncf_protocol import reproductions
 from experiments.analysis.results import Results
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED
+from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import Store
 
 STUDY, NCF = "weak-evaluation-ml-1m", "ncf-reference-ml-1m"
@@ -44,25 +45,26 @@ class Move(NamedTuple):
 
 def _move(weakness: str, method: str, strict: pd.DataFrame, weak: pd.DataFrame, study: str) -> Move:
     """Of a value per run and column, the runs in the same order or, with an index, paired by it."""
-    means = ({column: seed_mean(table[column]) for column in strict} for table in (strict, weak - strict))
+    means = (
+        {column: seed_mean(table[column].to_numpy(float)) for column in strict} for table in (strict, weak - strict)
+    )
     return Move(weakness, method, *means, study)
 
 
-def moves(results: Results, methods: Sequence[Method]) -> list[Move]:
+def moves(results: Results) -> list[Move]:
     """All weaknesses for which there are rows.
 
     Raises:
         StoreError, ValueError: tables that cannot be read.
     """
-    ncf, mf = results.store(NCF, "sweep").runs(), results.store(FIGURE2, "sweep")
+    ncf, mf = results.store(NCF, "sweep"), results.store(FIGURE2, "sweep")
     rules = rule_moves(results.store(STUDY, "baselines").runs())
-    return [*rules, *ncf_epoch_moves(ncf), *mf_epoch_moves(mf), *protocol_moves(methods)]
+    return [*rules, *ncf_epoch_moves(ncf), *mf_epoch_moves(mf), *protocol_moves(methods(results))]
 
 
 def rule_moves(runs: pd.DataFrame) -> list[Move]:
     """Ties and self-negatives, per baseline."""
-    columns = [*SAMPLED, *FULL.values()]
-    by_rule = {rule: rows.set_index("model")[columns] for rule, rows in runs.groupby(["ties", "self_negatives"])}
+    by_rule = {rule: rows.set_index("model")[[*COLUMNS]] for rule, rows in runs.groupby(["ties", "self_negatives"])}
     return [
         _move(weakness, model, by_rule[_STRICT].loc[[model]], by_rule[rule].loc[[model]], STUDY)
         for rule, weakness in RULES.items()
@@ -71,13 +73,13 @@ def rule_moves(runs: pd.DataFrame) -> list[Move]:
     ]
 
 
-def ncf_epoch_moves(runs: pd.DataFrame) -> list[Move]:
+def ncf_epoch_moves(store: Store) -> list[Move]:
     """An epoch chosen on test against the holdout's."""
     table = []
-    for ours in reproductions(runs) if len(runs) else []:
+    for ours in reproductions(store) if len(store.runs()) else []:
         moved = {column: ours.test_selection_bias(column) for column in SAMPLED}
         if moved[SAMPLED[0]].n:
-            strict = {column: seed_mean(ours.selected_on_holdout[column]) for column in SAMPLED}
+            strict = {column: ours.selected_on_holdout.mean(column) for column in SAMPLED}
             table.append(Move(ON_TEST, f"{ours.name} d={ours.embedding_dim}", strict, moved, NCF))
     return table
 
@@ -97,11 +99,11 @@ def mf_epoch_moves(store: Store) -> list[Move]:
     return table
 
 
-def protocol_moves(methods: Sequence[Method]) -> list[Move]:
+def protocol_moves(table: Sequence[Method]) -> list[Move]:
     """99 sampled candidates instead of all: the strict value is the full catalogue's."""
     return [
         _move(NOT_ALL, method.name, full, method.rows[SAMPLED], method.store.folder.name)
-        for method in methods
-        if len(method.rows)
+        for method in table
+        if len(method)
         for full in [method.rows[list(FULL.values())].set_axis(SAMPLED, axis="columns")]
     ]

@@ -10,15 +10,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.cli.entry import EntryPoint, as_hydra_reads_it, parse
-from experiments.engine.checks import ConfigError, nearest
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, folders_of, parse
+from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
-from experiments.engine.jobs import Compose
+from experiments.engine.task import Compose
+from ncfjax.keys import nearest
 
 
 def compose_job(entry: EntryPoint, arguments: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
     """conf/NAME.yaml with arguments that sweep nothing."""
-    entry.register()
+    entry.register(folders_of(arguments))
     lines = [as_hydra_reads_it(entry.task, argument) for argument in arguments]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(entry.name, overrides=lines, return_hydra_config=with_hydra)
@@ -59,32 +60,6 @@ def _sets_a_key(entry: EntryPoint, override: Override) -> bool:
     """Whether it is KEY=VALUE, and neither chooses from conf/ nor adds or deletes anything."""
     is_plain = not (override.is_add() or override.is_delete() or override.is_hydra_override())
     return is_plain and override.key_or_group not in entry.task.groups
-
-
-def check_needs(entry: EntryPoint, arguments: Sequence[str]) -> None:
-    """Refuses a key of a part that only another choice has: Hydra fails below a part that is null.
-
-    Raises:
-        ConfigError: naming the choice that the key goes with.
-    """
-    needs, overrides = entry.task.needs, parse(arguments)
-    chosen: dict[str, Any] = {}
-    for override in overrides:
-        part = override.key_or_group.split(".", maxsplit=1)[0]
-        if part not in needs:
-            continue
-        choice, expected = needs[part]
-        if choice not in chosen:
-            chosen[choice] = _choose(entry, overrides, choice)
-        if chosen[choice] != expected:
-            got = " ".join(o.input_line for o in overrides)
-            raise ConfigError(f"{override.key_or_group}: expected {choice}={expected} beside it, got {got}")
-
-
-def _choose(entry: EntryPoint, overrides: Sequence[Override], choice: str) -> Any:
-    """What a command has for a choice: its own, its study's, or the default."""
-    deciding = [o.input_line for o in overrides if o.key_or_group in (choice, "study") and not o.is_sweep_override()]
-    return compose_job(entry, deciding)[choice]
 
 
 def compose_alone(name: str, overrides: Sequence[str]) -> DictConfig:

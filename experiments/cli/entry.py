@@ -5,6 +5,7 @@ Hydra reads it as the option NAME of the group study/ENTRY.
 """
 
 import itertools
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +14,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
-from experiments.engine.checks import ConfigError, nearest
-from experiments.engine.config import CONF
-from experiments.engine.study import Draw, Table
-from experiments.engine.task import Task
+from experiments.engine.checks import ConfigError
+from experiments.engine.config import CONF, nested
+from experiments.engine.task import Draw, Table, Task
+from ncfjax.keys import nearest
 
 RESERVED = {"phase": "set by tune=true, not by hand"}
 
@@ -32,10 +33,10 @@ class EntryPoint(NamedTuple):
     def name(self) -> str:
         return self.task.name
 
-    def register(self) -> None:
-        """Makes its schema known to conf/NAME.yaml, which lists it first, and what conf/ computes with."""
+    def register(self, folders: Sequence[Path]) -> None:
+        """Makes its keys known to conf/NAME.yaml, which lists them first, and what the files there compute with."""
         self.task.register()
-        ConfigStore.instance().store(name=f"{self.name}_schema", node=self.task.schema)
+        ConfigStore.instance().store(name=f"{self.name}_schema", node=nested(self.task.schema(folders)))
 
 
 def options(task: Task) -> dict[str, list[str]]:
@@ -63,9 +64,9 @@ def check_arguments(task: Task, arguments: Sequence[str]) -> None:
         ConfigError: naming the key and the nearest right name.
         HydraException: an argument that cannot be parsed.
     """
-    offered, valid, folders = options(task), task.settable_keys(), [CONF, *_own_folders(arguments)]
-    if any(argument.startswith(("hydra.searchpath=", "--config-dir", "-cd")) for argument in arguments):
-        offered = {}  # they may be the user's own files
+    folders = folders_of(arguments)
+    # Where a user has own files, Hydra's search path decides which there are.
+    offered, valid = options(task) if folders == [CONF] else {}, list(task.schema(folders))
     for override in parse(arguments):
         if override.key_or_group == "hydra.mode" and str(override.value()) != "MULTIRUN":
             raise ConfigError(f"hydra.mode: expected MULTIRUN, which plans and sums up a study, got {override.value()}")
@@ -76,10 +77,13 @@ def check_arguments(task: Task, arguments: Sequence[str]) -> None:
                     _check_files(task, folder / "study", _named(override))
 
 
-def _own_folders(arguments: Sequence[str]) -> list[Path]:
-    """Where Hydra looks for files beside conf/."""
+def folders_of(arguments: Sequence[str]) -> list[Path]:
+    """Where Hydra looks for files: conf/, and what a user names."""
+    flags = ArgumentParser(add_help=False)
+    flags.add_argument("--config-dir", "-cd", action="append", default=[])
     paths = [override.value() for override in parse(arguments) if override.key_or_group == "hydra.searchpath"]
-    return [Path(str(path).removeprefix("file://")) for folders in paths for path in folders or []]
+    own = [*(path for folders in paths for path in folders or []), *flags.parse_known_args(arguments)[0].config_dir]
+    return [CONF, *(Path(str(path).removeprefix("file://")) for path in own)]
 
 
 def _check_override(task: Task, override: Override, offered: dict[str, list[str]], valid: list[str]) -> None:

@@ -4,27 +4,20 @@ A wrong key or value ends a command with one message, the nearest right name and
 compiled.
 """
 
-import os
 import sys
 from functools import partial
 
 import hydra
 from hydra.core.utils import env_override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.cli.compose import check_needs
-from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, options
-from experiments.engine.checks import ConfigError
+from experiments.cli.ending import exit_code
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options
+from experiments.engine.checks import ConfigError, TuningError
 from experiments.engine.config import CONF
-from experiments.engine.run import run_job
 from experiments.engine.task import Task
-from experiments.engine.tuning import TuningError
 from ncfjax.store import StoreError
-
-_USAGE, _FAILURE, _INTERRUPTED = 2, 1, 130  # exit codes
-_FAILURES = (StoreError, TuningError)  # that are no fault of the command line
 
 
 def _groups(task: Task) -> str:
@@ -36,6 +29,9 @@ def _job(entry: EntryPoint):
     """One job, in the process where a launcher starts it; returns how many runs it made."""
 
     def job(config: DictConfig, provenance: dict[str, str]) -> int:
+        from experiments.engine.run import run_job  # what trains takes a second to import
+
+        entry.task.register()  # in a process of its own nothing is registered yet
         return run_job(entry.task, entry.task.resolve(config), provenance)
 
     job.entry, job.arguments = entry, sys.argv[1:]  # for the sweeper
@@ -43,12 +39,11 @@ def _job(entry: EntryPoint):
 
 
 def _start(entry: EntryPoint) -> None:
-    entry.register()
+    entry.register(folders_of(sys.argv[1:]))
     OmegaConf.register_new_resolver("groups", partial(_groups, entry.task), replace=True)
     if not sys.argv[1:]:
         sys.argv.extend(entry.task.arguments)
     check_arguments(entry.task, sys.argv[1:])
-    check_needs(entry, sys.argv[1:])
     given, job = sys.argv, _job(entry)
     try:
         sys.argv = [given[0], *(as_hydra_reads_it(entry.task, argument) for argument in given[1:])]
@@ -71,18 +66,11 @@ def _explain(error: BaseException) -> str:
 
 def main(entry: EntryPoint) -> None:
     """Runs the command line; ends the process where it is wrong, is stopped, or cannot be carried out."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    try:
+
+    def command() -> None:
         with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises an error; else it prints it and exits
             _start(entry)
-    except KeyboardInterrupt:
-        print("\nncfjax: stopped; the same command continues after the last stored block", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has left (| head); what was trained is stored
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_FAILURE)
-    except (ConfigError, HydraException, OmegaConfBaseException, *_FAILURES) as error:
-        if wants_traceback:
-            raise
-        print(f"ncfjax: {_explain(error)}", file=sys.stderr)
-        sys.exit(_FAILURE if isinstance(error, _FAILURES) else _USAGE)
+
+    stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError)
+    if code := exit_code(command, "ncfjax", stopped=stopped, usage=(ConfigError,), failures=failures, explain=_explain):
+        sys.exit(code)

@@ -1,15 +1,10 @@
 """What the commands share that read tables and train nothing: one line on errors, Ctrl-C, whole files."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
+from experiments.cli.ending import exit_code
 from ncfjax.table import StoreError, replace_whole
-
-_USAGE, _INTERRUPTED = 2, 130  # exit codes
 
 
 def write_files(files: Mapping[Path, bytes]) -> None:
@@ -28,12 +23,10 @@ def run(name: str, help_text: str, arguments: Sequence[str], command: Callable[[
     if {"-h", "--help"} & set(arguments):
         print(help_text)
         return 0
-    try:
-        command(arguments)
-    except KeyboardInterrupt:
-        print(f"\n{name}: stopped; every file is whole, as it was before or new", file=sys.stderr)
-        return _INTERRUPTED
-    except (ValueError, StoreError, HydraException, OmegaConfBaseException, OSError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return _USAGE
-    return 0
+    return exit_code(
+        lambda: command(arguments),
+        name,
+        stopped="every file is whole, as it was before or new",
+        usage=(ValueError, StoreError, OSError),
+        explain=lambda error: " ".join(str(error).split()),
+    )

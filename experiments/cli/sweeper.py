@@ -20,7 +20,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from experiments.engine.checks import ConfigError
-from experiments.engine.study import run_study
+from experiments.engine.config import is_list
 from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
@@ -44,7 +44,7 @@ def _alternatives(override: Override, task: Task) -> list[str]:
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
     values = _values(override)
-    if name in task.list_keys:
+    if is_list(name):
         return [f"{key}=[{','.join(values)}]"]
     if name in ONE_PER_STUDY | task.one_per_study:
         raise ConfigError(f"{name}: expected one value for all jobs, got {', '.join(values)}")
@@ -94,6 +94,8 @@ class StudySweeper(Sweeper):
         self.entry, self.arguments = task_function.entry, task_function.arguments  # main.py puts them there
 
     def sweep(self, arguments: list[str]) -> None:
+        from experiments.engine.study import run_study  # what trains takes a second to import
+
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*as_arguments(self.params), *arguments])
         run_study(

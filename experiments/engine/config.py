@@ -1,56 +1,152 @@
-"""The keys that every study has, and the axes of a grid. A task adds its own keys to these.
+"""The keys that every study has, and how a composed configuration is read by the keys that are declared.
 
 A configuration describes one job: its static choices (one compiled program) and the axes of its grid. Their product is
-the list of the job's runs, the last axis varying fastest.
+the list of the job's runs, the last axis varying fastest. A key goes by its dotted name, as on a command line; a list
+is the value of one job where the key is an axis (`grid.`).
 """
 
 import itertools
+import re
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from omegaconf import MISSING
-
-from experiments.engine.checks import expect, is_number, is_seed
+from experiments.engine.checks import expect
+from ncfjax.keys import COUNT, FLAG, POSITIVE, REQUIRED, SEED, TEXT, Key, one_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 # conf/ lies beside experiments/ in a checkout, and inside it where the package was installed from a wheel.
 CONF = next((path for path in (_ROOT / "conf", _ROOT.parent / "conf") if path.is_dir()), _ROOT.parent / "conf")
 
-SPLITS = ("test", "holdout")
-PHASES = ("run", "tune", "final")
+AXIS = "grid."  # how the name of an axis begins
 
 
-class Axis(NamedTuple):
-    """One axis of a grid: a key of `grid`, a number or a list of numbers."""
-
-    name: str
-    is_valid: Callable[[Any], bool]  # one of its values
-    expected: str  # what its values are, in words
-    kind: type = float
+def is_list(name: str) -> bool:
+    """Whether a list of values is the value of one job."""
+    return name.startswith(AXIS) or name == "final_seeds"
 
 
-def positive(name: str) -> Axis:
-    return Axis(name, lambda value: is_number(value, above=0), "numbers > 0")
+# Of every study. None of these keys makes a run another run.
+COMMON: dict[str, Key] = {
+    "study.name": Key(
+        str,
+        lambda name: re.fullmatch(r"\w[\w.+-]*", name) is not None,
+        "the name of a folder: letters, digits, . _ + -",
+    ),
+    "eval_every": COUNT,
+    "data_dir": TEXT._replace(default=None),
+    "results_dir": TEXT,
+    "memory_gb": POSITIVE._replace(expected="a number > 0, or null", default=None),
+    "dry_run": FLAG,
+}
 
 
-def non_negative(name: str) -> Axis:
-    return Axis(name, lambda value: is_number(value, least=0), "numbers >= 0")
+def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
+    """Of a study whose grid can compete on a holdout by one of some metrics."""
+    return {
+        "split": one_of("test", "holdout"),
+        "phase": one_of("run", "tune", "final", default="run"),  # set by tune=true, not by hand
+        "tune": FLAG,
+        "tune_by": one_of(*tune_by),
+        "final_seeds": SEED,
+    }
 
 
-def counts(name: str) -> Axis:
-    return Axis(name, lambda value: type(value) is int and value >= 1, "integers >= 1", int)
+class Choice(NamedTuple):
+    """A key whose value decides which others there are."""
+
+    key: str
+    options: Mapping[str, Mapping[str, Key]]  # its values -> the keys of each, by their dotted names
+    is_optional: bool = False  # null: none of the keys is set
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        """All of them, and its own."""
+        union = {name: key for keys in self.options.values() for name, key in keys.items()}
+        return {self.key: one_of(*self.options)} | union
+
+    def read(self, values: dict[str, Any]) -> None:
+        """Puts the values of its keys into their types.
+
+        Raises:
+            ValueError: a value that cannot be; a key that is missing, or that only another choice has.
+        """
+        chosen = values[self.key]
+        if chosen is None and self.is_optional:
+            return
+        one_of(*self.options).read(self.key, chosen)
+        what, own = self.key.removesuffix(".name"), self.options[chosen]
+        for name in self.keys:
+            value = values[name]
+            if name in own:
+                is_there = value is not None or own[name].default is not REQUIRED
+                expect(name, is_there, f"{own[name].expected}, as {what}={chosen}", value)
+                values[name] = read_key(own[name], name, value)
+            elif name != self.key:
+                owners = [option for option, keys in self.options.items() if name in keys]
+                is_set = value is not None and value is not False
+                expect(name, not is_set, f"nothing, as only {what}={' or '.join(owners)} has it", value)
 
 
-SEED = Axis("seed", is_seed, "integers from 0 to 2147483647", int)
+def part(name: str, options: Mapping[str, Mapping[str, Key]]) -> Choice:
+    """A choice among the files of conf/NAME/, whose keys lie below it."""
+    below = {option: {f"{name}.{key}": value for key, value in keys.items()} for option, keys in options.items()}
+    return Choice(f"{name}.name", below)
 
 
-def grid_schema(axes: Sequence[Axis]) -> type:
-    """The typed keys of `grid`. An axis that is null is not there: some methods do not have it."""
-    return make_dataclass("GridConfig", [(axis.name, Any, field(default=None)) for axis in axes])
+def read_key(key: Key, name: str, value: Any) -> Any:
+    """The value of a key in its type; of an axis a list, even if it is a single number.
+
+    Raises:
+        ValueError: a value out of range, an axis without one, or one that has a value twice.
+    """
+    if not is_list(name):
+        return key.read(name, value)
+    given = value if isinstance(value, list) else [value]
+    expect(name, bool(given) or not name.startswith(AXIS), f"at least one of: {key.expected}", given)
+    values = [key.read(name, one) for one in given]
+    expect(name, len(set(values)) == len(values), "each value once", given)
+    return values
+
+
+# ---- a configuration as a tree and by dotted names
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """{"a.b": 1} as {"a": {"b": 1}}."""
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *parts, last = name.split(".")
+        node = tree
+        for key in parts:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree
+
+
+def dotted(tree: Mapping[str, Any] | SimpleNamespace, prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}."""
+    values: dict[str, Any] = {}
+    for name, child in (vars(tree) if isinstance(tree, SimpleNamespace) else tree).items():
+        is_part = isinstance(child, Mapping | SimpleNamespace)
+        values |= dotted(child, f"{prefix}{name}.") if is_part else {prefix + name: child}
+    return values
+
+
+def as_config(tree: Mapping[str, Any]) -> SimpleNamespace:
+    """{"a": {"b": 1}} with attributes: config.a.b."""
+    return SimpleNamespace(**{name: as_config(x) if isinstance(x, Mapping) else x for name, x in tree.items()})
+
+
+def set_keys(config: SimpleNamespace) -> dict[str, Any]:
+    """The keys that are set. One that is null or false is left out, so that a later one does not rename old runs."""
+    return nested({name: x for name, x in dotted(config).items() if x is not None and x is not False})
+
+
+# ---- the members of a grid
 
 
 @cache
@@ -59,71 +155,7 @@ def point_type(names: tuple[str, ...]) -> type:
     return namedtuple("Point", names, defaults=[None] * len(names))
 
 
-@dataclass
-class StudyConfig:
-    name: str = MISSING  # the folder under results_dir
-
-
-@dataclass
-class CommonConfig:
-    """Of every study. None of these keys makes a run another run."""
-
-    study: StudyConfig = field(default_factory=StudyConfig)
-    eval_every: int = MISSING
-    data_dir: str | None = None
-    results_dir: str = MISSING
-    memory_gb: float | None = None
-    dry_run: bool = False
-
-
-@dataclass
-class TunableConfig(CommonConfig):
-    """Of a study whose grid can compete on a holdout."""
-
-    split: str = MISSING
-    phase: str = "run"  # set by tune=true, not by hand
-    tune: bool = False
-    tune_by: str = MISSING
-    final_seeds: Any = field(default_factory=list)  # a number or a list of numbers
-
-
-def study_schema(keys: type, axes: Sequence[Axis], *, tunable: bool) -> type:
-    """The typed keys of a kind of run: its own, then its grid, then those that every study has."""
-    common = TunableConfig if tunable else CommonConfig
-    grid = field(default_factory=grid_schema(axes))
-    return make_dataclass("Config", [("grid", Any, grid)], bases=(common, keys))
-
-
-def keys_of(config: Any) -> list[str]:
-    """The dotted names of all that a typed configuration holds, in order."""
-
-    def walk(node: dict[str, Any], prefix: str) -> Iterable[str]:
-        for name, child in node.items():
-            yield from walk(child, f"{prefix}{name}.") if isinstance(child, dict) else [prefix + name]
-
-    return list(walk(asdict(config), ""))
-
-
-def set_keys(config: Any) -> dict[str, Any]:
-    """The keys that are set. One that is null or false is left out, so that a later one does not rename old runs."""
-    return {key: value for key, value in asdict(config).items() if value is not None and value is not False}
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def check_axis(axis: Axis, key: str, values: list[Any]) -> None:
-    """Raises ConfigError for an empty list, a value out of range, or one that is there twice."""
-    expect(key, bool(values), f"at least one of: {axis.expected}", values)
-    for value in values:
-        expect(key, axis.is_valid(value), axis.expected, value)
-        expect(key, values.count(value) == 1, "each value once", values)
-
-
-def points(axes: Sequence[Axis], grid: Any) -> list[Any]:
-    """The members of a grid that has some of its axes, the last one varying fastest."""
-    point = point_type(tuple(axis.name for axis in fields(grid)))
-    values = [[axis.kind(value) for value in getattr(grid, axis.name)] for axis in axes]
-    names = [axis.name for axis in axes]
-    return [point(**dict(zip(names, row, strict=True))) for row in itertools.product(*values)]
+def points(grid: SimpleNamespace) -> list[Any]:
+    """The members of a grid, the last axis varying fastest."""
+    point = point_type(tuple(vars(grid)))
+    return [point(*row) for row in itertools.product(*(values or [None] for values in vars(grid).values()))]

@@ -7,24 +7,16 @@ The seconds are those of a `Trial`, which the first job of each kind makes on th
 
 from collections.abc import Hashable, Sequence
 
-import jax
-
-from experiments.engine import device
-from experiments.engine.jobs import Job, blocks_of, num_runs
+from experiments.engine.jobs import Job, blocks_of, check_runnable, num_runs
 from experiments.engine.progress import duration, log, pluralize
-from experiments.engine.task import Task, Trial
-from ncfjax.training.blocks import Block, MemoryEstimate
+from experiments.engine.task import Task
+from experiments.engine.work import Trial
+from ncfjax.training.blocks import memory_bytes
 
 
 def job_seconds(block_sizes: Sequence[int], work_of_a_run: float, trial: Trial) -> float:
     """Of blocks that are run one after the other; those of one size share their programs."""
     return len(set(block_sizes)) * trial.compiling + sum(block_sizes) * work_of_a_run * trial.per_work
-
-
-def memory_bytes(memory: MemoryEstimate, block: Block) -> int:
-    """That a block needs, over all devices."""
-    num_devices = min(len(block.groups), jax.device_count())
-    return memory.fixed * num_devices + memory.each * len(block.groups) * block.width
 
 
 def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
@@ -33,12 +25,11 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
     Raises:
         ConfigError: what would stop the study before it begins.
     """
-    device.prepare()
+    todo = {number: job for number, job in enumerate(jobs, start=1) if job.pending(done)}
+    check_runnable(task, list(todo.values()), done)
     trials: dict[Hashable, Trial] = {}
     total, num_shapes, not_counted = 0.0, 0, set()
-    for number, job in enumerate(jobs, start=1):
-        if not job.pending(done):
-            continue
+    for number, job in todo.items():
         work = task.opened(job.config)
         blocks = blocks_of(task, work, job.config, done)
         if work.kind() not in trials:

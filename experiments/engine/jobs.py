@@ -7,11 +7,11 @@ from typing import Any
 from experiments.engine import device
 from experiments.engine.checks import ConfigError
 from experiments.engine.progress import log, pluralize, progress
-from experiments.engine.task import Task, Work
+from experiments.engine.task import Compose, Task
+from experiments.engine.work import Work
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups
 
-Compose = Callable[[list[str]], Any]  # the checked configuration of one job, from its overrides
 Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
 
 

@@ -73,9 +73,11 @@ class Progress:
         now = time.perf_counter()
         # A block that was partly done before is trained whole, which `total` does not count.
         self.done = min(self.done + amount, self.total)
-        self.seconds, self._resumed = self.seconds + now - self._resumed, now
-        left = self.seconds * (self.total - self.done) / self.done
-        text = f"{duration(now - self._started)} gone, about {duration(left)} left, {what}"
+        if amount:  # what is under way beside the work is no part of its pace
+            self.seconds += now - self._resumed
+        self._resumed = now
+        left = f", about {duration(self.seconds * (self.total - self.done) / self.done)} left" if self.done else ""
+        text = f"{duration(now - self._started)} gone{left}, {what}"
         self._draw(text) if self._has_bar else self._write_line(text)
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from experiments.engine import device
 from experiments.engine.jobs import blocks_of, num_runs
 from experiments.engine.progress import progress
-from experiments.engine.task import Result, Task
+from experiments.engine.task import Task
+from experiments.engine.work import Result
 from ncfjax.store import Store
 
 
@@ -21,14 +22,14 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     shared = {"study": config.study.name, "device": device.name(), **provenance}
     if task.tune_by:
         shared["phase"] = config.phase
-    for result in work.references(done):
-        _append(store, shared, result, _now())
+    for run_id, result in work.references(done):
+        _append(store, run_id, shared, result, _now())
     blocks = blocks_of(task, work, config, done)
     with progress(work.each * num_runs(blocks), f"{task.label(config)}: ") as bar:
         for block in blocks:
             started_at = _now()
-            for result in work.run(block, bar):
-                _append(store, shared, result, started_at)
+            for point, result in work.run(block, bar):
+                _append(store, task.id_of(config, point), shared | task.cells(config, point), result, started_at)
     return num_runs(blocks)
 
 
@@ -36,7 +37,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _append(store: Store, shared: Mapping[str, Any], result: Result, started_at: str) -> None:
-    row = dict.fromkeys(store.columns) | shared | {"started_at": started_at} | dict(result.cells)
-    row |= {"run_id": result.run_id, "status": result.status}
+def _append(store: Store, run_id: str, cells: Mapping[str, Any], result: Result, started_at: str) -> None:
+    row = dict.fromkeys(store.columns) | dict(cells) | {"started_at": started_at} | dict(result.cells)
+    row |= {"run_id": run_id, "status": result.status}
     store.append(row, list(result.curve), dict(result.arrays))

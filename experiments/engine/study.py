@@ -4,20 +4,18 @@ Everything that can be refused is refused before the first job is launched: ever
 the memory, the folder of the results.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
+from experiments.engine.checks import TuningError
 from experiments.engine.closing import closing_table, where_it_is
 from experiments.engine.estimate import estimate
-from experiments.engine.jobs import Compose, Job, Launch, announce, launch_missing, make_job
+from experiments.engine.jobs import Job, Launch, announce, launch_missing, make_job
 from experiments.engine.progress import log
 from experiments.engine.provenance import origin
-from experiments.engine.task import Task
-from experiments.engine.tuning import TuningError, final_jobs, stored_scores, tune_overrides
+from experiments.engine.task import Compose, Draw, Table, Task
+from experiments.engine.tuning import final_jobs, stored_scores, tune_overrides
 from ncfjax.store import Store
-
-Draw = Callable[[Store], Sequence[object]]  # of a study's tables, at its end; returns the files that it wrote
-Table = Callable[[Store, set[str]], str]  # of the runs of a study, by their ids
 
 
 def plan(task: Task, all_overrides: Sequence[list[str]], compose: Compose) -> list[Job]:

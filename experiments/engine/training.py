@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from experiments.engine.progress import Progress
-from experiments.engine.task import Trial, seconds_of
+from experiments.engine.work import Trial, seconds_of
 from ncfjax.training.blocks import Block, State
 from ncfjax.training.program import Problem, Program
 

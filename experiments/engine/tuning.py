@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from experiments.engine.jobs import Compose, Job, make_job
+from experiments.engine.checks import TuningError
+from experiments.engine.jobs import Job, make_job
 from experiments.engine.progress import log
-from experiments.engine.task import Task
+from experiments.engine.task import Compose, Task
 from ncfjax.store import Store
-
-
-class TuningError(Exception):
-    """No candidate can win."""
 
 
 class Candidate(NamedTuple):
@@ -100,8 +97,8 @@ def tune_overrides(overrides: Sequence[str]) -> list[str]:
 
 def final_overrides(task: Task, winner: Winner) -> list[str]:
     """The winner's job on all training data, with the final seeds where it has a seed, scored on test."""
-    job, axes = winner.candidate.job, task.axes_of(winner.candidate.job.config)
-    values = {axis.name: [getattr(winner.candidate.point, axis.name)] for axis in axes}
+    job = winner.candidate.job
+    values = {axis: [value] for axis, value in winner.candidate.point._asdict().items() if value is not None}
     if "seed" in values:
         values["seed"] = list(job.config.final_seeds)
     chosen = [f"grid.{name}={value}" for name, value in values.items()]

@@ -9,21 +9,23 @@ import pandas as pd
 
 from experiments.analysis.corrected import CORRECTIONS, Corrected, errors
 from experiments.analysis.distillation import DistilledCell
+from experiments.analysis.equal_budget import BASE, EqualBudget
 from experiments.analysis.figure3 import GapCell
 from experiments.analysis.lines import ON_TEST, completed, lines, runs_on_test
 from experiments.analysis.methods import Method, with_rows
-from experiments.analysis.metrics import COLUMNS, SAMPLED
 from experiments.analysis.ncf_protocol import Reproduction
-from experiments.analysis.orders import Order, by_metric, inversions, kendall
-from experiments.analysis.pairwise import BASE, NO_DIFFERENCE, EqualBudget
-from experiments.analysis.published import FIGURE2, FIGURE3_LINES
-from experiments.analysis.scaling_law import NAMES, Law
+from experiments.analysis.orders import Order, by_metric
+from experiments.analysis.pairwise import NO_DIFFERENCE
+from experiments.analysis.published import figure3, published_value
+from experiments.analysis.scaling_law import FittedLaw
 from experiments.analysis.weak_evaluation import Move
 from experiments.figures.distillation import lost_text
 from experiments.figures.equal_budget import budget_text
 from experiments.figures.evaluation import moved_text
-from experiments.figures.markdown import interval_text, mean_text, signed
-from experiments.figures.orders import change, difference_text
+from experiments.figures.markdown import difference_text, mean_text, signed
+from experiments.figures.orders import change
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED
+from ncfjax.evaluation.scaling_law import NAMES
 
 HIT_RATIO, NDCG, _, FULL_NDCG = COLUMNS
 
@@ -49,8 +51,7 @@ def equal_budget(study: EqualBudget) -> str:
     verdict = verdicts.get((num_dot > 0, num_learned > 0), "It depends on the size and the metric.")
     by_difference = sorted((t for t in tests if t.column == NDCG), key=lambda test: test.comparison.difference)
     low, high = (
-        f"{signed(c.difference)} ({interval_text(c.low, c.high)}; {ours.name} d={ours.embedding_dim})"
-        for ours, _, c, _ in (by_difference[0], by_difference[-1])
+        f"{difference_text(test.comparison)[:-1]}; {test.ours.label})" for test in (by_difference[0], by_difference[-1])
     )
     budgets = " or ".join(sorted({budget_text(tuned) for tuned in study.models}))
     return (
@@ -62,7 +63,7 @@ def equal_budget(study: EqualBudget) -> str:
 
 def figure2(runs: pd.DataFrame) -> str:
     """Our best MF and learned similarity, and how far each lies from what was published."""
-    sides, published = {"MF": [], "learned similarities": []}, FIGURE2["ml-1m"]
+    sides = {"MF": [], "learned similarities": []}
     for line in lines(completed(runs_on_test(runs[runs["dataset"] == "ml-1m"]))):
         if ON_TEST not in line.details:
             side = sides["MF" if line.name == "MF" else "learned similarities"]
@@ -72,7 +73,7 @@ def figure2(runs: pd.DataFrame) -> str:
     is_apart = mf.mean - mf.half_width > learned.mean + learned.half_width
     differences = []
     for side, points in sides.items():
-        known = [(published.get(name, {}).get(NDCG, {}).get(dim), point.mean) for point, _, name, dim in points]
+        known = [(published_value(name, "ml-1m", NDCG, dim), point.mean) for point, _, name, dim in points]
         if off := [ours - value for value, ours in known if value is not None]:
             differences.append(f"{side} {signed(min(off))} to {signed(max(off))} in {len(off)} points")
     ours, theirs = (f"{name} has {mean_text(point)}" for point, name, *_ in best)
@@ -84,14 +85,17 @@ def figure2(runs: pd.DataFrame) -> str:
 
 
 def sampled_order(orders: Mapping[str, Order]) -> str:
-    turned = [inversion for both in by_metric(orders).values() for inversion in inversions(*both)]
+    turned = [inversion for both in by_metric(orders).values() for inversion in both.inversions]
     sure = [inversion for inversion in turned if inversion.is_sure]
     texts = ["Yes." if sure else "Perhaps." if turned else "Not of these methods."]
     for name, both in by_metric(orders).items():
-        what = change(*both)
-        texts.append(f"By {name}, {what[0].lower()}{what[1:]} Kendall's tau is {kendall(*both):.3f}.")
+        what = change(both)
+        texts.append(f"By {name}, {what[0].lower()}{what[1:]} Kendall's tau is {both.kendall:.3f}.")
     for sampled, full in sure[:1]:
-        ahead = [f"{pair.better} is ahead of {pair.other} by {difference_text(pair)}" for pair in (full, sampled)]
+        ahead = [
+            f"{pair.ours.name} is ahead of {pair.other.name} by {difference_text(pair.comparison)}"
+            for pair in (full, sampled)
+        ]
         texts.append(f"For example, {ahead[0]} in the full catalogue; {ahead[1]} when sampled.")
     return " ".join(texts)
 
@@ -130,7 +134,8 @@ def learned_dot_product(cells: Sequence[GapCell]) -> str:
         sorted((c for c in cells if bool(c.setup) == varied and c.fresh.n), key=lambda cell: cell.fresh.mean)
         for varied in (False, True)
     )
-    level, first = max(FIGURE3_LINES), _some(study, "completed runs of the study's setup")[0]
+    levels, first = figure3().levels, _some(study, "completed runs of the study's setup")[0]
+    level = max(levels)
     above = sum(cell.fresh.mean > level for cell in study)
     low, high = (
         f"{mean_text(c.fresh)} (m={c.width_multiplier}, d={c.embedding_dim}, {c.num_users:,} users)"
@@ -139,7 +144,7 @@ def learned_dot_product(cells: Sequence[GapCell]) -> str:
     parts = [
         f"{'Not at these sizes' if above == len(study) else 'At some sizes'}: its RMSE on fresh vectors stays above "
         f"the dot product's by {low} to {high}; {above} of {len(study)} sizes are more than {level:g} behind, which "
-        f"the study calls {FIGURE3_LINES[level]}."
+        f"the study calls {levels[level]}."
     ]
     if off := [abs(cell.fresh.mean - cell.paper) for cell in study if cell.paper is not None]:
         parts.append(f"Of {len(off)} sizes in the paper's figure, ours differ by {max(off):.4f} at most.")
@@ -148,7 +153,8 @@ def learned_dot_product(cells: Sequence[GapCell]) -> str:
     return " ".join(parts)
 
 
-def scaling_law(law: Law) -> str:
+def scaling_law(fitted: FittedLaw) -> str:
+    law = fitted.law
     numbers = zip(NAMES, law.values, law.low, law.high, strict=True)
     a, alpha, b, beta = (f"{name} = {value:.3f} [{low:.3f}, {high:.3f}]" for name, value, low, high in numbers)
     return (
@@ -158,7 +164,7 @@ def scaling_law(law: Law) -> str:
 
 
 def distillation(cells: Sequence[DistilledCell]) -> str:
-    run = _some([cell for cell in cells if len(cell.rows)], "completed runs")
+    run = _some([cell for cell in cells if len(cell)], "completed runs")
     run = sorted(run, key=lambda cell: cell.lost[HIT_RATIO].difference)
     low, high = (
         f"{lost_text(c, HIT_RATIO)} (d={c.embedding_dim}, layers {c.layers}, {c.pairs_per_user} pairs per user)"

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.distillation import DistilledCell
-from experiments.analysis.metrics import SAMPLED
 from experiments.figures import panels
 from experiments.figures.markdown import mean_text, table
+from ncfjax.evaluation.columns import SAMPLED
 
 HEAD = (
     "| dataset | embedding_dim | layers | setup | pairs_per_user | seeds | RMSE | dot HR@10 | ours | difference "
@@ -26,8 +26,8 @@ def distilled_table(cells: Sequence[DistilledCell]) -> str:
 
 
 def _cells(cell: DistilledCell) -> list[object]:
-    first = [cell.dataset, cell.embedding_dim, cell.layers, cell.setup, cell.pairs_per_user, len(cell.rows)]
-    if cell.rows.empty:
+    first = [cell.dataset, cell.embedding_dim, cell.layers, cell.setup, cell.pairs_per_user, len(cell)]
+    if not len(cell):
         return [*first, *[None] * 8, cell.diverged]
     numbers = [mean_text(cell.mean("rmse_test"))]
     for column in SAMPLED:
@@ -72,7 +72,7 @@ def draw(cells: Sequence[DistilledCell]) -> Figure:
     Raises:
         ValueError: no completed run.
     """
-    drawn = [cell for cell in cells if len(cell.rows)]
+    drawn = [cell for cell in cells if len(cell)]
     if not drawn:
         raise ValueError(f"expected completed runs, got {len(cells)} cells of diverged ones")
     lines, pairs, figure = _lines(drawn), sorted({cell.pairs_per_user for cell in drawn}), panels.new_figure()
@@ -83,7 +83,5 @@ def draw(cells: Sequence[DistilledCell]) -> Figure:
     figure.axes[0].set_ylim(bottom=0)
     _draw_teachers(figure.axes[1], drawn, "hit_ratio@10")
     datasets = ", ".join(sorted({panels.dataset_title(cell.dataset) for cell in cells}))
-    seeds = panels.seeds_title([len(cell.rows) for cell in drawn])
-    panels.add_title(figure, f"MLPs that learned a dot model's scores on {datasets}: {seeds}")
-    panels.add_legend(figure, list(lines))
-    return figure
+    seeds = panels.seeds_title([len(cell) for cell in drawn])
+    return panels.complete(figure, f"MLPs that learned a dot model's scores on {datasets}: {seeds}", list(lines))

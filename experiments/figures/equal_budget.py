@@ -1,7 +1,7 @@
 """Which similarity wins at which size, all tuned under one budget? Tables and a figure of such a study.
 
-What is compared, and when someone wins, says analysis/pairwise.py. What was tried on the holdout is counted, diverged
-runs too, so that a reader sees whether the budget was equal.
+What is compared, and when someone wins, says analysis/equal_budget.py. What was tried on the holdout is counted,
+diverged runs too, so that a reader sees whether the budget was equal.
 """
 
 from collections.abc import Sequence
@@ -11,25 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.lines import model_name
-from experiments.analysis.metrics import COLUMNS, seed_mean
-from experiments.analysis.pairwise import (
-    BASE,
-    FREE_WEIGHTS,
-    LEVEL,
-    NO_DIFFERENCE,
-    EqualBudget,
-    PairwiseTest,
-    TunedModel,
-    winner,
-)
+from experiments.analysis.equal_budget import BASE, FREE_WEIGHTS, EqualBudget, TunedModel, tuned_settings, winner
+from experiments.analysis.lines import model_name, setting_text
+from experiments.analysis.pairwise import LEVEL, NO_DIFFERENCE, PairwiseTest
 from experiments.figures import panels
-from experiments.figures.markdown import interval_text, mean_text, p_text, signed, table
+from experiments.figures.markdown import comparison_cells, mean_text, p_text, table
+from ncfjax.evaluation.columns import COLUMNS
 
-QUALITY = (
-    "| embedding_dim | model | seeds | HR@10 | NDCG@10 | full HR@10 | full NDCG@10 | learning_rate | regularization "
-    "| num_epochs | tried on the holdout |"
-)
 PAIRED = (
     "| embedding_dim | model | protocol | metric | difference to dot | 95 % interval | effect size | users won | lost "
     "| p, corrected | winner |"
@@ -52,15 +40,21 @@ def tables(study: EqualBudget) -> str:
 
 def quality_table(models: Sequence[TunedModel]) -> str:
     """Per size and model: metrics on test, what the holdout chose, and out of how much."""
-    return table(QUALITY, map(_quality, models))
+    settings = tuned_settings(models)
+    return table(quality_head(settings), [_quality(tuned, settings) for tuned in models])
 
 
-def _quality(tuned: TunedModel) -> list[object]:
-    seeds = str(len(tuned.rows)) + f" ({tuned.num_diverged} diverged)" * (tuned.num_diverged > 0)
-    cells = [None] * (len(COLUMNS) + 3)
+def quality_head(settings: Sequence[str]) -> str:
+    names = [column.label for column in COLUMNS.values()] + list(settings)
+    return f"| embedding_dim | model | seeds | {' | '.join(names)} | tried on the holdout |"
+
+
+def _quality(tuned: TunedModel, settings: Sequence[str]) -> list[object]:
+    seeds = str(len(tuned)) + f" ({tuned.num_diverged} diverged)" * (tuned.num_diverged > 0)
+    cells = [None] * (len(COLUMNS) + len(settings))
     for row in tuned.rows.head(1).to_dict("records"):
-        chosen = [f"{row['learning_rate']:g}", f"{row['regularization']:g}", row["num_epochs"]]
-        cells = [mean_text(seed_mean(tuned.rows[column])) for column in COLUMNS] + chosen
+        chosen = [None if pd.isna(row[name]) else setting_text(row[name]) for name in settings]
+        cells = [mean_text(tuned.mean(column)) for column in COLUMNS] + chosen
     return [tuned.embedding_dim, tuned.name, seeds, *cells, budget_text(tuned)]
 
 
@@ -89,16 +83,15 @@ def paired_table(study: EqualBudget) -> str:
     """The tests by size and model; a model that has none says why."""
     rows = [(test.ours.order, _paired(test)) for test in study.tests]
     for tuned in study.untested:
-        why = f"no {BASE} of this size" if len(tuned.rows) else "no completed run"
+        why = f"no {BASE} of this size" if len(tuned) else "no completed run"
         rows.append((tuned.order, [tuned.embedding_dim, tuned.name, *[None] * (PAIRED.count("|") - 4), why]))
     return table(PAIRED, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
 
 
 def _paired(test: PairwiseTest) -> list[object]:
-    column, result = COLUMNS[test.column], test.comparison
-    cells = [test.ours.embedding_dim, test.ours.name, column.protocol, column.name, signed(result.difference)]
-    cells += [interval_text(result.low, result.high), signed(result.effect_size, 3)]
-    return [*cells, result.wins, result.losses, p_text(test.p_value), test.winner]
+    column, tests = COLUMNS[test.column], [p_text(test.p_value), test.winner]
+    names = [test.ours.embedding_dim, test.ours.name, column.protocol, column.name]
+    return [*names, *comparison_cells(test.comparison), *tests]
 
 
 def winners_table(study: EqualBudget) -> str:
@@ -116,21 +109,17 @@ def draw(study: EqualBudget) -> Figure:
     """Four panels of the differences to the dot product of the same size, one colour per model."""
     dims = sorted({test.ours.embedding_dim for test in study.tests})
     kinds = sorted({test.ours.order[1:] for test in study.tests})  # model, pretrained, free weights
-    figure, labels = panels.new_figure(), []
-    for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
+    (figure, by_column), labels = panels.metric_panels(), []
+    for column, axes in by_column.items():
         tests = [test for test in study.tests if test.column == column]
         for kind, shift in zip(kinds, panels.shifts(len(kinds)), strict=True):
             labels.append(_draw_model(axes, [test for test in tests if test.ours.order[1:] == kind], shift))
         if tests:
             axes.axhline(0.0, color="black", lw=1.2, label="dot product of the same size", zorder=2)
-        panels.finish(axes, shown.title, dims)
-    for axes in figure.axes[2:]:
-        axes.set_xlabel("embedding_dim")
+        panels.finish(axes, COLUMNS[column].title, dims)
     name = panels.dataset_title(study.models[0].dataset)
-    panels.add_title(figure, f"{name}: learned similarity less dot product of the same size, equally tuned")
-    panels.add_legend(figure, labels)
-    panels.add_note(figure, "\n".join([_note(study), *_row_notes(study.models)]))
-    return figure
+    title = f"{name}: learned similarity less dot product of the same size, equally tuned"
+    return panels.complete(figure, title, labels, "\n".join([_note(study), *_row_notes(study.models)]))
 
 
 def _draw_model(axes: Axes, tests: Sequence[PairwiseTest], shift: float) -> str:
@@ -152,6 +141,6 @@ def _note(study: EqualBudget) -> str:
     if study.tests:
         notes.append(f"95 % interval over users and seeds; an open marker: it holds 0, or the corrected p >= {LEVEL}.")
     if study.untested:
-        names = ", ".join(f"{tuned.name} d={tuned.embedding_dim}" for tuned in study.untested)
+        names = ", ".join(tuned.label for tuned in study.untested)
         notes.append(f"Not drawn, without a dot product of the same size or a completed run: {names}.")
     return "\n".join(notes)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from experiments.analysis.corrected import CORRECTIONS, UNSTABLE, Corrected, errors
 from experiments.analysis.cut_offs import NAMES, CutOffs
-from experiments.analysis.metrics import SAMPLED
 from experiments.analysis.weak_evaluation import FULL, Move
 from experiments.figures.markdown import mean_text, signed, table
+from ncfjax.evaluation.columns import SAMPLED
 
 _PROTOCOLS = {"sampled": "sampled", "full": "full catalogue"}
 ERRORS = "| full | correction | error, root mean square | mean | standard error over users | Kendall's tau |"

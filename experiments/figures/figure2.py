@@ -17,11 +17,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.lines import REFERENCES, Line, completed, lines, runs_on_test
-from experiments.analysis.metrics import COLUMNS, SAMPLED, seed_mean
-from experiments.analysis.published import DIGITS, FIGURE2
+from experiments.analysis.lines import REFERENCES, Line, completed, kinds_text, lines, runs_on_test
+from experiments.analysis.published import figure2, published_value
 from experiments.figures import panels
-from experiments.figures.markdown import mean_text, range_text, signed, table
+from experiments.figures.markdown import published_cells, range_text, table
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED
+from ncfjax.evaluation.intervals import seed_mean
 
 HEAD = (
     "| model | objective | embedding_dim | seeds | HR@10 paper | ours | difference | NDCG@10 paper | ours | difference "
@@ -40,18 +41,16 @@ _PAPER = {
 def comparison(runs: pd.DataFrame, dataset: str = "ml-1m") -> str:
     """The completed test runs of every model on `dataset` beside the published points; "" where there are none."""
     drawn = lines(completed(runs_on_test(runs[runs["dataset"] == dataset])))
-    published = FIGURE2.get(dataset, {})
-    rows = [_cells(line, dim, published.get(line.name, {})) for line in drawn for dim, _ in line.points("ndcg@10")]
+    rows = [_cells(line, dim, dataset) for line in drawn for dim, _ in line.points("ndcg@10")]
     return table(HEAD, rows) if rows else ""
 
 
-def _cells(line: Line, dim: int, published: dict[str, dict[int, float]]) -> list[object]:
+def _cells(line: Line, dim: int, dataset: str) -> list[object]:
     points = {column: dict(line.points(column)).get(dim) for column in COLUMNS}
-    cells, digits = [line.name, ", ".join([line.objective, *line.details]), dim], DIGITS.get(line.name, 4)
-    cells.append(points["ndcg@10"].n)
+    digits = figure2()[line.name].digits if line.name in figure2() else 4
+    cells = [line.name, ", ".join([line.objective, *line.details]), dim, points["ndcg@10"].n]
     for column in SAMPLED:
-        value, ours = published.get(column, {}).get(dim), points[column]
-        cells += [value and f"{value:.{digits}f}", mean_text(ours), value and signed(ours.mean - value, digits)]
+        cells += published_cells(published_value(line.name, dataset, column, dim), points[column], digits)
     return cells + [f"{points[column].mean:.4f}" for column in COLUMNS if column not in SAMPLED]
 
 
@@ -63,10 +62,10 @@ def legend_label(line: Line) -> str:
 
 
 def _draw_paper(axes: Axes, dataset: str, column: str) -> None:
-    for method, curves in FIGURE2.get(dataset, {}).items():
-        if column in curves:
-            dims, values = zip(*curves[column].items(), strict=True)
-            axes.plot(dims, values, **{"lw": 1.3, "mfc": "none", "mew": 1.5, "zorder": 2} | _PAPER[method])
+    for name, model in figure2().items():
+        if curve := model.curve(dataset, column):
+            style = {"lw": 1.3, "mfc": "none", "mew": 1.5, "zorder": 2} | _PAPER[name]
+            axes.plot(list(curve), list(curve.values()), **style)
 
 
 def _draw_references(axes: Axes, rows: pd.DataFrame, column: str, is_curve: bool) -> None:
@@ -75,7 +74,7 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, column: str, is_curve: bool
     above, below = [], []
     for model, group in rows.groupby("model"):
         label, linestyle = _REFERENCE_STYLES.get(model, (model, "-."))
-        value = seed_mean(group[column]).mean
+        value = seed_mean(group[column].to_numpy(float)).mean
         if is_curve and max(high, value) - min(low, value) > 2.5 * (high - low):
             (below if value < low else above).append(f"{label} {value:.3f}")
         elif not math.isnan(value):
@@ -90,17 +89,15 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, column: str, is_curve: bool
 
 def _panels(drawn: list[Line], references: pd.DataFrame, dataset: str) -> Figure:
     dims = {int(dim) for line in drawn for dim in line.rows["embedding_dim"]}
-    dims |= {dim for curves in FIGURE2.get(dataset, {}).values() for dim in curves["ndcg@10"]}
-    figure = panels.new_figure()
-    for axes, (column, shown) in zip(figure.subplots(2, 2).flat, COLUMNS.items(), strict=True):
+    dims |= {dim for model in figure2().values() for dim in model.curve(dataset, "ndcg@10")}
+    figure, by_column = panels.metric_panels()
+    for column, axes in by_column.items():
         _draw_paper(axes, dataset, column)
         for number, (line, shift) in enumerate(zip(drawn, panels.shifts(len(drawn)), strict=True)):
             if points := line.points(column):
                 panels.draw_means(axes, points, shift, **panels.line_style(number), capsize=5, label=legend_label(line))
         _draw_references(axes, references, column, is_curve=len(dims) > 1)
-        panels.finish(axes, shown.title, sorted(dims))
-    for axes in figure.axes[2:]:
-        axes.set_xlabel("embedding_dim")
+        panels.finish(axes, COLUMNS[column].title, sorted(dims))
     return figure
 
 
@@ -133,10 +130,8 @@ def draw_dataset(tested: pd.DataFrame) -> Figure:
     candidates = lines(rows[~is_reference])
     drawn = _that_fit(candidates)
     figure = _panels(drawn, rows[is_reference], dataset)
-    panels.add_title(figure, _title(dataset, drawn))
-    panels.add_legend(figure, [legend_label(line) for line in drawn])
-    panels.add_note(figure, _not_drawn(tested, rows[~is_reference], candidates, drawn))
-    return figure
+    note = _not_drawn(tested, rows[~is_reference], candidates, drawn)
+    return panels.complete(figure, _title(dataset, drawn), [legend_label(line) for line in drawn], note)
 
 
 def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -148,6 +143,6 @@ def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tested = runs_on_test(runs)
     datasets = sorted(completed(tested)["dataset"].unique())
     if not datasets:
-        kinds = ", ".join(f"{n} {' '.join(kind)}" for kind, n in runs.groupby(["status", "split"]).size().items())
-        raise ValueError(f"expected completed runs on the test split, got {kinds or 'none'}")
+        got = kinds_text(runs, "status", "split")
+        raise ValueError(f"expected completed runs on the test split, got {got}")
     return {f"-{name}" * (len(datasets) > 1): tested[tested["dataset"] == name] for name in datasets}

@@ -9,11 +9,11 @@ from fractions import Fraction
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.figure3 import DIMS, MULTIPLIERS, GapCell
+from experiments.analysis.figure3 import GapCell
 from experiments.analysis.lines import multiple
-from experiments.analysis.published import FIGURE3, FIGURE3_LINES
+from experiments.analysis.published import figure3
 from experiments.figures import panels
-from experiments.figures.markdown import mean_text, signed, table
+from experiments.figures.markdown import mean_text, published_cells, table
 
 HEAD = (
     "| width_multiplier | embedding_dim | num_users | setup | seeds | fresh gap paper | ours | difference "
@@ -24,11 +24,8 @@ _PARTS = {"fresh": ("fresh", "-"), "test": ("held-out", ":")}
 
 def _cells(cell: GapCell) -> list[object]:
     size = [cell.width_multiplier, cell.embedding_dim, cell.num_users, cell.setup, cell.fresh.n]
-    paper = None if cell.paper is None else f"{cell.paper:.4f}"
-    if not cell.fresh.n:
-        return [*size, paper, None, None, None, cell.diverged or None]
-    difference = paper and signed(cell.fresh.mean - cell.paper)
-    return [*size, paper, mean_text(cell.fresh), difference, mean_text(cell.test), cell.diverged or None]
+    paper, *ours = published_cells(cell.paper, cell.fresh)
+    return [*size, paper, *([*ours, mean_text(cell.test)] if cell.fresh.n else [None] * 3), cell.diverged or None]
 
 
 def gap_table(cells: Sequence[GapCell]) -> str:
@@ -37,11 +34,11 @@ def gap_table(cells: Sequence[GapCell]) -> str:
 
 
 def _draw_paper(axes: Axes, multiplier: int) -> None:
-    for number, dim in enumerate(DIMS):
-        users, gaps = zip(*FIGURE3[multiplier, dim].items(), strict=True)
+    for number, (dim, curve) in enumerate(figure3().gaps[multiplier].items()):
+        users, gaps = zip(*curve.items(), strict=True)
         style = {"color": panels.COLOURS[number], "marker": "x", "ls": "none", "mew": 2, "zorder": 4}
         axes.plot(users, gaps, **style, label=f"paper: d = {dim}, fresh")
-    for level, meaning in FIGURE3_LINES.items():
+    for level, meaning in figure3().levels.items():
         axes.axhline(level, color="#404040", linestyle="-." if level == 0.01 else ":", lw=1, zorder=1,
                      label=f"{level:g} {meaning}")  # fmt: skip
 
@@ -67,23 +64,22 @@ def _layers(multiplier: int) -> str:
 
 def draw(cells: Sequence[GapCell]) -> Figure:
     """The three panels; what is not drawn is said below them."""
-    drawn = [cell for cell in cells if not cell.setup and cell.fresh.n and cell.width_multiplier in MULTIPLIERS]
+    paper, multipliers = figure3(), list(figure3().gaps)
+    drawn = [cell for cell in cells if not cell.setup and cell.fresh.n and cell.width_multiplier in multipliers]
     if not drawn:
         raise ValueError(f"expected completed runs of the study's setup, got {len(cells)} cells of others or diverged")
-    users = sorted({cell.num_users for cell in drawn} | {n for curve in FIGURE3.values() for n in curve})
-    dims = DIMS + sorted({cell.embedding_dim for cell in drawn} - set(DIMS))
+    users = sorted({cell.num_users for cell in drawn} | {users for *_, users in paper.points()})
+    dims = paper.dims + sorted({cell.embedding_dim for cell in drawn} - set(paper.dims))
     figure = panels.new_figure()
-    for axes, multiplier in zip(figure.subplots(1, len(MULTIPLIERS), sharey=True), MULTIPLIERS, strict=True):
+    for axes, multiplier in zip(figure.subplots(1, len(multipliers), sharey=True), multipliers, strict=True):
         _draw_ours(axes, [cell for cell in drawn if cell.width_multiplier == multiplier], dims)
         panels.finish(axes, f"width_multiplier {multiplier}: {_layers(multiplier)}", users, _thousands, has_scale=True)
         _draw_paper(axes, multiplier)
         axes.set_xlabel("num_users")
     figure.axes[0].set_ylabel("RMSE of MLP minus RMSE of dot product")
     figure.axes[0].set_ylim(bottom=0)
-    panels.add_title(
-        figure, f"Learning a dot product with an MLP: {panels.seeds_title([cell.fresh.n for cell in drawn])}"
-    )
-    panels.add_legend(figure, [f"d = {dim}, {name}" for dim in dims for name, _ in _PARTS.values()])
+    title = f"Learning a dot product with an MLP: {panels.seeds_title([cell.fresh.n for cell in drawn])}"
+    labels = [f"d = {dim}, {name}" for dim in dims for name, _ in _PARTS.values()]
     more = len(cells) - len(drawn)
-    panels.add_note(figure, f"Cells not drawn, of other setups or diverged: {more}." if more else "")
-    return figure
+    note = f"Cells not drawn, of other setups or diverged: {more}." if more else ""
+    return panels.complete(figure, title, labels, note)

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.methods import Method
-from experiments.analysis.metrics import COLUMNS, SAMPLED, K
 from experiments.figures import panels
-from experiments.figures.markdown import mean_text, signed, table
+from experiments.figures.markdown import mean_text, published_cells, table
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED, K
 
 HEAD = (
     "| method | HR@10 paper | ours | over users | difference | NDCG@10 paper | ours | over users | difference "
@@ -35,21 +35,22 @@ def headline_table(methods: Sequence[Method]) -> str:
 
 
 def sources_table(methods: Sequence[Method]) -> str:
-    return table(SOURCES, [[m.name, m.choice, m.published and m.published.source, f"`{m.command}`"] for m in methods])
+    rows = [(method.name, method.declared) for method in methods]
+    return table(SOURCES, [[name, r.hyperparameters, r.published.source, f"`{r.command}`"] for name, r in rows])
 
 
 def _cells(method: Method) -> list[object]:
-    published = method.published
-    papers = [published and f"{published.value(column):.{published.digits}f}" for column in SAMPLED]
-    if method.rows.empty:
-        return [method.name, papers[0], "not run yet", None, None, papers[1], *[None] * 6]
-    cells: list[object] = [method.name]
-    for column, paper in zip(SAMPLED, papers, strict=True):
-        mean = method.mean(column)
-        cells += [paper, mean_text(mean), f"± {method.half_width_over_users(column):.4f}"]
-        cells.append(published and signed(mean.mean - published.value(column), published.digits))
+    cells, published = [method.name], method.declared.published
+    for column in SAMPLED:
+        paper, ours, difference = published_cells(published.values.get(column), method.mean(column), published.digits)
+        if len(method):
+            cells += [paper, ours, f"± {method.half_width_over_users(column):.4f}", difference]
+        else:
+            cells += [paper, "not run yet" if column == SAMPLED[0] else None, None, None]
+    if not len(method):
+        return [*cells, None, None, None]
     full = [mean_text(method.mean(column)) for column in COLUMNS if column not in SAMPLED]
-    return [*cells, *full, len(method.rows) if method.rows["seed"].notna().all() else None]
+    return [*cells, *full, len(method) if method.rows["seed"].notna().all() else None]
 
 
 def draw(methods: Sequence[Method]) -> Figure:
@@ -57,7 +58,7 @@ def draw(methods: Sequence[Method]) -> Figure:
 
     Places are by the mean over runs, which stands beside the name.
     """
-    figure, run = panels.new_figure(), [method for method in methods if len(method.rows)]
+    figure, run = panels.new_figure(), [method for method in methods if len(method)]
     pairs = [[name for name, column in COLUMNS.items() if column.name == metric] for metric in (f"HR@{K}", f"NDCG@{K}")]
     for axes, columns in zip(figure.subplots(1, 2), pairs, strict=True):
         _draw_metric(axes, run, columns)

@@ -14,7 +14,7 @@ h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid
 p, li { max-width: 60rem; }
 .wide { overflow-x: auto; margin-bottom: 1rem; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.2rem 0.5rem; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }
+th, td { padding: 0.2rem 0.4rem; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }
 th { border-bottom-width: 2px; vertical-align: bottom; } td.number { white-space: nowrap; }
 tr:hover td { background: #8882; }
 td code { overflow-wrap: anywhere; }
@@ -37,6 +37,7 @@ def to_html(text: str, title: str, read: Callable[[str], bytes]) -> str:
     body = MarkdownIt("commonmark").enable("table").render(text)
     body = re.sub(r"<h(\d)>(.*?)</h\1>", lambda m: f'<h{m[1]} id="{slug(m[2])}">{m[2]}</h{m[1]}>', body)
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    body = re.sub(r"<th>.*?</th>", lambda m: re.sub(r"(?<=[_@])", "<wbr>", m[0]), body)
     body = re.sub(r"<td>(?=[-+±\d][^<]{0,17}</td>)", '<td class="number">', body)
     body = re.sub(r'<p><img src="([^"]+)"(.*?)></p>', lambda m: _inline(read(_drawing(m[1])), m[2]), body)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from experiments.analysis.metrics import SeedMean
+from ncfjax.evaluation.intervals import SeedMean
+from ncfjax.evaluation.significance import Comparison
 
 
 def table(head: str, rows: Iterable[Sequence[object]]) -> str:
@@ -25,6 +26,24 @@ def signed(value: float, digits: int = 4) -> str:
 
 def interval_text(low: float, high: float) -> str:
     return f"{signed(low)} to {signed(high)}"
+
+
+def difference_text(comparison: Comparison) -> str:
+    """ "+0.0094 (+0.0039 to +0.0149)": with its interval."""
+    return f"{signed(comparison.difference)} ({interval_text(comparison.low, comparison.high)})"
+
+
+def comparison_cells(comparison: Comparison) -> list[object]:
+    """Difference, interval, effect size, users won, users lost."""
+    cells = [signed(comparison.difference), interval_text(comparison.low, comparison.high)]
+    return [*cells, signed(comparison.effect_size, 3), comparison.wins, comparison.losses]
+
+
+def published_cells(value: float | None, ours: SeedMean, digits: int = 4) -> list[str | None]:
+    """What was published, with so many digits, ours, and how far ours lies above it."""
+    if value is None:
+        return [None, mean_text(ours), None]
+    return [f"{value:.{digits}f}", mean_text(ours), signed(ours.mean - value, digits)]
 
 
 def p_text(value: float) -> str:

@@ -1,33 +1,25 @@
 """NCF by its own protocol: the table, and HR@10 and NDCG@10 on test epoch by epoch (analysis/ncf_protocol.py)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.metrics import COLUMNS, SAMPLED, seed_mean
-from experiments.analysis.ncf_protocol import Reproduction, reproductions
-from experiments.analysis.published import DIGITS
+from experiments.analysis.ncf_protocol import Reproduction
+from experiments.analysis.published import figure2
 from experiments.figures import panels
 from experiments.figures.markdown import mean_text, range_text, table
-from ncfjax.store import Store
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED
 
 HEAD = (
     "| model | embedding_dim | layers | learning_rate | metric | published | authors' saved weights | seeds "
     "| ours, epoch chosen on the holdout | epoch | ours, epoch chosen on test | epoch | test selection bias |"
 )
-
-
-class NcfStudy(NamedTuple):
-    reproductions: list[Reproduction]
-    curves: pd.DataFrame
-
-
-def ncf_study(store: Store) -> NcfStudy:
-    """Raises ValueError and StoreError as `reproductions` does."""
-    return NcfStudy(reproductions(store.runs()), store.curves())
+_NOTE = (
+    "Lines: mean over seeds. Large dots: the epoch that the holdout chose. Stars: each seed's best epoch on test.\n"
+    "Dotted: published, at the best epoch on test."
+)
 
 
 def protocol_table(ours: Sequence[Reproduction]) -> str:
@@ -38,37 +30,29 @@ def protocol_table(ours: Sequence[Reproduction]) -> str:
 def _cells(model: Reproduction, column: str) -> list[object]:
     cells = [model.name, model.embedding_dim, model.layers, f"{model.learning_rate:g}", COLUMNS[column].name]
     published, saved = model.published(column), model.saved(column)
-    cells += [published and f"{published:.{DIGITS[model.name]}f}", saved and f"{saved:.4f}"]
+    cells += [published and f"{published:.{figure2()[model.name].digits}f}", saved and f"{saved:.4f}"]
     choices, bias = (model.selected_on_holdout, model.selected_on_test), model.test_selection_bias(column)
-    seeds = range_text([len(rows) for rows in choices if len(rows)] or [0])
+    seeds = range_text([len(runs) for runs in choices if len(runs)] or [0])
     cells.append(seeds + f" ({model.num_diverged} diverged)" * (model.num_diverged > 0))
-    for rows in choices:
-        cells += [mean_text(seed_mean(rows[column])), range_text(list(rows["epoch"]))] if len(rows) else [None, None]
+    for runs in choices:
+        cells += [mean_text(runs.mean(column)), range_text(list(runs.rows["epoch"]))] if len(runs) else [None, None]
     return [*cells, mean_text(bias, "+") if bias.n else None]
 
 
-def draw(study: NcfStudy) -> Figure | None:
+def draw(ours: Sequence[Reproduction]) -> Figure | None:
     """Means over seeds, with the epochs that each choice took; none before a run's epoch is chosen on test."""
-    drawn = [model for model in study.reproductions if len(model.selected_on_test)]
+    drawn = [model for model in ours if len(model.selected_on_test)]
     if not drawn:
         return None
-    figure = panels.new_figure()
+    figure, curves = panels.new_figure(), drawn[0].selected_on_test.store.curves()
     for axes, column in zip(figure.subplots(1, 2), SAMPLED, strict=True):
         for model in drawn:
-            _draw_model(axes, model, study.curves, column)
+            _draw_model(axes, model, curves, column)
         _leave_out_the_rise(axes)
         axes.set_title(COLUMNS[column].title, loc="left")
         axes.set_xlabel("epoch")
-    panels.add_title(
-        figure, f"{panels.dataset_title(drawn[0].dataset)}, NCF's recipe on the test split, epoch by epoch"
-    )
-    panels.add_legend(figure, list(map(_label, drawn)))
-    panels.add_note(
-        figure,
-        "Lines: mean over seeds. Large dots: the epoch that the holdout chose. Stars: each seed's best epoch on test.\n"
-        "Dotted: published, at the best epoch on test.",
-    )
-    return figure
+    title = f"{panels.dataset_title(drawn[0].dataset)}, NCF's protocol on the test split, epoch by epoch"
+    return panels.complete(figure, title, list(map(_label, drawn)), _NOTE)
 
 
 def _leave_out_the_rise(axes: Axes) -> None:
@@ -85,12 +69,12 @@ def _label(model: Reproduction) -> str:
 
 
 def _draw_model(axes: Axes, model: Reproduction, curves: pd.DataFrame, column: str) -> None:
-    runs, colour = model.selected_on_test, panels.similarity_style(model.name)["color"]
+    runs, colour = model.selected_on_test.rows, panels.similarity_style(model.name)["color"]
     points = curves[(curves["metric"] == column) & curves["run_id"].isin(list(runs["run_id"]))]
     means = points.groupby("epoch")["value"].mean()
     axes.plot(means.index.to_numpy(int), means.to_numpy(float), color=colour, label=_label(model), zorder=2)
     axes.plot(runs["epoch"], runs[column], "*", color=colour, ms=14, mec="black", mew=0.8, zorder=3)
-    epochs = [int(epoch) for epoch in model.selected_on_holdout["epoch"].unique() if epoch in means.index]
+    epochs = [int(epoch) for epoch in model.selected_on_holdout.rows["epoch"].unique() if epoch in means.index]
     axes.plot(epochs, means.loc[epochs], "o", color=colour, ms=11, mec="black", mew=0.8, zorder=4)
     if (value := model.published(column)) is not None:
         axes.axhline(value, color=colour, ls=":", zorder=2)

@@ -4,10 +4,10 @@ import itertools
 import math
 from collections.abc import Mapping
 
-from experiments.analysis.metrics import COLUMNS, K
-from experiments.analysis.orders import Order, Pair, by_metric, inversions, kendall
-from experiments.analysis.pairwise import LEVEL
-from experiments.figures.markdown import interval_text, mean_text, p_text, signed, table
+from experiments.analysis.orders import BothProtocols, Order, by_metric
+from experiments.analysis.pairwise import LEVEL, PairwiseTest
+from experiments.figures.markdown import comparison_cells, difference_text, mean_text, p_text, table
+from ncfjax.evaluation.columns import COLUMNS, K
 
 ORDER = "| method | seeds | " + " | ".join(f"{column.label} | place" for column in COLUMNS.values()) + " |"
 NEIGHBOURS = (
@@ -37,7 +37,7 @@ def tables(orders: Orders) -> str:
     """Findings, order, neighbours, inversions and matrix, and what a reader has to know of each."""
     tests = _TESTS.format(len(next(iter(orders.values())).pairs), LEVEL)
     parts = [summary(orders), order_table(orders), neighbours_table(orders), tests, agreement_table(orders)]
-    if any(inversions(*both) for both in by_metric(orders).values()):
+    if any(both.inversions for both in by_metric(orders).values()):
         parts.append(inversions_table(orders))
     return "\n\n".join([*parts, matrix_table(orders), _SIGNS])
 
@@ -59,47 +59,37 @@ def neighbours_table(orders: Orders) -> str:
     return table(NEIGHBOURS, [[order.column.label, *_neighbours(order.pairs[pair])] for order, pair in pairs])
 
 
-def _neighbours(pair: Pair) -> list[object]:
-    result = pair.comparison
-    cells = [pair.better, pair.other, signed(result.difference), interval_text(result.low, result.high)]
-    cells += [signed(result.effect_size, 3), result.wins, result.losses, p_text(pair.p_value), p_text(pair.wilcoxon)]
-    cells.append(pair.mcnemar and p_text(pair.mcnemar.p_value))
-    return [*cells, None if math.isnan(pair.seeds.p_value) else p_text(pair.seeds.p_value), pair.verdict]
+def _neighbours(pair: PairwiseTest) -> list[object]:
+    tests = [p_text(pair.of_mean), p_text(pair.wilcoxon), pair.mcnemar and p_text(pair.mcnemar.p_value)]
+    tests.append(None if math.isnan(pair.seeds.p_value) else p_text(pair.seeds.p_value))
+    return [pair.ours.name, pair.other.name, *comparison_cells(pair.comparison), *tests, pair.winner]
 
 
 def inversions_table(orders: Orders) -> str:
     """Pairs of methods that the protocols put in another order, and whether either is sure of its order."""
-    turned = [(name, pairs) for name, both in by_metric(orders).items() for pairs in inversions(*both)]
-    rows = [[name, pairs.sampled.better, pairs.full.better, *map(_side, pairs)] for name, pairs in turned]
+    turned = [(name, pairs) for name, both in by_metric(orders).items() for pairs in both.inversions]
+    rows = [[name, pairs.sampled.ours.name, pairs.full.ours.name, *map(_side, pairs)] for name, pairs in turned]
     return table(INVERSIONS, rows)
 
 
-def _side(pair: Pair) -> str:
+def _side(pair: PairwiseTest) -> str:
     """Three cells."""
-    return f"{difference_text(pair)} | {p_text(pair.p_value)} | {pair.verdict}"
-
-
-def difference_text(pair: Pair) -> str:
-    result = pair.comparison
-    return f"{signed(result.difference)} ({interval_text(result.low, result.high)})"
+    return f"{difference_text(pair.comparison)} | {p_text(pair.p_value)} | {pair.winner}"
 
 
 def agreement_table(orders: Orders) -> str:
     """How far the order among sampled candidates is that of the full catalogue."""
-    turned = {name: inversions(*both) for name, both in by_metric(orders).items()}
-    return table(
-        AGREEMENT,
-        [
-            [name, len(both[0].pairs), len(turned[name]), sum(t.is_sure for t in turned[name]), f"{kendall(*both):.3f}"]
-            for name, both in by_metric(orders).items()
-        ],
-    )
+    rows = []
+    for name, both in by_metric(orders).items():
+        num_sure = sum(inversion.is_sure for inversion in both.inversions)
+        rows.append([name, len(both.sampled.pairs), len(both.inversions), num_sure, f"{both.kendall:.3f}"])
+    return table(AGREEMENT, rows)
 
 
 def matrix_table(orders: Orders, metric: str = f"NDCG@{K}") -> str:
     """Every method (row) against every other (column): the sign in the sampled protocol, then in the full catalogue."""
     both = by_metric(orders)[metric]
-    names = list(both[0].means)
+    names = list(both.sampled.means)
     rows = [[None if a == b else " ".join(order.sign(a, b) for order in both) for b in names] for a in names]
     cells = [[name, *row] for name, row in zip(names, rows, strict=True)]
     return table(f"| {metric} | {' | '.join(names)} |", cells)
@@ -108,9 +98,9 @@ def matrix_table(orders: Orders, metric: str = f"NDCG@{K}") -> str:
 def summary(orders: Orders) -> str:
     """A sentence or two per metric: the order in either protocol, and whether they differ."""
     findings = [
-        f"{name} among sampled candidates: {_chain(sampled)}. In the full catalogue: {_chain(full)}. "
-        f"{change(sampled, full)}"
-        for name, (sampled, full) in by_metric(orders).items()
+        f"{name} among sampled candidates: {_chain(both.sampled)}. In the full catalogue: {_chain(both.full)}. "
+        f"{change(both)}"
+        for name, both in by_metric(orders).items()
     ]
     return "\n\n".join([*findings, "(>: better than the next; =: no difference to the next was found.)"])
 
@@ -121,14 +111,14 @@ def _chain(order: Order) -> str:
     return " ".join(itertools.chain.from_iterable(zip(["", *signs], order.means, strict=True))).strip()
 
 
-def change(sampled: Order, full: Order) -> str:
+def change(both: BothProtocols) -> str:
     """What sampling does to the order, in a sentence."""
-    turned, num_pairs = inversions(sampled, full), len(sampled.pairs)
+    turned, num_pairs = both.inversions, len(both.sampled.pairs)
     if not turned:
         return f"Sampling the candidates leaves all {num_pairs} pairs of methods in their order."
     sure = [inversion.full for inversion in turned if inversion.is_sure]
     start = f"Sampling the candidates turns the order of {len(turned)} of {num_pairs} pairs"
     if not sure:
         return f"{start}, of none with a difference in both protocols."
-    names = "; ".join(f"{pair.better} is better than {pair.other}, but worse when sampled" for pair in sure)
+    names = "; ".join(f"{pair.ours.name} is better than {pair.other.name}, but worse when sampled" for pair in sure)
     return f"{start}, of {len(sure)} with a difference in both protocols: {names}."

@@ -9,8 +9,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.metrics import SeedMean
 from experiments.figures.markdown import range_text
+from ncfjax.evaluation.columns import COLUMNS
+from ncfjax.evaluation.intervals import SeedMean
 
 _DATASETS = {
     "ml-1m": "MovieLens-1M",
@@ -102,24 +103,30 @@ def finish(axes: Axes, title: str, dims: list[int], name: Callable[[int], str] =
         axes.text(0.5, 0.5, "no run yet", ha="center", transform=axes.transAxes)
 
 
+def metric_panels() -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each of COLUMNS over embedding_dim."""
+    figure = new_figure()
+    for axes in (panels := figure.subplots(2, 2))[1]:
+        axes.set_xlabel("embedding_dim")
+    return figure, dict(zip(COLUMNS, panels.flat, strict=True))
+
+
 def add_title(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.01, ha="left")
 
 
-def add_legend(figure: Figure, first: list[str]) -> None:
-    """One entry per label of all panels, those of `first` before the others."""
+def complete(figure: Figure, title: str, legend: Sequence[str], note: str = "") -> Figure:
+    """With its title, one entry per label of all panels, those of `legend` before the others, and a line below them."""
+    add_title(figure, title)
     entries: dict = {}
     for axes in figure.axes:
         entries |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    labels = sorted(entries, key=lambda label: first.index(label) if label in first else len(first))
+    labels = sorted(entries, key=lambda label: legend.index(label) if label in legend else len(legend))
     handles = [entries[label] for label in labels]
     figure.legend(handles, labels, loc="outside right center", frameon=False, labelspacing=0.8)
-
-
-def add_note(figure: Figure, text: str) -> None:
-    """A line below the panels."""
-    if text:
-        figure.supxlabel(text, x=0.01, ha="left", fontsize=14, color="#404040")
+    if note:
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=14, color="#404040")
+    return figure
 
 
 def render(draw: Callable[[], Figure | None]) -> dict[str, bytes]:

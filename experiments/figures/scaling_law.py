@@ -1,30 +1,17 @@
 """The scaling law of Figure 3 (analysis/scaling_law.py): its numbers, and how they fit our cells and the paper's."""
 
-from typing import NamedTuple
-
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.figure3 import MULTIPLIERS
-from experiments.analysis.scaling_law import NAMES, Cells, Gaps, Law, fit, our_cells, paper_cells, predict, study_gaps
+from experiments.analysis.published import figure3
+from experiments.analysis.scaling_law import FittedLaw
 from experiments.figures import panels
 from experiments.figures.markdown import table
+from ncfjax.evaluation.scaling_law import NAMES, Cells, Law, predict
 
 _HEAD_LAW = "| | fitted | 95 % interval |"
 _HEAD_PREDICTED = "| cells of the paper | number | mean of log(predicted / paper) | its root mean square | largest |"
-
-
-class FittedLaw(NamedTuple):
-    law: Law
-    gaps: Gaps
-
-
-def fitted_law(runs: pd.DataFrame) -> FittedLaw:
-    """Raises ValueError for too few cells."""
-    gaps = study_gaps(runs)
-    return FittedLaw(fit(gaps), gaps)
 
 
 def law_table(fitted: FittedLaw) -> str:
@@ -35,10 +22,9 @@ def law_table(fitted: FittedLaw) -> str:
         for name, value, low, high in zip(NAMES, law.values, law.low, law.high, strict=True)
     ]
     predicted = []
-    for name, is_fitted in (("also ours", True), ("not ours", False)):
-        cells = paper_cells(fitted.gaps, fitted=is_fitted)
+    for name, cells in (("also ours", fitted.repeated), ("not ours", fitted.predicted)):
         if len(cells.gap):
-            off = np.log(predict(law.values, cells) / cells.gap)
+            off = law.misfit(cells)
             summary = (off.mean(), np.sqrt(np.mean(off**2)), off[np.argmax(np.abs(off))])
             predicted.append([name, str(len(off)), *(f"{x:+.2f}" for x in summary)])
     fitted_to = f"Fitted to {law.num_cells} cells, root mean square of log(predicted / ours) {law.residual:.2f}."
@@ -46,7 +32,7 @@ def law_table(fitted: FittedLaw) -> str:
 
 
 def _draw_predictions(axes: Axes, law: Law, ours: Cells, paper: Cells) -> None:
-    for number, multiplier in enumerate(MULTIPLIERS):
+    for number, multiplier in enumerate(figure3().gaps):
         style = panels.line_style(number) | {"ls": "none"}
         for cells, name, face in (
             (ours, "ours, fitted", panels.COLOURS[number]),
@@ -62,7 +48,7 @@ def _draw_predictions(axes: Axes, law: Law, ours: Cells, paper: Cells) -> None:
 def _draw_law(axes: Axes, law: Law, ours: Cells, paper: Cells) -> None:
     ratios = np.concatenate([cells.pairs / cells.parameters for cells in (ours, paper)])
     grid = np.geomspace(ratios.min(), ratios.max(), 100)
-    for number, multiplier in enumerate(MULTIPLIERS):
+    for number, multiplier in enumerate(figure3().gaps):
         curve = Cells(np.full(100, float(multiplier)), np.ones(100), grid, grid)
         axes.plot(grid, predict(law.values, curve), color=panels.COLOURS[number], label=f"law, m = {multiplier}")
         for cells, face in ((ours, panels.COLOURS[number]), (paper, "white")):
@@ -74,7 +60,7 @@ def _draw_law(axes: Axes, law: Law, ours: Cells, paper: Cells) -> None:
 
 def draw(fitted: FittedLaw) -> Figure:
     """What the law gives against what was measured, and the law against pairs per parameter."""
-    law, ours, paper = fitted.law, our_cells(fitted.gaps), paper_cells(fitted.gaps, fitted=False)
+    law, ours, paper = fitted.law, fitted.ours, fitted.predicted
     figure = panels.new_figure()
     left, right = figure.subplots(1, 2)
     _draw_predictions(left, law, ours, paper)
@@ -88,8 +74,5 @@ def draw(fitted: FittedLaw) -> Figure:
     right.set_xlabel("pairs trained on / parameters")
     a, alpha, b, beta = law.values
     equation = f"gap = {a:.3f} m^-{alpha:.2f} + {b:.2f} (parameters / pairs)^{beta:.2f}"
-    panels.add_title(figure, f"A scaling law of learning a dot product: {equation}")
-    panels.add_legend(
-        figure, [f"m = {m}, {name}" for m in MULTIPLIERS for name in ("ours, fitted", "paper, not fitted")]
-    )
-    return figure
+    labels = [f"m = {m}, {name}" for m in figure3().gaps for name in ("ours, fitted", "paper, not fitted")]
+    return panels.complete(figure, f"A scaling law of learning a dot product: {equation}", labels)

@@ -2,32 +2,26 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from experiments.engine.task import Task
-from experiments.tasks.data import DATA_COLUMNS, WHOLE_DATASET, check_dataset, data_identity
-from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
-from ncfjax.evaluation.ranking import Ranks
+from experiments.tasks.data import DATA_COLUMNS, data_identity
+from ncfjax.evaluation.columns import COLUMNS, METRIC_COLUMNS, K
 
-K = 10
-_METRICS = {f"hit_ratio@{K}": lambda ranks: hit_ratio(ranks, K), f"ndcg@{K}": lambda ranks: ndcg(ranks, K), "mrr": mrr}
-# Among the sampled candidates, and in the full catalogue.
-METRIC_COLUMNS: Mapping[str, type] = {f"{protocol}{metric}": float for protocol in ("", "full_") for metric in _METRICS}
+if TYPE_CHECKING:  # ranking takes JAX, which tables do without
+    from ncfjax.evaluation.ranking import Ranks
 
 
-def metrics(ranks: Ranks) -> dict[str, Float[np.ndarray, "*members"]]:
+def metrics(ranks: "Ranks") -> dict[str, Float[np.ndarray, "*members"]]:
     """Metric -> its value per member: among the candidates, and (full_) in the whole catalogue."""
-    return {
-        prefix + name: np.asarray(metric(np.asarray(protocol)))
-        for prefix, protocol in (("", ranks.sampled), ("full_", ranks.full))
-        for name, metric in _METRICS.items()
-    }
+    by_protocol = {protocol: np.asarray(getattr(ranks, protocol)) for protocol in ("sampled", "full")}
+    return {name: np.asarray(column.of_ranks(by_protocol[column.protocol])) for name, column in METRIC_COLUMNS.items()}
 
 
-def values_of(ranks: Ranks) -> dict[str, float]:
+def values_of(ranks: "Ranks") -> dict[str, float]:
     """`metrics` of a single run."""
     return {name: float(value) for name, value in metrics(ranks).items()}
 
@@ -37,24 +31,13 @@ class RankedTask(Task):
 
     tune_by = (f"ndcg@{K}", f"hit_ratio@{K}")
     best_by = f"ndcg@{K}"
-    shown = {
-        f"hit_ratio@{K}": f"HR@{K}",
-        f"ndcg@{K}": f"NDCG@{K}",
-        f"full_hit_ratio@{K}": f"full HR@{K}",
-        f"full_ndcg@{K}": f"full NDCG@{K}",
-    }
+    shown = {name: column.label for name, column in COLUMNS.items()}
     outcomes = frozenset({"epoch", *METRIC_COLUMNS})
-    own_columns: ClassVar[Mapping[str, type]]  # `note`, and what its configuration fills
+    own_columns: ClassVar[Mapping[str, type | str]]  # `note`, and what its configuration fills
 
     @cached_property
-    def columns(self) -> dict[str, type]:
-        return {**DATA_COLUMNS, **self.own_columns, **METRIC_COLUMNS}
-
-    def whole_schema(self) -> Any:
-        return self.schema(dataset=WHOLE_DATASET)
-
-    def check(self, config: Any) -> None:
-        check_dataset(config.dataset)
+    def columns(self) -> dict[str, type | str]:
+        return {**DATA_COLUMNS, **self.own_columns, **dict.fromkeys(METRIC_COLUMNS, float)}
 
     def data_key(self, config: Any) -> str:
         return str(data_identity(config))

@@ -1,33 +1,51 @@
-"""The baselines by name: how each is fitted, and what it is given."""
+"""The baselines by name: what each is given, and how it is fitted. A table of them is read without JAX."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ncfjax.baselines.ease import fit_ease
-from ncfjax.baselines.ials import ials_epochs
-from ncfjax.baselines.item_knn import fit_item_knn
-from ncfjax.baselines.popularity import fit_popularity
-from ncfjax.baselines.slim import fit_slim
+from ncfjax.keys import COUNT, NON_NEGATIVE, POSITIVE, SEED, Key
+
+# What a method may be given, in the order in which tables show it.
+KEYS: dict[str, Key] = {
+    "embedding_dim": COUNT,
+    "block_size": COUNT,
+    "num_neighbors": COUNT,
+    "shrinkage": NON_NEGATIVE,
+    "l1": NON_NEGATIVE,
+    "l2": NON_NEGATIVE,
+    "regularization": POSITIVE,
+    "unobserved_weight": POSITIVE,
+    "nu": NON_NEGATIVE,
+    "stddev": POSITIVE,
+    "seed": SEED,
+    "num_epochs": COUNT,
+    "num_sweeps": COUNT,
+}
 
 
 class Baseline(NamedTuple):
-    """A baseline: `fit` takes the training interactions and, by name, its hyperparameters and its sizes."""
+    """What a baseline is given beside the training interactions, by the names of KEYS."""
 
-    fit: Callable[..., Any]  # -> a scorer; with num_epochs among its sizes, a scorer after each epoch
     share: float  # of the pace of a large matrix product that it reaches, on MovieLens-1M and two CPU cores
-    hyperparameters: tuple[str, ...] = ()  # numbers to search over
-    sizes: tuple[str, ...] = ()  # whole numbers
+    hyperparameters: tuple[str, ...] = ()  # to search over
+    sizes: tuple[str, ...] = ()  # num_epochs among them: there is a scorer after each epoch
 
 
 METHODS = {
-    "popularity": Baseline(fit_popularity, 0.1),
-    "item_knn": Baseline(fit_item_knn, 0.4, ("num_neighbors", "shrinkage")),
-    "ease": Baseline(fit_ease, 0.6, ("regularization",)),
-    "slim": Baseline(fit_slim, 0.1, ("l1", "l2"), ("num_sweeps",)),
+    "popularity": Baseline(0.1),
+    "item_knn": Baseline(0.4, ("num_neighbors", "shrinkage")),
+    "ease": Baseline(0.6, ("regularization",)),
+    "slim": Baseline(0.1, ("l1", "l2"), ("num_sweeps",)),
     "ials": Baseline(
-        ials_epochs,
         0.3,
         ("regularization", "unobserved_weight", "nu", "stddev", "seed"),
         ("embedding_dim", "block_size", "num_epochs"),
     ),
 }
+
+
+def fit_of(name: str) -> Callable[..., Any]:
+    """`fit_NAME` of the module NAME, or `NAME_epochs` of a method that gives a scorer after each epoch."""
+    module = importlib.import_module(f"ncfjax.baselines.{name}")
+    return getattr(module, f"{name}_epochs" if "num_epochs" in METHODS[name].sizes else f"fit_{name}")

@@ -9,6 +9,7 @@ int32 and the arrays are read-only.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -112,11 +113,14 @@ def _check_not_held_out(name: str, known: Interactions, held_out: HeldOut, num_i
         raise ValueError(f"held_out: expected pairs that are not in {name}, got user {user}, item {item}")
 
 
-@dataclass(frozen=True, eq=False)
-class SyntheticOracle:
+class SyntheticOracle(NamedTuple):
     """The preference that synthetic data were drawn from: the best possible scorer of them."""
 
     scores: Float[np.ndarray, "users items"]
+
+    def score_all(self, users):
+        """Scores of every item for each of the given users: float[users, items]."""
+        return self.scores[users]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,16 +16,17 @@ samples do not hold: m = 99 tells few of the first ten ranks among thousands apa
 DOI 10.1145/3394486.3403226 and 10.1145/3535335.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Integer
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import special
+from scipy import special, stats
 
-Metric = Callable[[np.ndarray, int], np.ndarray]  # of ranks and k, a mean over the last axis: hit_ratio, ndcg
+from ncfjax.evaluation.metrics import Metric
+
 Correction = Callable[[Metric, int, int, int], np.ndarray]  # of metric, k, num_others, num_sampled: g of every s
 Prior = Callable[[np.ndarray], np.ndarray]  # of all ranks in ascending order: their weights, of any sum
 
@@ -39,6 +40,15 @@ class CorrectedEstimate(NamedTuple):
 
     mean: float | Float[np.ndarray, "*members"]
     standard_error: float | Float[np.ndarray, "*members"]
+
+
+class EstimatorErrors(NamedTuple):
+    """Of one correction over several models, by one metric: estimate less exact."""
+
+    root_mean_square: float
+    mean: float
+    standard_error: float  # over users, mean over models
+    kendall: float  # tau of the models' order by the estimates with that by the exact metric
 
 
 def corrected_values(
@@ -82,6 +92,14 @@ def over_users(values: Float[np.ndarray, "*members users"]) -> CorrectedEstimate
     if num_users < 2:
         raise ValueError(f"sampled ranks: expected two or more users, got {num_users}")
     return CorrectedEstimate(values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(num_users))
+
+
+def estimator_errors(exact: Float[np.ndarray, " models"], estimates: Sequence[CorrectedEstimate]) -> EstimatorErrors:
+    """How near one correction comes to the exact metrics, and to their order."""
+    means, deviations = np.array(estimates, float).T
+    off = means - exact
+    tau = float(stats.kendalltau(exact, means).statistic)
+    return EstimatorErrors(float(np.sqrt((off**2).mean())), float(off.mean()), float(deviations.mean()), tau)
 
 
 def naive(metric: Metric, k: int, num_others: int, num_sampled: int) -> Float[np.ndarray, " sampled_ranks"]:

@@ -8,25 +8,12 @@
 All are means over the last axis, the users; leading axes (members of a grid) are kept.
 """
 
-import jax.numpy as jnp
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Integer
+from jaxtyping import Float, Integer
 
-
-def rank_of_positive(
-    positive: Float[Array, " batch"],
-    candidates: Float[Array, "batch candidates"],
-    valid: Bool[Array, "batch candidates"],
-    wins_ties: bool | Bool[Array, "batch candidates"] = True,
-) -> Int[Array, " batch"]:
-    """How many valid candidates come before the positive; zero is the best rank.
-
-    Candidates of the positive's score come before it unless `wins_ties` says otherwise: ties count against the model.
-    A NaN on either side always does: a diverged model ranks last.
-    """
-    is_higher, is_as_high = ~(positive[:, None] >= candidates), ~(positive[:, None] > candidates)
-    comes_first = jnp.where(wins_ties, is_as_high, is_higher)
-    return jnp.sum(comes_first & valid, axis=-1, dtype=jnp.int32)
+Metric = Callable[[np.ndarray, int], np.ndarray]  # of ranks and k, a mean over the last axis: hit_ratio, ndcg
 
 
 def hit_ratio(ranks: Integer[np.ndarray, "*members users"], k: int) -> float | Float[np.ndarray, "*members"]:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ncfjax.evaluation.metrics import rank_of_positive
+from ncfjax.evaluation.rank import rank_of_positive
 from ncfjax.evaluation.ranking_rules import STRICT, Rules
 
 

@@ -25,14 +25,14 @@ the interval beside it, or between one run each; p_of_interval keeps its level.
 import copy
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 from scipy import stats
 
-Metric = Callable[[np.ndarray, int], np.ndarray]  # of ranks and k, a mean over the last axis: hit_ratio, ndcg
+from ncfjax.evaluation.metrics import Metric
 
 LEVEL = 0.95
 NUM_REPLICATES = 10_000
@@ -82,9 +82,14 @@ def compare(
 
 
 def compare_all(
-    ranks: Mapping[str, Integer[np.ndarray, "..."]], metric: Metric, k: int, *, seed: int = 0
+    ranks: Mapping[str, Integer[np.ndarray, "..."]],
+    metric: Metric,
+    k: int,
+    *,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
 ) -> dict[tuple[str, str], Comparison]:
-    """The difference of every two models' mean metrics, the first named less the second, and how sure it is.
+    """The difference of two models' mean metrics, the first named less the second, and how sure it is, of each pair.
 
     The interval is for other users *and* other seeds (`interval` says how far that carries). The p-value and the effect
     size are for other users only: they take the average over these seeds as it is. Each pair is compared as if there
@@ -93,6 +98,7 @@ def compare_all(
     Args:
         ranks: model -> int[seeds, users] zero-based ranks: the same users in the same order, any number of seeds.
         metric: `hit_ratio` or `ndcg`.
+        pairs: of models; all of them unless they are given.
         seed: of the intervals' draws.
 
     Raises:
@@ -100,12 +106,13 @@ def compare_all(
             of fewer than two users.
     """
     _check_ranks(ranks)
-    values = [
-        np.asarray(metric(model_ranks[..., None], k)) for model_ranks in ranks.values()
-    ]  # a mean over one user alone
-    differences = _differences(values)
-    comparisons = map(_comparison, differences, _intervals(values, differences, seed).tolist())
-    return dict(zip(itertools.combinations(ranks, 2), comparisons, strict=True))
+    pairs = list(itertools.combinations(ranks, 2)) if pairs is None else pairs
+    # A mean over one user alone.
+    values = {name: np.asarray(metric(model_ranks[..., None], k)) for name, model_ranks in ranks.items()}
+    of_pairs = [(values[ours], values[other]) for ours, other in pairs]
+    differences = _differences(of_pairs)
+    comparisons = map(_comparison, differences, _intervals(of_pairs, differences, seed).tolist())
+    return dict(zip(pairs, comparisons, strict=True))
 
 
 def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
@@ -119,12 +126,13 @@ def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
         )
 
 
-def _differences(values: Sequence[Float[np.ndarray, "_seeds users"]]) -> Float[np.ndarray, "pairs users"]:
-    """d_u of every pair, in the order of itertools.combinations."""
-    means = np.stack([model_values.mean(axis=0) for model_values in values])
-    ours, other = np.triu_indices(len(means), 1)
+_Pairs = Sequence[tuple[Float[np.ndarray, "_seeds users"], Float[np.ndarray, "_seeds users"]]]  # x_su of both
+
+
+def _differences(pairs: _Pairs) -> Float[np.ndarray, "pairs users"]:
+    """d_u of every pair."""
     # Sums in another order differ in their last bits, which must neither win nor part two equal differences.
-    return np.round(means[ours] - means[other], 12)
+    return np.stack([np.round(ours.mean(axis=0) - other.mean(axis=0), 12) for ours, other in pairs])
 
 
 def _comparison(differences: Float[np.ndarray, " users"], limits: Sequence[float]) -> Comparison:
@@ -171,20 +179,18 @@ def interval(
     Few seeds know little about all seeds, and no resampling mends that: below about five per model the seeds' share of
     the width is a rough guess, mostly too small, and one seed adds nothing: the interval is then for these very runs.
     """
-    ((low, high),) = _intervals([ours, other], _differences([ours, other]), seed).tolist()
+    ((low, high),) = _intervals([(ours, other)], _differences([(ours, other)]), seed).tolist()
     return low, high
 
 
-def _intervals(
-    values: Sequence[Float[np.ndarray, "_seeds users"]], differences: Float[np.ndarray, "pairs users"], seed: int
-) -> Float[np.ndarray, "pairs 2"]:
+def _intervals(pairs: _Pairs, differences: Float[np.ndarray, "pairs users"], seed: int) -> Float[np.ndarray, "pairs 2"]:
     """`interval` of every pair; all see the same draws of users, as each would see them alone."""
     rng = np.random.default_rng(seed)
     replicates = _means_of_draws(rng, differences.T)
-    effects = [_seed_effects(model_values)[:, None] for model_values in values]
-    for pair_replicates, (ours, other) in zip(replicates.T, itertools.combinations(effects, 2), strict=True):
+    for pair_replicates, pair in zip(replicates.T, pairs, strict=True):
         seed_rng = copy.deepcopy(rng)  # each pair goes on from where the users' draws ended
-        pair_replicates += (_means_of_draws(seed_rng, ours) - _means_of_draws(seed_rng, other))[:, 0]
+        ours, other = (_means_of_draws(seed_rng, _seed_effects(values)[:, None]) for values in pair)
+        pair_replicates += (ours - other)[:, 0]
     return np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
 
 

@@ -18,17 +18,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ncfjax.models.imitator_keys import KEYS
 from ncfjax.models.products import affine, matrix_product
 from ncfjax.models.similarity import Similarity
 from ncfjax.models.tower import pairs_at_once
-
-ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
-
-
-def study_layers(embedding_dim: int, width_multiplier: int) -> list[int]:
-    """The study's hidden layers, of a dimension that is even."""
-    width = embedding_dim * width_multiplier
-    return [2 * width, width, width // 2]
 
 
 class Imitator(Similarity):
@@ -46,12 +39,8 @@ class Imitator(Similarity):
         bilinear: bool,
         key: Array,
     ):
-        if not layers or min(layers) < 1:
-            raise ValueError(f"layers: expected the width of each hidden layer, at least one, got {list(layers)}")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-        self.activation, self.product = activation, product
-        self.layers = tuple(layers)
+        self.layers = KEYS["layers"].read("layers", layers)
+        self.activation, self.product = KEYS["activation"].read("activation", activation), product
         self.widths = ((3 if product else 2) * embedding_dim, *layers, 1)
         shapes = list(itertools.pairwise(self.widths))
         draw = jax.nn.initializers.glorot_uniform()
@@ -74,7 +63,7 @@ class Imitator(Similarity):
         p, q = jnp.broadcast_arrays(p, q)
         units = jnp.concatenate([p, q, p * q] if self.product else [p, q], axis=-1)
         for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
-            units = ACTIVATIONS[self.activation](affine(units, kernel[...], bias[...]))
+            units = getattr(jax.nn, self.activation)(affine(units, kernel[...], bias[...]))
         score = affine(units, self.kernels[-1][...], self.biases[-1][...])[..., 0]
         return score if self.form is None else score + jnp.sum(matrix_product(p, self.form[...]) * q, axis=-1)
 
@@ -93,7 +82,7 @@ class Imitator(Similarity):
             if self.product:
                 units = units + matrix_product((p[:, None] * kernel[2 * dim :]).T, items_last)
             for kernel_, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
-                units = ACTIVATIONS[self.activation](units)
+                units = getattr(jax.nn, self.activation)(units)
                 units = matrix_product(kernel_[...].T, units) + bias[...][:, None]
             form = 0.0 if self.form is None else matrix_product(matrix_product(p, self.form[...]), items_last)
             return units[0] + form

@@ -94,6 +94,12 @@ def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int,
     return int((memory_bytes / num_devices - fixed) // each), num_devices
 
 
+def memory_bytes(memory: MemoryEstimate, block: Block) -> int:
+    """An estimate of the memory that a block needs, over all devices."""
+    num_devices = min(len(block.groups), jax.device_count())
+    return num_devices * memory.fixed + len(block.groups) * block.width * memory.each
+
+
 def _nearly_equal(items: list, count: int) -> list[list]:
     bounds = [round(i * len(items) / count) for i in range(count + 1)] if count else [0]
     return [items[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]

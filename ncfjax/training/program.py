@@ -93,20 +93,6 @@ class Program:
         self._hyperparameters, self._seeds = _lay_out(groups, problem.run.hyperparameters, self.mesh)
         self.data = problem.data([group[0].seed for group in groups], self.mesh)
 
-    @property
-    def members(self) -> list[Any]:
-        return self.block.members
-
-    @property
-    def num_parameters(self) -> int:
-        """Of one member."""
-        return self.problem.num_parameters
-
-    def memory_bytes(self) -> int:
-        """An estimate of the memory that the block needs, over all devices."""
-        fixed, each = self.problem.memory
-        return self.mesh.size * fixed + each * len(self._seeds) * self.block.width
-
     def compile(self) -> None:
         """Compiles all three programs by running them for no epoch, which draws and evaluates every member once."""
         self.evaluate(self.advance(self.init(), 0))
@@ -139,7 +125,7 @@ class Program:
         return jax.tree.map(partial(per_member, self.block), measured)
 
     def models(self, state: State) -> list[Any]:
-        """The models, in the order of `members`."""
+        """The models, in the order of the block's members."""
         return each_member(self.block, state.train_states.model)
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:

@@ -20,7 +20,7 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, EvaluationBatches, Ranks, make_evaluation_batches, rank_held_out
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import with_defaults
+from ncfjax.models.registry import with_defaults
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
 from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from ncfjax.evaluation.estimators import (
+    CorrectedEstimate,
     bias_variance,
     corrected_values,
+    estimator_errors,
     naive,
     over_users,
     sampled_rank_probabilities,
@@ -306,3 +308,10 @@ def test_a_tradeoff_outside_zero_to_one_is_refused(tradeoff):
 def test_weights_that_make_no_prior_are_refused(prior):
     with pytest.raises(ValueError, match="prior: expected 21 weights, none negative, not all zero, got"):
         bias_variance(ndcg, 10, 20, 10, tradeoff=0.1, replacement=True, prior=prior)
+
+
+def test_errors_over_models_by_hand():
+    """Off by 0.3 and -0.1: mean 0.1, root of (0.09 + 0.01) / 2; the estimates turn the order of the two."""
+    estimates = [CorrectedEstimate(0.5, 0.02), CorrectedEstimate(0.3, 0.04)]
+    errors = estimator_errors(np.array([0.2, 0.4]), estimates)
+    assert errors == pytest.approx((np.sqrt(0.05), 0.1, 0.03, -1.0))

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncfjax.evaluation.full import full_ranks
-from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg, rank_of_positive
+from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
+from ncfjax.evaluation.rank import rank_of_positive
 from ncfjax.evaluation.sampled import sampled_ranks
 
 compiled_rank = jax.jit(rank_of_positive)

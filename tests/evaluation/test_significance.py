@@ -218,6 +218,14 @@ def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks, seed):
         assert comparison[1:3] == pytest.approx(alone[1:3], abs=1e-12)
 
 
+def test_only_the_pairs_that_are_named_are_compared():
+    ranks = {name: random_ranks((2, 50), best=number) for number, name in enumerate("abc", 1)}
+    named, whole = compare_all(ranks, ndcg, 10, pairs=[("c", "a")]), compare_all(ranks, ndcg, 10)
+    assert list(named) == [("c", "a")]
+    assert named["c", "a"].difference == -whole["a", "c"].difference
+    assert named["c", "a"].p_value == pytest.approx(whole["a", "c"].p_value)
+
+
 def test_how_many_draws_are_made_at_once_does_not_change_the_interval(monkeypatch):
     ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
     comparison = compare(ours, other, ndcg, 10)

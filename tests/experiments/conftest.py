@@ -1,6 +1,7 @@
 """The command line, run in this process, on synthetic data that trains in a moment."""
 
 import io
+import itertools
 import subprocess
 import sys
 import time
@@ -17,12 +18,14 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import sweep
-from experiments.cli.compose import check_needs, checked_jobs
+from experiments.cli.compose import checked_jobs
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, parse
 from experiments.cli.sweeper import expand
 from experiments.engine.checks import ConfigError
 from experiments.engine.jobs import Job
 from experiments.engine.study import plan
+from experiments.entries import columns
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.store import Store
 from ncfjax.training.blocks import count_compiles
 
@@ -153,7 +156,6 @@ def jobs_of() -> Callable[..., list[Job]]:
 
     def jobs(entry: EntryPoint, *arguments: str) -> list[Job]:
         check_arguments(entry.task, arguments)
-        check_needs(entry, arguments)
         lines = [as_hydra_reads_it(entry.task, argument) for argument in arguments]
         return plan(entry.task, expand(parse(lines), entry.task), checks(entry))
 
@@ -182,6 +184,43 @@ def refusal(jobs_of: Callable[..., list[Job]]) -> Callable[..., str]:
         return str(refused.value)
 
     return message
+
+
+# ---- rows of result tables
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., dict]:
+    """Makes a completed run of an entry point's table; cells that are not given are empty."""
+    tables, ids = columns(), itertools.count()
+
+    def make_row(entry: str, **cells: object) -> dict:
+        return dict.fromkeys(tables[entry]) | {"run_id": f"{next(ids):016x}", "status": "completed"} | cells
+
+    return make_row
+
+
+@pytest.fixture(scope="session")
+def a_run(make_row: Callable[..., dict]) -> Callable[..., dict]:
+    """Makes a run of the study's MovieLens-1M setting."""
+    usual = {"phase": "run", "dataset": "ml-1m", "split": "test", "model": "dot", "objective": "expected", "seed": 0,
+             "embedding_dim": 16, "learning_rate": 0.002, "regularization": 0.005, "num_negatives": 8,
+             "num_epochs": 256} | dict.fromkeys(COLUMNS, 0.7)  # fmt: skip
+    return lambda **changed: make_row("sweep", **usual | changed)
+
+
+@pytest.fixture(scope="session")
+def store_runs() -> Callable[..., Store]:
+    """Stores runs of an entry point in a folder, without curves and ranks."""
+    tables = columns()
+
+    def store_runs(folder: Path, *runs: dict, entry: str = "sweep") -> Store:
+        store = Store(folder, tables[entry])
+        for run in runs:
+            store.append(run, [], {})
+        return store
+
+    return store_runs
 
 
 # ---- commands in processes of their own

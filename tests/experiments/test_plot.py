@@ -1,7 +1,6 @@
 """python -m experiments.plot: what it prints, what it writes, and what it refuses."""
 
 import io
-import itertools
 import os
 import re
 from pathlib import Path
@@ -10,44 +9,17 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from experiments.analysis.metrics import COLUMNS
 from experiments.entries import columns
 from experiments.figures.sections import PLOTS
 from experiments.plot import main
-from ncfjax.store import Store
 
 COLUMNS_OF = columns()
-
-IDS = itertools.count()
-
-
-def a_run(**changed) -> dict:
-    """A completed run of the study's MovieLens-1M setting."""
-    row = dict.fromkeys(COLUMNS_OF["sweep"]) | {"run_id": f"{next(IDS):016x}", "status": "completed", "phase": "run"}
-    row |= {
-        "dataset": "ml-1m",
-        "split": "test",
-        "model": "dot",
-        "objective": "expected",
-        "embedding_dim": 16,
-        "seed": 0,
-    }
-    row |= {"learning_rate": 0.002, "regularization": 0.005, "num_negatives": 8, "num_epochs": 256}
-    return row | dict.fromkeys(COLUMNS, 0.7) | changed
-
-
-def store_runs(folder: Path, *runs: dict) -> Store:
-    store = Store(folder, COLUMNS_OF["sweep"])
-    for run in runs:
-        store.append(run, [], {})
-    return store
-
 
 # ---- files
 
 
 @pytest.mark.slow
-def test_the_same_table_gives_the_same_bytes(tmp_path):
+def test_the_same_table_gives_the_same_bytes(tmp_path, a_run, store_runs):
     runs = store_runs(tmp_path, a_run(), a_run(seed=1), a_run(embedding_dim=32)).runs()
     files = PLOTS["figure2"].files(runs, tmp_path)
     assert [path.name for path in files] == ["figure2.png", "figure2.svg"]
@@ -56,7 +28,7 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_data_sets_are_two_figures(tmp_path):
+def test_two_data_sets_are_two_figures(tmp_path, a_run, store_runs):
     runs = store_runs(tmp_path, a_run(), a_run(dataset="pinterest")).runs()
     names = [path.name for path in PLOTS["figure2"].files(runs, tmp_path)]
     assert names == [f"figure2-{name}.{kind}" for name in ("ml-1m", "pinterest") for kind in ("png", "svg")]
@@ -65,7 +37,7 @@ def test_two_data_sets_are_two_figures(tmp_path):
 # ---- the command line
 
 
-def test_the_last_line_is_the_paths_written(tmp_path, capsys, monkeypatch):
+def test_the_last_line_is_the_paths_written(tmp_path, capsys, monkeypatch, a_run, store_runs):
     monkeypatch.chdir(tmp_path)
     store_runs(Path("results/figure2-ml-1m"), a_run())
     assert main(["figure2", "study=figure2-ml-1m"]) == 0
@@ -75,7 +47,7 @@ def test_the_last_line_is_the_paths_written(tmp_path, capsys, monkeypatch):
     assert sorted(path.name for path in Path().iterdir()) == ["results"]  # no folder of Hydra's
 
 
-def test_a_study_that_is_not_named_is_the_figures_own(tmp_path, capsys, monkeypatch):
+def test_a_study_that_is_not_named_is_the_figures_own(tmp_path, capsys, monkeypatch, a_run, store_runs):
     monkeypatch.chdir(tmp_path)
     store_runs(Path("results/figure2-ml-1m"), a_run())
     assert main(["figure2"]) == 0
@@ -101,7 +73,9 @@ def test_a_study_that_is_not_named_is_the_figures_own(tmp_path, capsys, monkeypa
         (["figure2", "study=whole", "results_dir=nowhere"], "results_dir=nowhere: expected a folder"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch, arguments, message):
+def test_what_cannot_be_drawn_is_one_line_and_exit_code_2(
+    tmp_path, capsys, monkeypatch, arguments, message, a_run, store_runs
+):
     monkeypatch.chdir(tmp_path)
     store_runs(Path("results/whole"), a_run())
     store_runs(Path("results/tuning"), a_run(split="holdout", phase="tune"))
@@ -125,7 +99,7 @@ def a_stop(*_, **__) -> None:
 
 
 @pytest.mark.parametrize("stopped", [(Figure, "savefig"), (os, "replace")])
-def test_ctrl_c_leaves_whole_files_and_says_so(tmp_path, capsys, monkeypatch, stopped):
+def test_ctrl_c_leaves_whole_files_and_says_so(tmp_path, capsys, monkeypatch, stopped, a_run, store_runs):
     store_runs(tmp_path / "figure2-ml-1m", a_run())
     folder = tmp_path / "figure2-ml-1m" / "figures"
     folder.mkdir()

@@ -76,9 +76,9 @@ def test_all_pairs_are_pairs_and_a_recommender_can_rank_with_them(key, changed):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"layers": ()}, "layers: expected the width of each hidden layer, at least one, got"),
-        ({"layers": (4, 0)}, r"at least one, got \[4, 0\]"),
-        ({"activation": "rellu"}, "activation: expected one of relu, gelu, silu, tanh, got 'rellu'"),
+        ({"layers": ()}, r"layers: expected the width of each hidden layer in brackets, at least one, .*, got \(\)"),
+        ({"layers": (4, 0)}, r"at least one, .*, got \(4, 0\)"),
+        ({"activation": "rellu"}, "activation=rellu: no such name, did you mean relu\\? valid: relu, gelu, silu, tanh"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(key, changed, message):

@@ -10,19 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
+from ncfjax.keys import Key
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.registry import check_similarity, similarity_class, similarity_names, with_defaults
 from ncfjax.models.similarities.dot import Dot
-from ncfjax.models.similarity import (
-    Key,
-    Similarity,
-    abstract_similarity,
-    check_similarity,
-    make_similarity,
-    similarity_class,
-    similarity_names,
-    with_defaults,
-)
+from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("scaled")
@@ -51,7 +44,7 @@ def test_defaults_are_those_of_the_yaml_files():
 @pytest.mark.parametrize(
     ("name", "embedding_dim", "options", "message"),
     [
-        ("dott", 16, {}, ", got 'dott', did you mean dot?"),
+        ("dott", 16, {}, "model.name=dott: no such name, did you mean dot?"),
         ("dot", 1, {}, "model.embedding_dim: expected an integer >= 2 (with biases, one is the bias), got 1"),
         ("gmf", 0, {}, "model.embedding_dim: expected an integer >= 1, got 0"),
         ("dot", 16, {"biases": 1}, "model.biases: expected true or false, got 1"),

@@ -28,7 +28,8 @@ def test_models_come_in_the_order_of_the_members_however_they_are_grouped():
 
 def test_a_grid_that_memory_does_not_hold_is_trained_in_blocks(monkeypatch):
     blocks = []
-    monkeypatch.setattr(Program, "init", lambda self, init=Program.init: blocks.append(self.members) or init(self))
+    init = Program.init
+    monkeypatch.setattr(Program, "init", lambda self: blocks.append(self.block.members) or init(self))
     fixed, each = RecommenderProblem(DATA, SPEC).memory
     models = train(DATA, SPEC, MEMBERS, 1, memory_bytes=fixed + each)
     assert [len(block) for block in blocks] == [1, 1, 1, 1] and len(models) == 4

@@ -1,20 +1,19 @@
 """What experiments.imitate imitates: the study's dot product, or a recommender fitted to a data set (distillation)."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from experiments.engine.progress import Progress
 from experiments.tasks.data import data_cells, load_test_split
-from experiments.tasks.imitator.config import COLUMNS, SHARED, pair_options
-from experiments.tasks.imitator.teacher import teacher_of
+from experiments.tasks.imitator.config import COLUMNS, pair_options
+from experiments.tasks.imitator.teacher import Teacher, teacher_of
 from experiments.tasks.ranking import values_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
-from ncfjax.training.imitation_task import PairSource, dot_source, recommender_source
+from ncfjax.training.imitation_task import dot_source, recommender_source
 
 # An imitator's metrics and its ranks, among them (dot_) those of the recommender in whose place it ranks.
 Ranking = tuple[dict[str, float], dict[str, np.ndarray]]
@@ -23,18 +22,12 @@ Ranking = tuple[dict[str, float], dict[str, np.ndarray]]
 class DotTarget:
     """The study's: random vectors and their noisy dot product. It ranks nothing."""
 
-    not_counted = ""
+    not_counted, cells = "", {}
 
     def __init__(self, config: Any):
-        options = pair_options(config)
-        self.source = dot_source(options)
-        self.cells = {"target": "dot"} | asdict(options)
-        self.cells["drop_last_users"] = "true" if config.drop_last_users else ""
+        self.source = dot_source(pair_options(config))
 
-    def pair_source(self, bar: Progress) -> PairSource:
-        return self.source
-
-    def rank(self, imitator: Imitator, seed: int, bar: Progress) -> Ranking:
+    def rank(self, imitator: Imitator, seed: int) -> Ranking:
         return {}, {}
 
 
@@ -46,33 +39,24 @@ class RecommenderTarget:
     """
 
     not_counted = "the fits of the teachers and the rankings"
+    bar: Progress  # of the block that is trained, and waits for its teachers
 
     def __init__(self, config: Any, data: LeaveOneOut):
-        self.config, self.data = config, data
-        self.source = self._source(None)
-        cells = data_cells(config.dataset, data)
-        del cells["split"]  # the test split alone
-        self.cells = {name: getattr(config, name) for name in SHARED} | cells
-        self.cells["teacher"] = ", ".join(f"{name}={value:g}" for name, value in asdict(config.teacher).items())
-        self.cells |= {"num_users": data.train.num_users, "num_items": data.train.num_items}
-
-    def _source(self, bar: Progress | None) -> PairSource:
-        train, config = self.data.train, self.config
-        return recommender_source(
-            train.num_users,
-            train.num_items,
-            config.pairs_per_user,
-            config.noise,
-            lambda seed: teacher_of(config, self.data, seed, bar).model,
+        self.config, self.data, train = config, data, data.train
+        self.source = recommender_source(
+            train.num_users, train.num_items, config.pairs_per_user, config.noise, lambda seed: self.teacher(seed).model
         )
+        settings = ", ".join(f"{name}={value:g}" for name, value in vars(config.teacher).items())
+        sizes = {"num_users": train.num_users, "num_items": train.num_items}
+        self.cells = data_cells(config, data) | sizes | {"teacher": settings}
 
-    def pair_source(self, bar: Progress) -> PairSource:
-        """Nothing is fitted yet; `bar` shows what is fitted when pairs are drawn."""
-        return self._source(bar)
+    def teacher(self, seed: int) -> Teacher:
+        """Fitted when it is first asked for."""
+        return teacher_of(self.config, self.data, seed, self.bar)
 
-    def rank(self, imitator: Imitator, seed: int, bar: Progress) -> Ranking:
+    def rank(self, imitator: Imitator, seed: int) -> Ranking:
         """How an imitator ranks the held-out items in the place of its teacher, and how that does."""
-        teacher = teacher_of(self.config, self.data, seed, bar)
+        teacher = self.teacher(seed)
         student = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
         rankings = {"": ranks_of(student, self.data), "dot_": teacher.ranks}
         values = {who + name: value for who, ranks in rankings.items() for name, value in values_of(ranks).items()}

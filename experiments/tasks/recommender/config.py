@@ -1,129 +1,114 @@
-"""The keys of a sweep: their types, which values they take, and what makes a run what it is.
+"""The keys of a sweep: which values they take, and what makes a run what it is.
 
-The keys of a model are those that the similarities declare (ncfjax/models/similarity.py): a new one needs no line here.
+The keys of a model are those that the similarities declare (ncfjax/models): a new one needs no line here.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from omegaconf import MISSING
-
-from experiments.engine.checks import ConfigError, expect, expect_count, expect_name, expect_options, is_number
-from experiments.engine.config import set_keys
-from experiments.tasks.data import DATA_COLUMNS, DatasetConfig, data_identity
+from experiments.engine.checks import ConfigError, expect
+from experiments.engine.config import part, set_keys
+from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity
 from experiments.tasks.ranking import METRIC_COLUMNS
-from ncfjax.models.similarity import Key, check_similarity, similarity_class, similarity_names, with_defaults
+from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, TEXT, Key, anything, one_of
+from ncfjax.models.registry import check_similarity, declared_keys, similarity_class, with_defaults
 from ncfjax.store import ORIGIN_COLUMNS
 
-OBJECTIVES = ("expected", "sampled")
-OPTIMIZERS = ("sgd", "adam", "lazy_adam")
-# name -> its keys in conf/pretraining/
-PRETRAININGS = {"none": (), "trained": ("alpha", "num_epochs", "learning_rate"), "keras": ("alpha", "gmf", "mlp")}
-SELECT_EPOCHS = ("last", "holdout", "test")
+KEYS: dict[str, Key] = {
+    "model.name": TEXT,
+    "model.embedding_dim": Key(int, anything, "an integer"),  # of the whole vector: with biases it includes the bias
+    "num_epochs": COUNT,
+    "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
+    "grid.learning_rate": POSITIVE,
+    "grid.regularization": NON_NEGATIVE,
+    "grid.stddev": POSITIVE,
+    "grid.negative_weight": NON_NEGATIVE,
+    "grid.seed": SEED,
+}
+
+_EXPECTED = {
+    "batch_size": COUNT,  # expected: users; sampled: positives, or examples if they are shuffled
+    "num_negatives": COUNT,
+    "reject_positives": FLAG,  # true: negatives are items that the user has not in training, as in NCF's code
+}
+OBJECTIVES = {
+    "expected": _EXPECTED,
+    # A batch mixes positives and negatives of many users, as in NCF's code.
+    "sampled": _EXPECTED | {"shuffle_examples": FLAG},
+}
+OPTIMIZERS = {"sgd": {}, "adam": {}, "lazy_adam": {}}
+# What NeuMF starts from: nothing, a GMF and an MLP trained before it by Adam, or weights in Keras files. `alpha` is
+# GMF's share in the joined output weights.
+PRETRAININGS = {
+    "none": {},
+    "trained": {"alpha": SHARE, "num_epochs": COUNT, "learning_rate": POSITIVE},
+    "keras": {"alpha": SHARE, "gmf": Key(str, bool, "a file"), "mlp": Key(str, bool, "a file")},
+}
+CHOICES = (
+    DATASET,
+    part("objective", OBJECTIVES),
+    part("optimizer", OPTIMIZERS),
+    part("pretraining", PRETRAININGS),
+)
 
 
-def declared_keys() -> dict[str, Key]:
-    """The keys of all similarities, by name."""
-    keys = {name: key for model in similarity_names() for name, key in similarity_class(model).keys.items()}
-    return dict(sorted(keys.items()))
-
-
-def _typed(key: Key) -> Any:
-    return Any if key.kind is tuple else key.kind | None
-
-
-def model_schema() -> type:
-    """The typed keys of `model`."""
-    fixed = [("name", str, field(default=MISSING)), ("embedding_dim", int, field(default=MISSING))]
-    declared = [(name, _typed(key), field(default=None)) for name, key in declared_keys().items()]
-    return make_dataclass("ModelConfig", [*fixed, *declared])
-
-
-@dataclass
-class PretrainingConfig:
-    """What NeuMF starts from: nothing, a GMF and an MLP trained before it, or weights in Keras files."""
-
-    name: str = "none"
-    alpha: float | None = None  # GMF's share in the joined output weights
-    num_epochs: int | None = None  # pretraining=trained: of each of the two, by Adam
-    learning_rate: float | None = None
-    gmf: str | None = None  # pretraining=keras: the files
-    mlp: str | None = None
-
-
-@dataclass
-class ObjectiveConfig:
-    name: str = MISSING
-    batch_size: int = MISSING  # expected: users; sampled: positives, or examples if they are shuffled
-    num_negatives: int = MISSING
-    shuffle_examples: bool = False  # sampled: a batch mixes positives and negatives of many users, as in NCF's code
-    reject_positives: bool = False  # true: negatives are items that the user has not in training, as in NCF's code
-
-
-@dataclass
-class OptimizerConfig:
-    name: str = MISSING
-
-
-def sweep_keys() -> type:
-    """The keys of a sweep beside those that every study has."""
-    parts = {
-        "dataset": DatasetConfig,
-        "model": model_schema(),  # embedding_dim is of the whole vector: with biases it includes the bias
-        "pretraining": PretrainingConfig,
-        "objective": ObjectiveConfig,
-        "optimizer": OptimizerConfig,
-    }
-    fields = [(name, part, field(default_factory=part)) for name, part in parts.items()]
-    return make_dataclass("Sweep", [*fields, ("num_epochs", int, MISSING), ("select_epoch", str, "last")])
-
-
-def columns() -> dict[str, type]:
+def columns() -> dict[str, type | str]:
     """Of the table, between those of the data and the metrics.
 
     Raises:
         ConfigError: a similarity declares a key of the name of another column.
     """
-    declared = {name: key.kind if key.kind in (int, float) else str for name, key in declared_keys().items()}
-    before = {"note": str, "model": str, "embedding_dim": int}
+    declared = {name: key.column for name, key in declared_keys().items()}
+    before = {"note": str, "model": "model.name", "embedding_dim": "model.embedding_dim"}
     after = {
-        "objective": str,
-        "num_negatives": int,
-        "reject_positives": str,  # true | empty: a sampled negative may be a positive
-        "shuffle_examples": str,  # true | empty: a batch holds a positive with all its negatives
-        "negative_weight": float,
-        "optimizer": str,
+        "objective": "objective.name",
+        "num_negatives": "objective.num_negatives",
+        "reject_positives": "objective.reject_positives",
+        "shuffle_examples": "objective.shuffle_examples",
+        "negative_weight": "grid.negative_weight",
+        "optimizer": "optimizer.name",
         "pretraining": str,  # empty | how its parts were trained before, and alpha
-        "learning_rate": float,
-        "regularization": float,
-        "stddev": float,
-        "seed": int,
-        "num_epochs": int,
-        "select_epoch": str,  # holdout | test | empty for the last: the split on which the epoch was chosen
+        "learning_rate": "grid.learning_rate",
+        "regularization": "grid.regularization",
+        "stddev": "grid.stddev",
+        "seed": "grid.seed",
+        "num_epochs": "num_epochs",
+        "select_epoch": "select_epoch",  # the split on which the epoch was chosen; empty for the last
         "epoch": int,  # of the metrics
-        "batch_size": int,
+        "batch_size": "objective.batch_size",
     }
     taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *METRIC_COLUMNS, *ORIGIN_COLUMNS}
     for name in sorted(taken & declared.keys()):
         raise ConfigError(f"model.{name}: expected a name that no column of the tables has, got {name}")
-    return before | declared | after  # layers: 64-32-16-8, the width of a tower's input, then of each layer
+    return before | declared | after
 
 
-def model_cells(model: Any) -> dict[str, Any]:
+# ---- the model, whose keys are its similarity's
+
+
+def model_options(model: SimpleNamespace) -> dict[str, Any]:
+    """Every key that the similarity declares: its value, or its default where it is null."""
+    return with_defaults(model.name, model.embedding_dim, vars(model))
+
+
+def model_cells(model: SimpleNamespace) -> dict[str, Any]:
     """The cells of the similarity's own keys."""
     keys = similarity_class(model.name).keys
-    return {name: _cell(keys[name], value) for name, value in model_options(model).items()}
+    return {name: keys[name].cell(value) for name, value in model_options(model).items()}
 
 
-def _cell(key: Key, value: Any) -> Any:
-    if key.default_is_blank and value == key.default:
-        return None
-    if key.kind is bool:
-        return str(value).lower()
-    return "-".join(map(str, value)) if key.kind is tuple else value
+def _model_identity(model: SimpleNamespace) -> dict[str, Any]:
+    """Without what is false, as in `set_keys`, and without a default that is as if the key were not there."""
+    keys = similarity_class(model.name).keys
+    named = {
+        name: value
+        for name, value in model_options(model).items()
+        if value is not False and not (keys[name].default_is_unnamed and value == keys[name].default)
+    }
+    return {"name": model.name, "embedding_dim": model.embedding_dim, **named}
 
 
 # ---- what makes a run what it is
@@ -146,22 +131,11 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
     return run
 
 
-def _model_identity(model: Any) -> dict[str, Any]:
-    """Without what is false, as in `set_keys`, and without a default that is as if the key were not there."""
-    keys = similarity_class(model.name).keys
-    named = {
-        name: value
-        for name, value in model_options(model).items()
-        if value is not False and not (keys[name].default_is_unnamed and value == keys[name].default)
-    }
-    return {"name": model.name, "embedding_dim": model.embedding_dim, **named}
-
-
-def weight_files(pretraining: PretrainingConfig) -> dict[str, str]:
+def weight_files(pretraining: SimpleNamespace) -> dict[str, str]:
     """What pretraining=keras starts from, by content: other weights at the same path are another run."""
     if pretraining.name != "keras":
         return {}
-    return {branch: _content(Path(str(getattr(pretraining, branch)))) for branch in ("gmf", "mlp")}
+    return {branch: _content(Path(getattr(pretraining, branch))) for branch in ("gmf", "mlp")}
 
 
 def _content(path: Path) -> str:
@@ -176,56 +150,17 @@ def check(config: Any) -> None:
     """Refuses what could only fail, or mean nothing, later.
 
     Raises:
-        ConfigError: naming the key, what was expected and what it got.
+        ValueError: naming the key, what was expected and what it got.
     """
-    expect_name("objective.name", config.objective.name, OBJECTIVES)
-    expect_name("optimizer.name", config.optimizer.name, OPTIMIZERS)
-    expect_name("pretraining.name", config.pretraining.name, PRETRAININGS)
-    _check_model(config.model)
-    expect_count("num_epochs", config.num_epochs)
-    for key in ("batch_size", "num_negatives"):
-        expect_count(f"objective.{key}", getattr(config.objective, key))
-    flat = not config.objective.shuffle_examples or config.objective.name == "sampled"
-    expect("objective.shuffle_examples", flat, "false unless objective=sampled", True)
-    _check_pretraining(config)
-    _check_select_epoch(config)
-
-
-def model_options(model: Any) -> dict[str, Any]:
-    """Every key that the similarity declares: its value, or its default where it is null."""
-    return with_defaults(model.name, model.embedding_dim, asdict(model))
-
-
-def _check_model(model: Any) -> None:
-    expect_name("model.name", model.name, similarity_names())
-    options = {key: getattr(model, key) for key in declared_keys()}
-    given = {key: value for key, value in options.items() if value is not None}
-    try:
-        check_similarity(model.name, model.embedding_dim, given)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _check_pretraining(config: Any) -> None:
-    pretraining = config.pretraining
-    expect_options("pretraining", pretraining, PRETRAININGS, f"pretraining={pretraining.name}")
-    if pretraining.name == "none":
-        return
-    expect("pretraining", config.model.name == "neumf", "none unless model=neumf", pretraining.name)
-    is_share = pretraining.alpha is not None and 0 <= pretraining.alpha <= 1
-    expect("pretraining.alpha", is_share, "a number from 0 to 1", pretraining.alpha)
+    model, pretraining = config.model, config.pretraining
+    options = {name: value for name, value in vars(model).items() if name not in ("name", "embedding_dim")}
+    check_similarity(model.name, model.embedding_dim, options)
+    if pretraining.name != "none":
+        expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
     if pretraining.name == "keras":
         is_clean = config.split == "test" and not config.tune
         expected = "none or trained on the holdout, whose items the weights of a file have seen"
         expect("pretraining", is_clean, expected, "keras")
-    else:
-        expect_count("pretraining.num_epochs", pretraining.num_epochs)
-        is_rate = is_number(pretraining.learning_rate, above=0)
-        expect("pretraining.learning_rate", is_rate, "a number > 0", pretraining.learning_rate)
-
-
-def _check_select_epoch(config: Any) -> None:
-    expect_name("select_epoch", config.select_epoch, SELECT_EPOCHS)
     if config.select_epoch == "holdout":
         is_right, why = config.tune or config.phase != "run", "last or test, as only tune=true evaluates on a holdout"
     else:

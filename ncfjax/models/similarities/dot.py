@@ -10,15 +10,16 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ncfjax.keys import TRUE
 from ncfjax.models.products import inner
-from ncfjax.models.similarity import Key, Similarity, expect_dim
+from ncfjax.models.similarity import Similarity, expect_dim
 
 
 class Dot(Similarity):
     """The dot product of two vectors, plus user, item and global biases unless `biases` is False."""
 
     name = "dot"
-    keys = {"biases": Key(bool, lambda value: True, "true or false", default=True, default_is_blank=True)}
+    keys = {"biases": TRUE._replace(default_is_blank=True)}
 
     @classmethod
     def check(cls, embedding_dim: int, *, biases: bool) -> None:

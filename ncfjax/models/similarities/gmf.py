@@ -2,8 +2,9 @@
 
 from jaxtyping import Array, Float
 
+from ncfjax.keys import TRUE
 from ncfjax.models.products import inner
-from ncfjax.models.similarity import REGULARIZE_WEIGHTS, Similarity
+from ncfjax.models.similarity import Similarity
 from ncfjax.models.tower import Output
 
 
@@ -15,7 +16,7 @@ class GMF(Similarity):
     """
 
     name = "gmf"
-    keys = {"regularize_weights": REGULARIZE_WEIGHTS}
+    keys = {"regularize_weights": TRUE}
 
     def __init__(self, embedding_dim: int, *, regularize_weights: bool, key: Array):
         self.check(embedding_dim)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 from jaxtyping import Array, Float
 
-from ncfjax.models.similarity import REGULARIZE_WEIGHTS
+from ncfjax.keys import TRUE
 from ncfjax.models.tower import Output, Tower, TowerSimilarity, expect_layers, layers_key
 
 
@@ -13,7 +13,7 @@ class MLP(TowerSimilarity):
     """A tower over the concatenated vectors: s = b + <w, tower([p; q])>; layers[0] is 2 * embedding_dim."""
 
     name = "mlp"
-    keys = {"layers": layers_key(2, 1, "1/2"), "regularize_weights": REGULARIZE_WEIGHTS}
+    keys = {"layers": layers_key(2, 1, "1/2"), "regularize_weights": TRUE}
 
     @classmethod
     def check(cls, embedding_dim: int, *, layers: Sequence[int], regularize_weights: bool = True) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import jax
 from jaxtyping import Array, Float
 
+from ncfjax.keys import TRUE
 from ncfjax.models.products import inner, matrix_product
-from ncfjax.models.similarity import REGULARIZE_WEIGHTS
 from ncfjax.models.tower import Output, Tower, TowerSimilarity, expect_layers, layers_key
 
 
@@ -20,7 +20,7 @@ class NeuMF(TowerSimilarity):
     """
 
     name = "neumf"
-    keys = {"layers": layers_key("4/3", "2/3", "1/3"), "regularize_weights": REGULARIZE_WEIGHTS}
+    keys = {"layers": layers_key("4/3", "2/3", "1/3"), "regularize_weights": TRUE}
 
     @classmethod
     def check(cls, embedding_dim: int, *, layers: Sequence[int], regularize_weights: bool = True) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from experiments.analysis.methods import Method
-from experiments.analysis.metrics import COLUMNS
-from experiments.analysis.orders import Order, Pair, by_metric, inversions, kendall, orders
+from experiments.analysis.orders import Order, by_metric, orders
+from experiments.analysis.pairwise import PairwiseTest
 from experiments.entries import columns
 from experiments.figures.orders import (
     AGREEMENT,
@@ -20,6 +20,7 @@ from experiments.figures.orders import (
     summary,
     tables,
 )
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.evaluation.metrics import hit_ratio
 from ncfjax.evaluation.significance import Comparison, compare, holm, mcnemar, p_of_interval
 from ncfjax.store import Store
@@ -36,13 +37,15 @@ def a_run(store: Store, sampled: list[int], full: list[int] | None = None, **cha
     run_id = f"{next(IDS):016x}"
     row = dict.fromkeys(store.columns) | {"run_id": run_id, "status": "completed", "dataset": "ml-1m", "model": "dot"}
     row |= {"phase": "final", "split": "test", "negatives": "file"} | changed
-    store.append(row, [], {"sampled": np.array(sampled), "full": np.array(full or sampled)})
+    ranks = {"sampled": np.array(sampled), "full": np.array(full or sampled)}
+    row |= {name: float(column.of_ranks(ranks[column.protocol])) for name, column in COLUMNS.items()}
+    store.append(row, [], ranks)
     return run_id
 
 
 def a_method(name: str, store: Store, *run_ids: str) -> Method:
     runs = store.runs().set_index("run_id", drop=False)
-    return Method(name, store, runs.loc[list(run_ids)])
+    return Method(store, runs.loc[list(run_ids)], name)
 
 
 def hits(first: int, number: int, users: int = 60) -> list[int]:
@@ -150,8 +153,10 @@ def test_neighbours_are_told_best_first_and_only_hits_have_mcnemars_test(flipped
     ],
 )
 def test_a_verdict_needs_both_the_interval_and_the_corrected_p_value(low, high, p_value, expected):
-    pair = Pair("a", "b", Comparison(0.01, low, high, *[None] * 6), p_value, 0.001, None, None)
-    assert pair.verdict == expected
+    ours, other = (Method(None, None, name) for name in "ab")
+    comparison = Comparison(0.01, low, high, *[None] * 6)
+    pair = PairwiseTest(ours, other, "ndcg@10", comparison, p_value, 0.001, "of_mean")
+    assert pair.winner == expected
     order = Order(COLUMNS["ndcg@10"], {}, {("a", "b"): pair})
     assert order.sign("a", "b") + order.sign("b", "a") == ("><" if expected == "a" else "==")
 
@@ -198,7 +203,7 @@ def test_methods_that_tie_in_one_protocol_are_no_inversion(store):
     a, b = a_run(store, hits(0, 5), hits(0, 5)), a_run(store, hits(30, 5), hits(0, 9))
     for methods in ([("a", a), ("b", b)], [("b", b), ("a", a)]):
         for both in by_metric(orders([a_method(name, store, run) for name, run in methods])).values():
-            assert inversions(*both) == [] and np.isnan(kendall(*both))
+            assert both.inversions == [] and np.isnan(both.kendall)
 
 
 def test_the_matrix_holds_both_protocols_and_mirrors_itself(flipped):
@@ -221,13 +226,13 @@ def test_of_the_committed_runs_larger_dot_products_are_better_in_both_protocols(
     store = Store(RESULTS / "figure2-ml-1m", TABLES["sweep"])
     runs = store.runs()
     runs = runs[(runs["model"] == "dot") & (runs["objective"] == "expected") & runs["embedding_dim"].isin([16, 32, 64])]
-    methods = [Method(f"d = {dim}", store, rows) for dim, rows in runs.groupby("embedding_dim")]
+    methods = [Method(store, rows, f"d = {dim}") for dim, rows in runs.groupby("embedding_dim")]
     ordered = orders(methods)
     for name, order in ordered.items():
         assert list(order.means) == ["d = 64", "d = 32", "d = 16"] and order.means["d = 16"].n == 8
         of_16 = runs.loc[runs["embedding_dim"] == 16, name]
         assert order.means["d = 16"].mean == pytest.approx(of_16.mean(), abs=1e-12)
-        assert {pair.verdict for pair in order.pairs.values()} == {"d = 64", "d = 32"}
+        assert {pair.winner for pair in order.pairs.values()} == {"d = 64", "d = 32"}
 
 
 # ---- what does not compare

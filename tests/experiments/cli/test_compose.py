@@ -31,13 +31,13 @@ def test_one_job_leaves_nothing_to_the_next():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dataset=ml-1m"], "dataset: expected target=recommender beside it, got dataset=ml-1m"),
-        (["teacher.num_epochs=3"], "teacher.num_epochs: expected target=recommender beside it"),
-        (["target=dot", "dataset.seed=1"], "dataset.seed: expected target=recommender beside it"),
-        (["+study=figure3_small", "teacher.num_epochs=3"], "teacher.num_epochs: expected target=recommender beside it"),
+        (["dataset=ml-1m"], "dataset.name: expected nothing, as only target=recommender has it, got 'ml-1m'"),
+        (["teacher.num_epochs=3"], "teacher.num_epochs: expected nothing, as only target=recommender has it, got 3"),
+        (["target=dot", "dataset.seed=1"], "dataset.seed: expected nothing, as only target=recommender has it, got 1"),
+        (["+study=figure3_small", "teacher.num_epochs=3"], "teacher.num_epochs: expected nothing, as only target="),
     ],
 )
-def test_a_key_below_one_that_is_null_names_the_choice_that_it_goes_with(
+def test_a_key_of_a_part_that_only_another_choice_has_names_the_choice_that_it_goes_with(
     arguments: list[str], message: str, refusal: Callable[..., str]
 ):
     assert message in refusal(imitate.ENTRY, *arguments)

@@ -1,6 +1,8 @@
 """What a command does before and after Hydra: messages, exit codes, help; run in this process but for Ctrl-C."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def study(monkeypatch: pytest.MonkeyPatch, run_entry: Callable[..., int]) -> Cal
 
     def study(command, *arguments: str) -> Study:
         studies: list[Study] = []
-        monkeypatch.setattr("experiments.cli.sweeper.run_study", lambda *a, **more: studies.append(Study(*a, **more)))
+        monkeypatch.setattr("experiments.engine.study.run_study", lambda *a, **more: studies.append(Study(*a, **more)))
         assert run_entry(command, *arguments) == 0
         return studies[0]
 
@@ -46,7 +48,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, run_entry: Callable[..., int]) -> C
         def fail(*arguments, **more):
             raise error
 
-        monkeypatch.setattr("experiments.cli.sweeper.run_study", fail)
+        monkeypatch.setattr("experiments.engine.study.run_study", fail)
         return run_entry(baselines, "baseline=ease")
 
     return raising
@@ -56,7 +58,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, run_entry: Callable[..., int]) -> C
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["grid.seed=-1"], "ncfjax: grid.seed: expected integers from 0 to 2147483647, got -1\n"),
+        (["grid.seed=-1"], "ncfjax: grid.seed: expected an integer from 0 to 2147483647, got -1\n"),
         (["memory_gb=1e-9", "dry_run=true"], "memory: expected at least "),
     ],
 )
@@ -124,6 +126,26 @@ def test_ctrl_c_stops_a_study_in_the_midst_of_training(results: Path, tiny: tupl
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 130 and "the same command continues" in said and "Traceback" not in said
     assert said.startswith("ncfjax: 1 job, 1 run")
+
+
+WITHOUT_JAX = """
+import sys
+from experiments import baselines, imitate, sweep
+for entry in (baselines, imitate, sweep):
+    for argument in ("--help", "dataset=nonsense", "grid.sed=1", "model=nonsense"):
+        sys.argv = [entry.ENTRY.name, argument]
+        try:
+            entry.main()
+        except SystemExit as end:
+            assert end.code == 2 * (argument != "--help"), argument
+print([name for name in ("jax", "flax", "optax", "matplotlib", "scipy") if name in sys.modules])
+"""
+
+
+@pytest.mark.slow
+def test_help_and_the_refusal_of_a_name_do_not_wait_for_jax():
+    said = subprocess.check_output([sys.executable, "-c", WITHOUT_JAX], stderr=subprocess.DEVNULL, text=True)
+    assert said.splitlines()[-1] == "[]" and said.count("== Keys and their values") == 3
 
 
 # ---- what is read from a command line

@@ -209,6 +209,13 @@ def test_a_study_without_its_first_line_says_what_it_lacks(dry_run, folder: Path
     )
 
 
+def test_a_study_of_a_folder_that_a_flag_names_is_checked_too(run_sweep: Callable[..., int], folder: Path, capfd):
+    (folder / "mine.yaml").write_text(MINE.partition("\n")[2])
+    for flag in (["--config-dir", str(folder.parents[1])], [f"--config-dir={folder.parents[1]}"]):
+        assert run_sweep(*flag, "+study=mine") == 2
+        assert f"{folder / 'mine.yaml'}: expected the line `# @package _global_`" in capfd.readouterr().err
+
+
 def test_a_study_outside_its_commands_folder_says_where_it_belongs(dry_run, folder: Path):
     (folder / "mine.yaml").rename(folder.parent / "mine.yaml")
     message = dry_run("+study=mine", code=2)

@@ -10,8 +10,7 @@ those that it is compiled with: bits.
 import itertools
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,16 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import MISSING, OmegaConf
+from omegaconf import OmegaConf
 
-from experiments.engine.config import SEED, positive
+from experiments.engine.config import nested
 from experiments.engine.jobs import Job
 from experiments.engine.progress import Progress
 from experiments.engine.run import run_job
 from experiments.engine.study import plan, run_study
-from experiments.engine.task import Result, Task, Trial, Work
+from experiments.engine.task import Task
+from experiments.engine.work import Result, Trial, Work
+from ncfjax.keys import COUNT, POSITIVE, SEED, Key, one_of
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, MemoryEstimate
 
@@ -38,27 +39,23 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-@dataclass
-class ToyKeys:
-    size: int = MISSING
-    num_epochs: int = MISSING
-    epoch_rule: str = "last"  # last | all
-    data: str = "there"  # where they cannot be read: missing
-    pause: float = 0.0  # seconds of a run
-
-
 class ToyTask(Task):
     """A grid of rates and seeds."""
 
     name = "toy"
-    keys = ToyKeys
-    axes = (positive("rate"), SEED)
+    keys = {
+        "size": Key(int, lambda size: True, "an integer"), "num_epochs": COUNT,
+        "epoch_rule": one_of("last", "all", default="last"),
+        "data": Key(str, bool, "a text", default="there"),  # where they cannot be read: missing
+        "pause": Key(float, lambda pause: pause >= 0, "a number >= 0", default=0.0),  # seconds of a run
+        "grid.rate": POSITIVE, "grid.seed": SEED,
+    }  # fmt: skip
     groups = ()
     arguments = ()
     tune_by = ("score",)
     columns = {
-        "split": str, "kind": str, "size": int, "layers": str, "rate": float, "seed": int, "num_epochs": int,
-        "epoch": int, "score": float, "beside": str,
+        "split": "split", "kind": str, "size": "size", "layers": str, "rate": "grid.rate", "seed": "grid.seed",
+        "num_epochs": "num_epochs", "epoch": int, "score": float, "beside": str,
     }  # fmt: skip
     outcomes = frozenset({"epoch", "score", "beside"})
     shown = {"score": "Score"}
@@ -116,29 +113,27 @@ class ToyWork(Work):
         self.task, self.config = task, config
         self.each = RUN_WORK * config.num_epochs
 
-    def run(self, block: Block, bar: Progress) -> Iterator[Result]:
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         self.task.trained.append(block)
         beside = {member: " ".join(str(m.rate) for m in group) for group in block.groups for member in group}
         for member in block.members:
             time.sleep(self.config.pause)
             bar.advance(self.each, self.task.label(self.config))
-            yield self._result(member, beside[member])
+            yield member, self._result(member, beside[member])
 
     def _result(self, point: Any, beside: str) -> Result:
         config, epochs = self.config, range(self.config.eval_every, self.config.num_epochs + 1, self.config.eval_every)
         evaluated = sorted({*epochs, config.num_epochs})
-        run_id, has_diverged = self.task.id_of(config, point), point.rate >= 1000
-        cells = {"split": config.split, "kind": "toy", "size": config.size, "num_epochs": config.num_epochs}
-        cells |= point._asdict() | {"beside": beside}
-        if has_diverged:
-            return Result(run_id, cells, status="diverged")
+        cells = {"kind": "toy", "beside": beside}
+        if point.rate >= 1000:
+            return Result(cells, status="diverged")
         curve = [{"epoch": e, "metric": "score", "value": score(config, point, e)} for e in evaluated]
         cells |= {"epoch": config.num_epochs, "score": score(config, point, config.num_epochs)}
-        return Result(run_id, cells, curve, {"full": np.arange(config.size)})
+        return Result(cells, curve, {"full": np.arange(config.size)})
 
-    def references(self, done: set[str]) -> Iterable[Result]:
+    def references(self, done: set[str]) -> Iterator[tuple[str, Result]]:
         for key in self.task.reference_ids(self.config) - done:
-            yield Result(key, {"kind": key, "phase": "run", "split": self.config.split, "score": 0.0})
+            yield key, Result({"kind": key, "phase": "run", "split": self.config.split, "score": 0.0})
 
     def kind(self) -> Hashable:
         return self.config.data
@@ -149,7 +144,7 @@ class ToyWork(Work):
 
 def compose(task: Task, overrides: Sequence[str]) -> Any:
     """The checked configuration of one job; the engine leaves it to Hydra how it is made."""
-    config = OmegaConf.merge(OmegaConf.structured(task.schema), DEFAULTS, OmegaConf.from_dotlist(list(overrides)))
+    config = OmegaConf.merge(nested(task.schema()), DEFAULTS, OmegaConf.from_dotlist(list(overrides)))
     return task.resolve(config)
 
 

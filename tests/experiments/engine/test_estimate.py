@@ -2,8 +2,9 @@
 
 import pytest
 
+from experiments.engine.checks import ConfigError
 from experiments.engine.estimate import job_seconds
-from experiments.engine.task import Trial
+from experiments.engine.work import Trial
 
 ONE = 100 + 6 * 6 * 0.5  # seconds of a shape with one run: compiling, then 6 epochs of 6 units of work
 
@@ -45,6 +46,14 @@ def test_a_dry_run_counts_what_is_done(run, store, capfd):
         == f"ncfjax: dry run: 1 shape to compile, about {ONE // 60:.0f}:{ONE % 60:02.0f} min one job after the other"
     )
     assert (store.folder / "runs.csv").read_bytes() == table
+
+
+def test_a_dry_run_refuses_a_wrong_job_before_it_tries_an_earlier_one(run, task, bare_config, monkeypatch):
+    trials = []
+    monkeypatch.setattr(type(task.open(bare_config())), "trial", lambda self, block: trials.append(block))
+    with pytest.raises(ConfigError, match="data: expected data, got none"):
+        run({"data": ("there", "missing"), "dry_run": "true"})
+    assert trials == []
 
 
 def test_where_all_is_done_a_dry_run_has_nothing_to_do(run, capfd):

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from experiments.engine import task as task_module
 from experiments.engine import training
+from experiments.engine import work as work_module
 from experiments.engine.progress import Progress
-from experiments.engine.task import Trial
 from experiments.engine.training import Start, curve_of, measure, metrics_at, train_block
+from experiments.engine.work import Trial
 
 COMPILE, EPOCH, EVALUATE = 5.0, 2.0, 3.0  # seconds
 
@@ -69,7 +69,7 @@ class Clock:
 def program(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(training, "time", clock)
-    monkeypatch.setattr(task_module, "time", clock)
+    monkeypatch.setattr(work_module, "time", clock)
     monkeypatch.setattr(training, "Program", Program)
 
 
@@ -143,13 +143,13 @@ def test_a_trial_takes_no_more_epochs_than_a_run(monkeypatch):
 
 
 def test_the_pace_of_a_method_is_a_share_of_that_of_a_matrix_product(monkeypatch):
-    class Fitted(task_module.Work):
+    class Fitted(work_module.Work):
         pace_share = 0.5
 
         def run(self, block, bar):
             yield from ()
 
     seconds = iter([9.0, 2.0])  # the first compiles
-    monkeypatch.setattr(task_module, "seconds_of", lambda action: next(seconds))
-    monkeypatch.setattr(task_module, "_SIDE", 10)
+    monkeypatch.setattr(work_module, "seconds_of", lambda action: next(seconds))
+    monkeypatch.setattr(work_module, "_SIDE", 10)
     assert Fitted().trial(Block(["a"])) == Trial(0.0, 2.0 / (1000 * 0.5)) and Fitted().kind() == 0.5

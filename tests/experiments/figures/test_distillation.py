@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from experiments import imitate, plot
-from experiments.analysis.distillation import LOST, distilled_cells, lost
-from experiments.analysis.metrics import COLUMNS
+from experiments.analysis.distillation import LOST, DistilledCell, distilled_cells
 from experiments.figures.answers import distillation as answer
 from experiments.figures.distillation import HEAD, distilled_table, draw
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.store import Store
 
 
@@ -21,9 +21,9 @@ def store(finish, distillation) -> Store:
 @pytest.mark.slow
 def test_a_cell_has_its_sound_runs_and_says_how_many_diverged(store):
     cells = distilled_cells(store)
-    assert [(len(cell.rows), cell.diverged) for cell in cells if cell.diverged == 0] == [(2, 0)] * 2
+    assert [(len(cell), cell.diverged) for cell in cells if cell.diverged == 0] == [(2, 0)] * 2
     diverged = [cell for cell in cells if cell.diverged]
-    assert len(diverged) == 2 and all(cell.rows.empty and "learning_rate 1e+30" in cell.setup for cell in diverged)
+    assert len(diverged) == 2 and all(not len(cell) and "learning_rate 1e+30" in cell.setup for cell in diverged)
     assert distilled_table(cells).count("\n") >= 1 + len(cells)
 
 
@@ -40,11 +40,16 @@ def test_the_figure_draws_both_panels_and_the_dot_models(store, capfd):
     assert "pairs per user)" in answer(cells)
 
 
-def test_what_is_lost_is_paired_by_users():
-    ranks = [{"sampled": np.array([0, 20, 3]), "dot_sampled": np.array([0, 2, 30])}] * 2
-    result = lost(ranks, "hit_ratio@10")
+def test_what_is_lost_is_paired_by_users(tmp_path, make_row):
+    ranks = {"sampled": [0, 20, 3], "dot_sampled": [0, 2, 30], "full": [0, 1, 2], "dot_full": [0, 1, 2]}
+    store = Store(tmp_path, imitate.ENTRY.task.all_columns)
+    for seed in (0, 1):
+        row = make_row("imitate", seed=seed)
+        store.append(row, [], {protocol: np.array(values) for protocol, values in ranks.items()})
+    lost = DistilledCell(store, store.runs(), "ml-1m", "", 4, "8-4", "", 20, 0).lost
+    result = lost["hit_ratio@10"]
     assert (result.difference, result.wins, result.losses, result.ties) == (0.0, 1, 1, 1)
-    assert set(LOST) <= set(COLUMNS)
+    assert set(LOST) == set(lost) <= set(COLUMNS)
 
 
 def test_rows_of_other_targets_are_named(tmp_path):

@@ -9,12 +9,13 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from experiments.analysis.metrics import COLUMNS
-from experiments.analysis.pairwise import PairwiseTest, TunedModel, equal_budget, winner
+from experiments.analysis.equal_budget import TunedModel, equal_budget, winner
+from experiments.analysis.pairwise import PairwiseTest
 from experiments.entries import columns
 from experiments.figures import answers
-from experiments.figures.equal_budget import PAIRED, QUALITY, WINNERS, draw, tables
+from experiments.figures.equal_budget import PAIRED, WINNERS, draw, quality_head, tables
 from experiments.figures.panels import STYLE, render
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.evaluation.metrics import hit_ratio
 from ncfjax.evaluation.significance import Comparison, compare
 from ncfjax.store import Store
@@ -22,6 +23,7 @@ from ncfjax.store import Store
 TABLES = columns()
 
 IDS = itertools.count()
+QUALITY = quality_head(["learning_rate", "regularization", "num_epochs"])
 MISS = 20  # a rank beyond the first ten
 
 
@@ -33,7 +35,7 @@ def a_run(store: Store, model: str, dim: int, **changed) -> None:
     row |= {"phase": "final", "split": "test", "select_epoch": "holdout", "num_epochs": 18}
     row |= {"learning_rate": 0.002, "regularization": 0.001} | changed
     if len(ranks):
-        row |= {name: float(metric(ranks, 10)) for name, (_, _, metric) in COLUMNS.items()}
+        row |= {name: float(column.of_ranks(ranks)) for name, column in COLUMNS.items()}
     store.append(row, [], {"sampled": ranks, "full": ranks} if len(ranks) else {})
 
 
@@ -88,6 +90,22 @@ def test_quality_is_the_mean_over_seeds_beside_what_was_tuned(tmp_path):
     assert tried == "4 runs of 24 epochs"
 
 
+def test_whatever_else_was_tuned_or_differs_has_a_column(tmp_path):
+    """A similarity with a temperature, of which the holdout chose 0.2."""
+    store = Store(tmp_path, TABLES["sweep"] | {"temperature": float})
+    tuning_runs(store, "dot", 16, 2)
+    a_run(store, "dot", 16, ranks=DOT[0])
+    for temperature in (0.05, 0.2):
+        tuning_runs(store, "cosine", 16, 1, temperature=temperature)
+    a_run(store, "cosine", 16, ranks=MLP[0], temperature=0.2, layers="32-16")
+    head = quality_head(["layers", "learning_rate", "regularization", "num_epochs", "temperature"])
+    rows = rows_of(tables(equal_budget(store)), head)
+    assert [cells[7:-1] for cells in rows] == [
+        ["", "0.002", "0.001", "18", ""],
+        ["32-16", "0.002", "0.001", "18", "0.2"],
+    ]
+
+
 def test_a_similarity_whose_weights_pay_no_penalty_is_another_one_with_a_budget_of_its_own(tmp_path):
     store = a_study(tmp_path, ("dot", 16, DOT), ("gmf", 16, MLP))
     tuning_runs(store, "gmf", 16, 3, regularize_weights="false")
@@ -135,8 +153,9 @@ def test_each_is_compared_with_the_dot_product_of_its_own_size(tmp_path):
 
 
 def a_test(model: str, low: float, high: float, p_value: float) -> PairwiseTest:
-    ours = TunedModel("ml-1m", model, False, False, 8, *[None] * 3)
-    return PairwiseTest(ours, "ndcg@10", Comparison((low + high) / 2, low, high, *[None] * 6), p_value)
+    ours, dot = (TunedModel(None, None, "ml-1m", name, False, False, 8, 0, None) for name in (model, "dot"))
+    comparison = Comparison((low + high) / 2, low, high, *[None] * 6)
+    return PairwiseTest(ours, dot, "ndcg@10", comparison, 0.0, p_value, "wilcoxon")
 
 
 @pytest.mark.parametrize(

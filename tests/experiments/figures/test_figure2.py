@@ -1,66 +1,42 @@
 """The panels of Figure 2: of tables that are whole, half-finished or mixed."""
 
 import itertools
-from pathlib import Path
+from collections.abc import Callable
 
 import matplotlib
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments.analysis.lines import runs_on_test
-from experiments.analysis.metrics import COLUMNS, seed_mean
-from experiments.analysis.published import FIGURE2
-from experiments.entries import columns
+from experiments.analysis.published import figure2
 from experiments.figures.figure2 import draw_dataset
 from experiments.figures.panels import STYLE
-from ncfjax.store import Store
-
-COLUMNS_OF = columns()
-
-IDS = itertools.count()
+from ncfjax.evaluation.columns import COLUMNS
+from ncfjax.evaluation.intervals import seed_mean
 
 
-def a_run(**changed) -> dict:
-    """A completed run of the study's MovieLens-1M setting."""
-    row = dict.fromkeys(COLUMNS_OF["sweep"]) | {"run_id": f"{next(IDS):016x}", "status": "completed", "phase": "run"}
-    row |= {
-        "dataset": "ml-1m",
-        "split": "test",
-        "model": "dot",
-        "objective": "expected",
-        "embedding_dim": 16,
-        "seed": 0,
-    }
-    row |= {"learning_rate": 0.002, "regularization": 0.005, "num_negatives": 8, "num_epochs": 256}
-    return row | dict.fromkeys(COLUMNS, 0.7) | changed
+@pytest.fixture
+def drawn(tmp_path, store_runs) -> Callable[..., tuple[Figure, list[str]]]:
+    """Draws runs; returns the figure, and the labels of its legend."""
+
+    def drawn(*runs: dict) -> tuple[Figure, list[str]]:
+        figure = draw_dataset(runs_on_test(store_runs(tmp_path / "study", *runs).runs()))
+        return figure, [text.get_text() for text in figure.legends[0].get_texts()]
+
+    return drawn
 
 
-def store_runs(folder: Path, *runs: dict) -> Store:
-    store = Store(folder, COLUMNS_OF["sweep"])
-    for run in runs:
-        store.append(run, [], {})
-    return store
-
-
-def drawn(tmp_path: Path, *runs: dict) -> tuple[Figure, list[str]]:
-    """The figure of these runs, and the labels of its legend."""
-    tested = runs_on_test(store_runs(tmp_path / "study", *runs).runs())
-    figure = draw_dataset(tested)
-    return figure, [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def test_more_lines_than_can_be_told_apart_are_counted_below(tmp_path):
-    figure, labels = drawn(
-        tmp_path, *(a_run(learning_rate=0.001 * n, dataset="pinterest-u37501") for n in range(1, 11))
-    )
+def test_more_lines_than_can_be_told_apart_are_counted_below(drawn, a_run):
+    figure, labels = drawn(*(a_run(learning_rate=0.001 * n, dataset="pinterest-u37501") for n in range(1, 11)))
     assert len(labels) == 8
     assert "Runs not drawn: 2 on 2 more lines." in [text.get_text() for text in texts_of(figure)]
 
 
-def test_diverged_holdout_and_tuning_runs_are_not_drawn(tmp_path):
+def test_diverged_holdout_and_tuning_runs_are_not_drawn(drawn, a_run):
     others = [a_run(seed=1, status="diverged"), a_run(seed=2, split="holdout"), a_run(seed=3, phase="tune")]
-    figure, labels = drawn(tmp_path, a_run(), *others)
+    figure, labels = drawn(a_run(), *others)
     assert labels[0] == "MF, expected (n = 1)"
     assert "Runs not drawn: 1 diverged." in [text.get_text() for text in texts_of(figure)]
 
@@ -73,8 +49,8 @@ def points_of(axes, label: str) -> dict[float, float]:
     return dict(zip(found.get_xdata(), found.get_ydata(), strict=True)) if found else {}
 
 
-def test_the_papers_points_stand_on_the_sampled_panels_only(tmp_path):
-    figure, labels = drawn(tmp_path, a_run())
+def test_the_papers_points_stand_on_the_sampled_panels_only(drawn, a_run):
+    figure, labels = drawn(a_run())
     hit_ratio, ndcg, *full = figure.axes
     assert points_of(hit_ratio, "paper: MF (n = 8)")[192] == 0.7294
     assert points_of(ndcg, "He et al.: MLP")[128] == 0.426
@@ -82,14 +58,14 @@ def test_the_papers_points_stand_on_the_sampled_panels_only(tmp_path):
     assert labels[0] == "MF, expected (n = 1)" and len(labels) == 5
 
 
-def test_another_data_set_has_no_points_of_the_paper(tmp_path):
-    _, labels = drawn(tmp_path, a_run(dataset="pinterest-u37501"))
+def test_another_data_set_has_no_points_of_the_paper(drawn, a_run):
+    _, labels = drawn(a_run(dataset="pinterest-u37501"))
     assert labels == ["MF, expected (n = 1)"]
 
 
-def test_every_panel_shows_its_own_column(tmp_path):
+def test_every_panel_shows_its_own_column(drawn, a_run):
     values = {column: number / 10 for number, column in enumerate(COLUMNS, 1)}
-    figure, _ = drawn(tmp_path, a_run(**values), a_run(embedding_dim=64, **values))
+    figure, _ = drawn(a_run(**values), a_run(embedding_dim=64, **values))
     for axes, (column, shown) in zip(figure.axes, COLUMNS.items(), strict=True):
         assert axes.get_title(loc="left") == shown.title
         (container,) = axes.containers
@@ -97,22 +73,20 @@ def test_every_panel_shows_its_own_column(tmp_path):
         np.testing.assert_array_equal(container[0].get_xdata(), [16, 64])
 
 
-def test_error_bars_span_the_interval(tmp_path):
+def test_error_bars_span_the_interval(drawn, a_run):
     scores = [0.70, 0.71, 0.73]
-    figure, _ = drawn(tmp_path, *(a_run(seed=s, **{"hit_ratio@10": v}) for s, v in enumerate(scores)))
+    figure, _ = drawn(*(a_run(seed=s, **{"hit_ratio@10": v}) for s, v in enumerate(scores)))
     (bar,) = figure.axes[0].containers[0][2][0].get_segments()
     expected = seed_mean(np.array(scores))
     np.testing.assert_allclose(bar[:, 1], [expected.mean - expected.half_width, expected.mean + expected.half_width])
 
 
-def test_oracle_and_popularity_are_horizontal_lines(tmp_path):
+def test_oracle_and_popularity_are_horizontal_lines(drawn, a_run):
     scores = {"oracle": 0.8, "popularity": 0.6}
     references = [
         a_run(model=m, objective=None, embedding_dim=None, **dict.fromkeys(COLUMNS, v)) for m, v in scores.items()
     ]
-    figure, labels = drawn(
-        tmp_path, a_run(dataset="synthetic"), *(run | {"dataset": "synthetic"} for run in references)
-    )
+    figure, labels = drawn(a_run(dataset="synthetic"), *(run | {"dataset": "synthetic"} for run in references))
     assert labels == ["MF, expected (n = 1)", "oracle (true scores)", "popularity"]
     for axes in figure.axes:
         assert set(points_of(axes, "oracle (true scores)").values()) == {0.8}
@@ -120,15 +94,15 @@ def test_oracle_and_popularity_are_horizontal_lines(tmp_path):
         assert axes.lines[-1].get_linestyle() == ":" and axes.lines[-2].get_linestyle() == "--"
 
 
-def test_a_far_horizontal_line_does_not_squeeze_the_curves(tmp_path):
+def test_a_far_horizontal_line_does_not_squeeze_the_curves(drawn, a_run):
     popularity = a_run(model="popularity", objective=None, embedding_dim=None, **dict.fromkeys(COLUMNS, 0.45))
-    figure, _ = drawn(tmp_path, a_run(), popularity)
+    figure, _ = drawn(a_run(), popularity)
     assert figure.axes[0].get_ylim()[0] > 0.6 and not points_of(figure.axes[0], "popularity")
     assert "↓ popularity 0.450" in [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_a_panel_without_values_says_so(tmp_path):
-    figure, _ = drawn(tmp_path, a_run(**{"full_ndcg@10": None}))
+def test_a_panel_without_values_says_so(drawn, a_run):
+    figure, _ = drawn(a_run(**{"full_ndcg@10": None}))
     assert [[text.get_text() for text in axes.texts if text.get_text()] for axes in figure.axes] == [
         [],
         [],
@@ -141,10 +115,13 @@ def texts_of(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
 
 
-def a_whole_table() -> list[dict]:
+@pytest.fixture
+def a_whole_table(a_run) -> list[dict]:
     """All four models at the paper's dimensions, both objectives of MF, NeuMF pretrained too, some chosen on test."""
     learned = {"gmf": (16, 32, 64, 128), "mlp": (16, 32, 64, 128), "neumf": (24, 48, 96, 192)}
-    kinds = [("dot", d, {"objective": o}) for d in FIGURE2["ml-1m"]["MF"]["ndcg@10"] for o in ("expected", "sampled")]
+    kinds = [
+        ("dot", d, {"objective": o}) for d in figure2()["MF"].curve("ml-1m", "ndcg@10") for o in ("expected", "sampled")
+    ]
     kinds += [(model, d, {}) for model, dims in learned.items() for d in dims]
     kinds += [("neumf", d, {"pretraining": "keras, alpha=0.5"}) for d in learned["neumf"]]
     kinds += [(model, 32, {"select_epoch": "test"}) for model in ("mlp", "neumf")]
@@ -154,10 +131,10 @@ def a_whole_table() -> list[dict]:
     return [*runs, a_run(status="diverged", seed=9)]
 
 
-def test_every_text_of_a_whole_table_can_be_read_on_a_slide_and_none_leaves_it(tmp_path):
+def test_every_text_of_a_whole_table_can_be_read_on_a_slide_and_none_leaves_it(drawn, a_whole_table):
     with matplotlib.rc_context(STYLE):
-        figure, labels = drawn(tmp_path, *a_whole_table())
-        assert len(labels) == 8 + len(FIGURE2["ml-1m"])
+        figure, labels = drawn(*a_whole_table)
+        assert len(labels) == 8 + len(figure2())
         figure.draw_without_rendering()
         assert_legible(figure)
         ticks = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
@@ -174,8 +151,8 @@ def assert_legible(figure: Figure) -> None:
     assert figure._suptitle.get_window_extent().y0 > legend.y1
 
 
-def test_no_marker_is_cut_off_by_the_edge_of_its_panel(tmp_path):
-    figure, _ = drawn(tmp_path, *a_whole_table())
+def test_no_marker_is_cut_off_by_the_edge_of_its_panel(drawn, a_whole_table):
+    figure, _ = drawn(*a_whole_table)
     for axes in figure.axes:
         xs = np.concatenate([line.get_xdata() for line in axes.lines if line.get_linestyle() != "None"])
         low, high = axes.get_xlim()

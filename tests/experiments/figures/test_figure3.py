@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.analysis.figure3 import SETUP, gap_cells
-from experiments.analysis.published import FIGURE3, FIGURE3_LINES
+from experiments.analysis.figure3 import gap_cells
+from experiments.analysis.published import figure3
 from experiments.entries import columns
 from experiments.figures.answers import learned_dot_product
 from experiments.figures.figure3 import draw, gap_table
@@ -25,7 +25,7 @@ def a_run(gap: float = 0.05, **changed) -> dict:
     row = (
         dict.fromkeys(COLUMNS["imitate"])
         | {"run_id": f"{next(IDS):016x}", "status": "completed", "target": "dot"}
-        | SETUP
+        | figure3().setup
     )
     row |= {"num_users": 4000, "embedding_dim": 16, "width_multiplier": 1, "layers": "32-16-8", "seed": 0}
     errors = {"rmse_dot_fresh": 0.85, "rmse_fresh": 0.85 + gap, "rmse_dot_test": 0.84, "rmse_test": 0.83 + gap}
@@ -85,14 +85,15 @@ def test_three_panels_show_ours_the_papers_and_what_is_significant(tmp_path: Pat
     assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [[], ["no run yet"], []]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[:2] == ["d = 16, fresh", "d = 16, held-out"] and "paper: d = 128, fresh" in labels
-    assert {f"{level:g} {meaning}" for level, meaning in FIGURE3_LINES.items()} < set(labels)
+    assert {f"{level:g} {meaning}" for level, meaning in figure3().levels.items()} < set(labels)
     crosses = {tuple(line.get_ydata()) for line in figure.axes[0].lines if line.get_marker() == "x"}
-    assert crosses == {tuple(FIGURE3[1, dim].values()) for dim in (16, 32, 64, 128)}
+    assert crosses == {tuple(figure3().gaps[1][dim].values()) for dim in (16, 32, 64, 128)}
 
 
 def test_a_wider_net_is_worse_where_data_are_few():
     """As the study says of its d=64 at 8,000 and 16,000 users."""
-    assert FIGURE3[2, 64][8_000] > FIGURE3[1, 64][8_000] and FIGURE3[4, 64][16_000] > FIGURE3[2, 64][16_000]
+    gap = figure3().gap
+    assert gap(2, 64, 8_000) > gap(1, 64, 8_000) and gap(4, 64, 16_000) > gap(2, 64, 16_000)
 
 
 def test_the_command_prints_the_table_and_writes_the_figure(tmp_path: Path, capsys):

@@ -10,7 +10,13 @@ def test_markdown_becomes_tables_that_scroll_and_figures_that_are_inside():
 
 def test_a_heading_has_the_anchor_that_github_gives_it():
     assert slug("Figure 2: quality against embedding_dim") == "figure-2-quality-against-embedding_dim"
-    assert '<h2 id="ncfs-own-recipe">NCF\'s own recipe</h2>' in to_html("## NCF's own recipe", "T", str.encode)
+    assert '<h2 id="ncfs-own-protocol">NCF\'s own protocol</h2>' in to_html("## NCF's own protocol", "T", str.encode)
+
+
+def test_long_names_of_columns_may_wrap():
+    html = to_html("| embedding_dim | NDCG@10 |\n| --- | --- |\n| a_b | c@d |\n", "T", str.encode)
+    assert "<th>embedding_<wbr>dim</th>" in html and "<th>NDCG@<wbr>10</th>" in html
+    assert "<td>a_b</td>" in html and "<td>c@d</td>" in html
 
 
 def test_numbers_do_not_wrap_and_words_do():

@@ -9,7 +9,7 @@ import pytest
 from experiments.analysis.ncf_protocol import reproductions
 from experiments.entries import columns
 from experiments.figures.answers import selection_bias as answer
-from experiments.figures.ncf_protocol import HEAD, draw, ncf_study, protocol_table
+from experiments.figures.ncf_protocol import HEAD, draw, protocol_table
 from experiments.figures.panels import render
 from ncfjax.store import Store
 
@@ -40,7 +40,7 @@ def a_study(folder: Path, *runs: tuple) -> Store:
 
 
 def table_of(folder: Path, *runs: tuple) -> list[str]:
-    return protocol_table(reproductions(a_study(folder, *runs).runs())).splitlines()[2:]
+    return protocol_table(reproductions(a_study(folder, *runs))).splitlines()[2:]
 
 
 def cells_of(line: str) -> list[str]:
@@ -55,7 +55,7 @@ def test_two_seeds_on_paper(tmp_path):
         "| MLP | 32 | 64-32-16-8 | 0.001 | HR@10 | 0.671 | 0.6710 | 2 | 0.6700 ± 0.1271 | 15 "
         "| 0.6850 ± 0.1906 | 12 to 20 | +0.0150 ± 0.0635 |"
     )
-    assert "HR@10 +0.0150 ± 0.0635 (MLP); NDCG@10 " in answer(reproductions(Store(tmp_path, COLUMNS["sweep"]).runs()))
+    assert "HR@10 +0.0150 ± 0.0635 (MLP); NDCG@10 " in answer(reproductions(Store(tmp_path, COLUMNS["sweep"])))
 
 
 def test_each_model_stands_beside_what_was_published_of_it(tmp_path):
@@ -123,7 +123,7 @@ def test_diverged_runs_are_counted_and_have_no_part_in_a_mean(tmp_path):
 def test_two_data_sets_are_one_message(tmp_path):
     store = a_study(tmp_path, a_run(0.6, **BY_HOLDOUT), a_run(0.6, dataset="pinterest", **BY_HOLDOUT))
     with pytest.raises(ValueError, match="one data set, got ml-1m; pinterest"):
-        reproductions(store.runs())
+        reproductions(store)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_two_data_sets_are_one_message(tmp_path):
 def test_a_seed_with_several_choices_is_one_message(tmp_path, changed, message):
     store = a_study(tmp_path, a_run(0.6, **BY_HOLDOUT), a_run(0.6, **ON_TEST), a_run(0.7, **changed))
     with pytest.raises(ValueError, match=message):
-        reproductions(store.runs())
+        reproductions(store)
 
 
 def test_a_study_whose_epochs_no_one_chose_is_one_message(tmp_path):
     store = a_study(tmp_path, a_run(0.6, phase="run"))
     with pytest.raises(ValueError, match="expected test runs of gmf, mlp, neumf .* got none among 1 rows"):
-        ncf_study(store)
+        reproductions(store)
 
 
 # ---- the figure
@@ -160,7 +160,7 @@ def with_curves() -> list[tuple]:
 
 def test_the_mean_curve_is_drawn_with_both_choices_marked(tmp_path):
     store = a_study(tmp_path, *with_curves())
-    hit_ratio = draw(ncf_study(store)).axes[0]
+    hit_ratio = draw(reproductions(store)).axes[0]
     curve, stars, dot, published = hit_ratio.lines
     np.testing.assert_allclose(curve.get_xydata(), [(1, 0.2), (2, 0.5), (3, 0.55), (4, 0.6)])
     np.testing.assert_allclose(stars.get_xydata(), [(2, 0.6), (4, 0.7)])
@@ -172,17 +172,17 @@ def test_the_mean_curve_is_drawn_with_both_choices_marked(tmp_path):
 def test_a_choice_in_the_first_epochs_stays_on_the_panel(tmp_path):
     by_holdout = a_run(0.2, **BY_HOLDOUT | {"num_epochs": 1, "epoch": 1})
     store = a_study(tmp_path, *(run for run in with_curves() if run[0]["select_epoch"] == "test"), by_holdout)
-    assert draw(ncf_study(store)).axes[0].get_ylim()[0] == pytest.approx(0.2)
+    assert draw(reproductions(store)).axes[0].get_ylim()[0] == pytest.approx(0.2)
 
 
 def test_before_an_epoch_was_chosen_on_test_there_is_a_table_and_no_figure(tmp_path):
-    study = ncf_study(a_study(tmp_path, a_run(0.6, **BY_HOLDOUT)))
-    assert protocol_table(study.reproductions).startswith(HEAD) and render(lambda: draw(study)) == {}
+    study = reproductions(a_study(tmp_path, a_run(0.6, **BY_HOLDOUT)))
+    assert protocol_table(study).startswith(HEAD) and render(lambda: draw(study)) == {}
     with pytest.raises(ValueError, match="expected runs whose epoch was chosen on test, got none"):
-        answer(study.reproductions)
+        answer(study)
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):
-    study = ncf_study(a_study(tmp_path, *with_curves()))
+    study = reproductions(a_study(tmp_path, *with_curves()))
     files = render(lambda: draw(study))
     assert list(files) == [".png", ".svg"] and files == render(lambda: draw(study))

@@ -9,7 +9,7 @@ from experiments.baselines import ENTRY
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
-from ncfjax.baselines.methods import METHODS
+from ncfjax.baselines.methods import METHODS, fit_of
 
 
 @pytest.mark.parametrize(
@@ -17,19 +17,19 @@ from ncfjax.baselines.methods import METHODS
     [
         (["baseline=eas"], "baseline=eas: no such baseline, did you mean ease?"),
         (["baseline.name=eas"], "baseline.name=eas: no such name, did you mean ease?"),
-        (["baseline=ease", "grid.regularization=0"], "grid.regularization: expected numbers > 0, got 0"),
+        (["baseline=ease", "grid.regularization=0"], "grid.regularization: expected a number > 0, got 0"),
         (["baseline=ease", "grid.l1=1"], "grid.l1: expected nothing, as only baseline=slim has it"),
         (["baseline=ease", "grid.seed=0,1"], "grid.seed: expected nothing, as only baseline=ials has it"),
-        (["baseline=ease", "grid.regularization=null"], "grid.regularization: expected a value, as baseline=ease"),
+        (["baseline=ease", "grid.regularization=null"], "grid.regularization: expected a number > 0, as baseline=ease"),
         (["baseline=ease", "baseline.num_epochs=3"], "baseline.num_epochs: expected nothing, as only baseline=ials"),
         (["baseline=slim", "grid.l1=0", "grid.l2=0"], "grid.l1, grid.l2: expected numbers that are not both 0"),
         (["baseline=slim", "baseline.num_sweeps=0"], "baseline.num_sweeps: expected an integer >= 1, got 0"),
-        (["baseline=item_knn", "grid.num_neighbors=0"], "grid.num_neighbors: expected integers >= 1, got 0"),
-        (["baseline=item_knn", "grid.shrinkage=-1"], "grid.shrinkage: expected numbers >= 0, got -1"),
+        (["baseline=item_knn", "grid.num_neighbors=0"], "grid.num_neighbors: expected an integer >= 1, got 0"),
+        (["baseline=item_knn", "grid.shrinkage=-1"], "grid.shrinkage: expected a number >= 0, got -1"),
         (["baseline=ials", "baseline.block_size=48"], "baseline.block_size: expected a divisor of"),
-        (["baseline=ials", "grid.unobserved_weight=0"], "grid.unobserved_weight: expected numbers > 0, got 0"),
-        (["baseline=ials", "grid.seed=0.5"], "grid.seed: expected integers from 0"),
-        (["baseline=ials", "tune=true", "final_seeds=-1"], "final_seeds: expected integers from 0"),
+        (["baseline=ials", "grid.unobserved_weight=0"], "grid.unobserved_weight: expected a number > 0, got 0"),
+        (["baseline=ials", "grid.seed=0.5"], "grid.seed: expected an integer from 0"),
+        (["baseline=ials", "tune=true", "final_seeds=-1"], "final_seeds: expected an integer from 0"),
         (["evaluation.ties=random"], "evaluation.ties=random: no such name"),
         (["evaluation.self_negatives=gone"], "evaluation.self_negatives=gone: no such name"),
         (["evaluation.ties=favour", "tune=true"], "evaluation: expected ties: against"),
@@ -68,9 +68,16 @@ def test_a_job_is_named_by_its_data_and_its_method():
 
 def test_a_method_has_the_axes_that_it_takes_in_the_order_of_the_table():
     for name, method in METHODS.items():
-        axes = [axis.name for axis in ENTRY.task.axes_of(configured(ENTRY, f"baseline={name}"))]
+        grid = vars(configured(ENTRY, f"baseline={name}").grid)
+        axes = [axis for axis, values in grid.items() if values is not None]
         assert sorted(axes) == sorted(method.hyperparameters)
         assert axes == [column for column in ENTRY.task.columns if column in axes]
+
+
+def test_every_method_is_fitted_by_the_function_of_its_name():
+    assert {fit_of(name).__name__ for name in METHODS} == {
+        "fit_popularity", "fit_item_knn", "fit_ease", "fit_slim", "ials_epochs"
+    }  # fmt: skip
 
 
 def test_every_method_has_its_file_and_its_columns():

@@ -1,6 +1,5 @@
 """What an imitator is told: what is refused, what a run is, and that the names agree with those of the package."""
 
-import itertools
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +10,8 @@ from experiments.cli.studies import jobs_of as jobs_of_study
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.imitate import ENTRY
+from experiments.tasks.imitator import config as configs
+from ncfjax.training.imitation import SCHEDULES
 from ncfjax.training.imitation_problem import ImitationMember
 
 TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", "num_epochs=2")
@@ -24,13 +25,13 @@ TINY = ("num_users=30", "embedding_dim=4", "pairs_per_user=10", "num_fresh=50", 
         (["num_epochs=0"], "num_epochs: expected an integer >= 1, got 0"),
         (["batch_size=0"], "batch_size: expected an integer >= 1, got 0"),
         (["width_multiplier=1,0"], "width_multiplier: expected an integer >= 1, got 0"),
-        (["num_fresh=0"], "num_fresh: expected at least 1, got 0"),
+        (["num_fresh=0"], "num_fresh: expected an integer >= 1, got 0"),
         (["noise=2"], "noise: expected 0 <= noise < trivial_rmse = 1.13, got 2"),
         (["layers=[8,0]"], "layers: expected the width of each hidden layer in brackets"),
         (["layers=8"], "layers: expected the width of each hidden layer in brackets"),
         (["activation=rleu"], "activation=rleu: no such name, did you mean relu?"),
         (["schedule=linear"], "schedule=linear: no such name"),
-        (["grid.learning_rate=0"], "grid.learning_rate: expected numbers > 0, got 0"),
+        (["grid.learning_rate=0"], "grid.learning_rate: expected a number > 0, got 0"),
         (["embeding_dim=4"], "embeding_dim: no such key, did you mean embedding_dim?"),
         (["target=dots"], "target=dots: no such target, did you mean dot?"),
         (["num_users=many"], "'many'"),
@@ -49,9 +50,9 @@ def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, r
         (["noise=-1"], "noise: expected a number >= 0, got -1"),
         (["num_users=5"], "num_users: expected nothing, as "),
         (["num_fresh=5"], "num_fresh: expected nothing, as "),
-        (["teacher.learning_rate=0"], "teacher.learning_rate: expected numbers > 0, got 0"),
-        (["teacher.regularization=-1"], "teacher.regularization: expected numbers >= 0, got -1"),
-        (["teacher.stddev=0"], "teacher.stddev: expected numbers > 0, got 0"),
+        (["teacher.learning_rate=0"], "teacher.learning_rate: expected a number > 0, got 0"),
+        (["teacher.regularization=-1"], "teacher.regularization: expected a number >= 0, got -1"),
+        (["teacher.stddev=0"], "teacher.stddev: expected a number > 0, got 0"),
         (["teacher.num_epochs=0"], "teacher.num_epochs: expected an integer >= 1, got 0"),
         (["teacher.batch_size=0"], "teacher.batch_size: expected an integer >= 1, got 0"),
         (["teacher.num_negatives=0"], "teacher.num_negatives: expected an integer >= 1, got 0"),
@@ -118,16 +119,17 @@ def test_a_study_is_the_papers_setup(command: list, jobs_of):
 
 
 def test_the_study_has_every_cell_of_the_paper():
-    from experiments.analysis.published import FIGURE3
+    from experiments.analysis.published import figure3
 
     params = OmegaConf.load(CONF / "study" / "imitate" / "figure3.yaml").hydra.sweeper.params
     users, dims, multipliers = ([int(x) for x in str(values).split(",")] for values in params.values())
-    assert list(itertools.product(multipliers, dims)) == list(FIGURE3)
-    assert users == list(FIGURE3[1, 16])
+    assert dict.fromkeys(multipliers, dims) == {m: list(curves) for m, curves in figure3().gaps.items()}
+    assert users == list(figure3().gaps[1][16])
 
 
 def test_names_agree_with_the_package():
-    assert [axis.name for axis in ENTRY.task.axes] == list(ImitationMember._fields)
+    assert list(vars(configured(ENTRY).grid)) == list(ImitationMember._fields)
+    assert list(configs.SCHEDULES) == list(SCHEDULES)
     for group in ("target",):
         files = sorted((CONF / group).glob("*.yaml"))
         assert [OmegaConf.load(file).target for file in files] == [file.stem for file in files]

@@ -11,7 +11,7 @@ from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
 from experiments.sweep import ENTRY
 from experiments.tasks.recommender import config as configs
-from ncfjax.models.similarity import similarity_names
+from ncfjax.models.registry import similarity_names
 from ncfjax.training.loop import EPOCHS
 from ncfjax.training.recommender import Member
 
@@ -92,7 +92,7 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
     config = configured(ENTRY, *ONE, "dataset=ml-1m")
     (point,) = ENTRY.task.points(config)
     identity = ENTRY.task.identity(config, point)
-    assert config.dataset.synthetic is None and "synthetic" not in identity["data"]
+    assert config.dataset.prefix is None and identity["data"].keys() == {"name", "num_negatives", "seed", "split"}
     assert "pretraining" not in identity and "layers" not in identity["model"]
 
 
@@ -119,11 +119,11 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["num_epochs=4,0"], "num_epochs: expected an integer >= 1, got 0"),
         (["objective.batch_size=0"], "objective.batch_size: expected an integer >= 1, got 0"),
         (["objective.num_negatives=0"], "objective.num_negatives: expected an integer >= 1, got 0"),
-        (["grid.learning_rate=-1"], "grid.learning_rate: expected numbers > 0, got -1"),
-        (["grid.learning_rate=nan"], "grid.learning_rate: expected numbers > 0"),
-        (["grid.regularization=[0.1,-0.1]"], "grid.regularization: expected numbers >= 0, got -0.1"),
-        (["grid.stddev=0"], "grid.stddev: expected numbers > 0, got 0"),
-        (["grid.negative_weight=inf"], "grid.negative_weight: expected numbers >= 0, got inf"),
+        (["grid.learning_rate=-1"], "grid.learning_rate: expected a number > 0, got -1"),
+        (["grid.learning_rate=nan"], "grid.learning_rate: expected a number > 0"),
+        (["grid.regularization=[0.1,-0.1]"], "grid.regularization: expected a number >= 0, got -0.1"),
+        (["grid.stddev=0"], "grid.stddev: expected a number > 0, got 0"),
+        (["grid.negative_weight=inf"], "grid.negative_weight: expected a number >= 0, got inf"),
         (["grid.learning_rate=[1,1.0]"], "grid.learning_rate: expected each value once"),
         (["model=mlp", "model.layers=[30,16,8]"], "model.layers: expected [32, ...], 2 * model.embedding_dim first"),
         (["model=mlp", "model.layers=[32]"], "then the width of each ReLU layer, at least one, got [32]"),
@@ -150,8 +150,11 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
             ["model=neumf", "pretraining=trained", "pretraining.learning_rate=0"],
             "pretraining.learning_rate: expected a number > 0, got 0",
         ),
-        (["model=neumf", "pretraining=keras"], "pretraining.gmf: expected a value, as pretraining=keras"),
-        (["objective.shuffle_examples=true"], "objective.shuffle_examples: expected false unless objective=sampled"),
+        (["model=neumf", "pretraining=keras"], "pretraining.gmf: expected a file, as pretraining=keras"),
+        (
+            ["objective.shuffle_examples=true"],
+            "objective.shuffle_examples: expected nothing, as only objective=sampled",
+        ),
         (["select_epoch=best"], "select_epoch=best: no such name"),
         (["select_epoch=holdout"], "as only tune=true evaluates on a holdout"),
         (["select_epoch=test", "split=holdout"], "select_epoch: expected last, as split=holdout, got 'test'"),
@@ -200,7 +203,7 @@ def test_every_name_has_its_file_and_every_file_its_name(group: str):
 
 def test_names_agree_with_the_package():
     assert set(configs.OBJECTIVES) == set(EPOCHS)
-    assert [axis.name for axis in ENTRY.task.axes] == list(Member._fields)
+    assert list(vars(configured(ENTRY).grid)) == list(Member._fields)
 
 
 def test_the_columns_of_a_model_stand_behind_its_dimension_and_each_other_beside_what_it_belongs_to():

@@ -11,8 +11,8 @@ from experiments.engine.checks import ConfigError
 from experiments.engine.closing import averaged
 from experiments.tasks.recommender.config import model_cells
 from experiments.tasks.recommender.task import RecommenderTask
-from ncfjax.models import similarity
-from ncfjax.models.similarity import Key
+from ncfjax.keys import Key
+from ncfjax.models import registry
 from ncfjax.store import Store
 
 ROOT = Path(__file__).parents[4]
@@ -28,7 +28,7 @@ def template(start: str) -> str:
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, ...]:
     """The class and the files of the page, where Hydra finds them; returns the arguments that choose the model."""
-    monkeypatch.setattr(similarity, "_classes", dict(similarity._known()))
+    monkeypatch.setattr(registry, "_classes", dict(registry.similarities()))
     exec(template("# ncfjax/models/similarities/scaled_cosine.py"), {"__name__": "scaled_cosine"})
     for path, start in (("model/scaled_cosine", "# conf/model/"), ("study/sweep/mine", "# @package")):
         file = tmp_path / "conf" / f"{path}.yaml"
@@ -62,13 +62,13 @@ def test_it_has_its_key_in_the_schema_the_run_id_and_the_columns(made_up: tuple[
     entry = sweep.ENTRY
     one = (*made_up, "grid.learning_rate=0.1", "grid.regularization=0.1", "grid.seed=0")
     ids = {id_of(entry, *one, *more) for more in ((), ("model.temperature=0.1",), ("model.temperature=0.2",))}
-    assert len(ids) == 2 and "temperature" in entry.task.columns and "model.temperature" in entry.task.settable_keys()
+    assert len(ids) == 2 and "temperature" in entry.task.columns
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("model.temperature=-1", "model.temperature: expected a number > 0, got -1.0"),
+        ("model.temperature=-1", "model.temperature: expected a number > 0, got -1"),
         ("model.temperatur=1", "model.temperatur: no such key, did you mean model.temperature?"),
         ("model.layers=[8,4]", "model.layers: expected nothing, as only model=mlp or neumf has "),
     ],
@@ -81,7 +81,8 @@ def test_what_its_key_cannot_be_is_refused_by_name(
 
 
 def test_other_similarities_do_not_have_it(made_up: tuple[str, ...], run_entry: Callable[..., int], results, capfd):
-    assert run_entry(sweep, "model=gmf", "model.temperature=1", f"results_dir={results}") == 2
+    searchpath, _ = made_up
+    assert run_entry(sweep, searchpath, "model=gmf", "model.temperature=1", f"results_dir={results}") == 2
     assert "model.temperature: expected nothing, as only model=scaled_cosine has " in capfd.readouterr().err
 
 
@@ -93,9 +94,11 @@ def test_the_template_of_a_study_asks_for_its_runs(made_up: tuple[str, ...], job
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, model: str, **keys: Key) -> RecommenderTask:
-    """A similarity that has further keys, for the length of a test."""
-    cls = similarity.similarity_class(model)
+    """A similarity that has further keys, for the length of a test, as its file in conf/model/ says."""
+    cls, schema = registry.similarity_class(model), RecommenderTask.schema
     monkeypatch.setattr(cls, "keys", {**cls.keys, **keys})
+    in_file = {f"model.{key}": None for key in keys}
+    monkeypatch.setattr(RecommenderTask, "schema", lambda self, folders: in_file | schema(self, folders))
     monkeypatch.setattr(sweep, "ENTRY", sweep.ENTRY._replace(task=RecommenderTask()))
     return sweep.ENTRY.task
 

@@ -13,7 +13,7 @@ from experiments.cli.compose import configured
 from experiments.sweep import ENTRY
 from experiments.tasks.data import load_data
 from experiments.tasks.recommender.start import branches
-from experiments.tasks.recommender.task import spec_of
+from experiments.tasks.recommender.work import spec_of
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, count_compiles
 from ncfjax.training.program import Program, _trainer

@@ -5,9 +5,10 @@ import pytest
 
 from experiments.cli.compose import configured
 from experiments.sweep import ENTRY
-from experiments.tasks.data import load_data
 from experiments.tasks.ranking import values_of
-from experiments.tasks.recommender.references import reference, reference_names, reference_results
+from experiments.tasks.recommender.task import reference_names
+from experiments.tasks.recommender.work import RecommenderWork
+from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
 
@@ -17,7 +18,7 @@ def test_popularity_ranks_by_the_number_of_users():
     train = Interactions(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 0, 1, 2, 0]), 3, 5)
     held_out = HeldOut(np.array([0, 2]), np.array([2, 3]), np.array([[0, 3], [1, 4]]))
     data = LeaveOneOut("toy", "test", train, held_out, "file")
-    ranks = ranks_of(reference(data, "popularity"), data)
+    ranks = ranks_of(fit_popularity(data.train), data)
     # User 2 has seen 0: its positive 3 loses to 1 and 2, and against 4 a tie counts against it.
     assert ranks.sampled.tolist() == [1, 2] and ranks.full.tolist() == [0, 3]
 
@@ -29,9 +30,7 @@ def config(tiny_data: tuple[str, ...]):
 
 def test_the_oracle_is_ahead_of_popularity(config):
     one = config("dataset.synthetic.num_users=400")
-    scores = {
-        result.cells["model"]: result.cells["ndcg@10"] for result in reference_results(one, load_data(one), set())
-    }
+    scores = {result.cells["model"]: result.cells["ndcg@10"] for _, result in RecommenderWork(one).references(set())}
     assert scores["oracle"] > 1.2 * scores["popularity"]
 
 
@@ -46,14 +45,16 @@ def test_references_are_those_of_the_data_and_the_split_and_tuning_has_none(conf
 
 def test_only_references_that_are_missing_are_ranked(config):
     one = config()
-    results = list(reference_results(one, load_data(one), set()))
-    (rest,) = reference_results(one, load_data(one), {results[0].run_id})
-    assert rest.run_id == results[1].run_id and {result.run_id for result in results} == ENTRY.task.reference_ids(one)
-    assert set(results[0].arrays) == {"sampled", "full"} and results[0].cells["phase"] == "run"
+    results = dict(RecommenderWork(one).references(set()))
+    first, second = results
+    ((rest, _),) = RecommenderWork(one).references({first})
+    assert rest == second and set(results) == ENTRY.task.reference_ids(one)
+    assert set(results[first].arrays) == {"sampled", "full"}
+    assert (results[first].cells["phase"], results[first].cells["split"]) == ("run", "test")
 
 
 @pytest.mark.realdata
 def test_popularity_on_movielens_1m_is_as_published(ml_1m: LeaveOneOut):
     """HR@10 0.4533, NDCG@10 0.2542 (Ferrari Dacrema et al. 2021), less the ties that count against it here."""
-    values = values_of(ranks_of(reference(ml_1m, "popularity"), ml_1m))
+    values = values_of(ranks_of(fit_popularity(ml_1m.train), ml_1m))
     assert (round(float(values["hit_ratio@10"]), 4), round(float(values["ndcg@10"]), 4)) == (0.4531, 0.2541)

@@ -1,4 +1,4 @@
-"""Means and intervals over seeds."""
+"""Means and intervals over seeds and over users."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments.analysis.metrics import seed_mean
+from ncfjax.evaluation.intervals import seed_mean
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20))

@@ -1,0 +1,43 @@
+"""How every command ends: its exit code, and one message where it is wrong, is stopped, or cannot be carried out."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+
+
+def exit_code(
+    command: Callable[[], None],
+    name: str,
+    *,
+    stopped: str,
+    usage: tuple[type[Exception], ...],
+    failures: tuple[type[Exception], ...] = (),
+    explain: Callable[[BaseException], str] = str,
+) -> int:
+    """Of a command that is carried out. HYDRA_FULL_ERROR=1 shows all of an error.
+
+    Args:
+        stopped: what holds after Ctrl-C.
+        usage: errors that are faults of the command line, beside Hydra's.
+        failures: errors that are not.
+        explain: an error in one message.
+    """
+    try:
+        command()
+    except KeyboardInterrupt:
+        print(f"\n{name}: stopped; {stopped}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has left (| head); what was written is whole
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except (HydraException, OmegaConfBaseException, *usage, *failures) as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"{name}: {explain(error)}", file=sys.stderr)
+        return FAILURE if isinstance(error, failures) else USAGE
+    return 0

@@ -1,0 +1,60 @@
+"""The runs of python -m experiments.baselines, under the protocols of the sweep.
+
+`train_seconds` of a row is the time of the fit, with the compiling of a job's first run; `compile_seconds` is empty.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from experiments.engine.checks import expect
+from experiments.engine.progress import Progress
+from experiments.engine.work import Result, Work
+from experiments.tasks.baseline.task import TASK, given
+from experiments.tasks.data import data_cells, load_data
+from experiments.tasks.ranking import values_of
+from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, num_parameters
+from ncfjax.baselines.methods import METHODS, fit_of
+from ncfjax.evaluation.ranking import num_others, ranks_of
+from ncfjax.evaluation.ranking_rules import Rules
+from ncfjax.training.blocks import Block, MemoryEstimate
+
+
+class BaselineWork(Work):
+    """One job of baselines."""
+
+    one_by_one = True
+
+    def __init__(self, config: Any):
+        self.config, self.data, self.name = config, load_data(config), config.baseline.name
+        self.pace_share = METHODS[self.name].share
+        self.each = fit_work(train=self.data.train, **vars(config.baseline))
+        self.memory = MemoryEstimate(0, fit_bytes(self.name, self.data.train, config.baseline.embedding_dim))
+        most, others = max(config.grid.num_neighbors or [0]), self.data.train.num_items - 1
+        expected = f"at most {others}, the other items of {config.dataset.name}"
+        expect("grid.num_neighbors", most <= others, expected, most)
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        (point,), num_epochs, label = block.members, self.config.baseline.num_epochs, TASK.label(self.config)
+        rules, seconds, curve = Rules(**vars(self.config.evaluation)), 0.0, []
+        bar.show(f"{label}, fitting")
+        started = time.perf_counter()
+        fitted = fit_of(self.name)(self.data.train, **given(self.config, point))
+        for epoch, scorer in enumerate(fitted if num_epochs else [fitted], start=1):
+            jax.block_until_ready(scorer)
+            seconds += time.perf_counter() - started
+            if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
+                ranks = ranks_of(scorer, self.data, rules)
+                metrics = values_of(ranks)
+                curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
+            bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
+            started = time.perf_counter()
+        cells = data_cells(self.config, self.data)
+        cells |= {"parameters": num_parameters(scorer), "train_seconds": seconds}
+        if is_finite(scorer):
+            arrays = {**ranks._asdict(), "num_others": num_others(self.data)}
+            yield point, Result(cells | metrics, curve if num_epochs else [], arrays)
+        else:
+            yield point, Result(cells, status="diverged")

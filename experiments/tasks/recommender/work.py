@@ -1,0 +1,118 @@
+"""The runs of python -m experiments.sweep: recommenders trained, and evaluated under both protocols."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from experiments.engine.progress import Progress
+from experiments.engine.training import Evaluation, curve_of, measure, metrics_at, train_block
+from experiments.engine.work import Result, Trial, Work
+from experiments.tasks.data import data_cells, load_data
+from experiments.tasks.ranking import metrics, values_of
+from experiments.tasks.recommender.config import model_options, weight_files
+from experiments.tasks.recommender.start import joined_files, start
+from experiments.tasks.recommender.task import TASK, reference_id, reference_names
+from ncfjax.baselines.popularity import fit_popularity
+from ncfjax.evaluation.ranking import ranks_of
+from ncfjax.training.blocks import Block
+from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
+
+# What an epoch costs beside the products, in embedding dimensions: at 192 an epoch takes 4 times as long as at 16.
+OVERHEAD_DIM = 40
+MULTIPLICATIONS_PER_DIM = 16  # of a tower, per example
+
+
+def spec_of(config: Any) -> Spec:
+    """What is fixed when a job's program is compiled."""
+    return Spec(
+        model=config.model.name,
+        embedding_dim=config.model.embedding_dim,
+        options=tuple(model_options(config.model).items()),
+        objective=config.objective.name,
+        optimizer=config.optimizer.name,
+        batch_size=config.objective.batch_size,
+        num_negatives=config.objective.num_negatives,
+        reject_positives=config.objective.reject_positives,
+        shuffle_examples=bool(config.objective.shuffle_examples),
+    )
+
+
+class RecommenderWork(Work):
+    """One job of recommenders."""
+
+    def __init__(self, config: Any):
+        self.config, self.data = config, load_data(config)
+        self.spec, pretraining = spec_of(config), config.pretraining
+        self.problem = RecommenderProblem(self.data, self.spec, pretrained=pretraining.name == "trained")
+        self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
+        tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
+        self.epoch_work = self.spec.embedding_dim + OVERHEAD_DIM + tower  # of one member
+        self.each = self.epoch_work * (config.num_epochs + (pretraining.num_epochs or 0))
+        if pretraining.name == "keras":
+            joined_files(config, self.data)  # what is wrong with the files shows before anything is trained
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Member, Result]]:
+        trained = train_block(
+            self.problem,
+            block,
+            bar,
+            f"{self.spec.model} d={self.spec.embedding_dim}",
+            epoch_work=self.epoch_work,
+            num_epochs=self.config.num_epochs,
+            eval_every=self.config.eval_every,
+            values=metrics,
+            start=lambda program: start(self.config, self.data, program, block, self.epoch_work, bar),
+            keeps_all=self.config.select_epoch == "test",
+        )
+        for i, member in enumerate(block.members):
+            yield member, self._result(i, trained.evaluations, trained.cost)
+
+    def _result(self, i: int, evaluations: Sequence[Evaluation], cost: dict[str, Any]) -> Result:
+        """One run. A diverged one has no metrics and no ranks, and a curve as far as it went."""
+        cells, curve = self.cells | cost, curve_of(evaluations, i)
+        if evaluations[-1].diverged[i]:
+            return Result(cells, curve, status="diverged")
+        chosen = self._chosen(evaluations, i)
+        ranks = {protocol: np.asarray(ranks[i]) for protocol, ranks in chosen.measured._asdict().items()}
+        return Result(cells | metrics_at(chosen, i) | {"epoch": chosen.epoch}, curve, ranks)
+
+    def _chosen(self, evaluations: Sequence[Evaluation], i: int) -> Evaluation:
+        """The last; or, as NCF's code reports, the first with the highest HR@10 on test."""
+        if self.config.select_epoch != "test":
+            return evaluations[-1]
+        return max(evaluations, key=lambda evaluation: evaluation.values["hit_ratio@10"][i])
+
+    @cached_property
+    def cells(self) -> dict[str, Any]:
+        return data_cells(self.config, self.data) | {"pretraining": _pretraining(self.config.pretraining)}
+
+    def references(self, done: set[str]) -> Iterator[tuple[str, Result]]:
+        """Where the numbers of a table begin, and on synthetic data where they must end."""
+        for name in reference_names(self.config):
+            if (run_id := reference_id(self.config, name)) not in done:
+                ranks = ranks_of(self.data.oracle if name == "oracle" else fit_popularity(self.data.train), self.data)
+                cells = data_cells(self.config, self.data) | {"phase": "run", "split": self.config.split, "model": name}
+                yield run_id, Result(cells | values_of(ranks), arrays=ranks._asdict())
+
+    def kind(self) -> Hashable:
+        config = self.config
+        parts = TASK.data_key(config), config.model.name, vars(config.objective), config.optimizer.name
+        return str((*parts, config.num_epochs / config.eval_every))
+
+    def trial(self, block: Block) -> Trial:
+        num_epochs, num_evaluations = self.config.num_epochs, -(-self.config.num_epochs // self.config.eval_every)
+        program = Program(self.problem, block)
+        return measure(program, self.epoch_work * len(block.members), num_epochs, num_evaluations)
+
+
+def _pretraining(pretraining: SimpleNamespace) -> str:
+    if pretraining.name == "trained":
+        how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
+    else:
+        how = "".join(f"{branch}={content[:8]}, " for branch, content in weight_files(pretraining).items())
+    return "" if pretraining.name == "none" else f"{pretraining.name}, {how}alpha={pretraining.alpha:g}"
