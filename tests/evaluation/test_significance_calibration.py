@@ -25,7 +25,7 @@ def simulated(rng: np.random.Generator, num_seeds: int, taste: float, fortune: f
     ],
 )
 def test_the_interval_of_equal_models_covers_zero_in_about_95_of_100_cases(monkeypatch, num_seeds, taste, fortune):
-    monkeypatch.setattr(significance, "NUM_REPLICATES", 1_000)
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 500)
     rng = np.random.default_rng(0)
     covered = 0
     for case in range(400):
@@ -36,7 +36,7 @@ def test_the_interval_of_equal_models_covers_zero_in_about_95_of_100_cases(monke
 
 def test_the_chance_of_single_users_is_counted_once(monkeypatch):
     """The width is that of the true sampling distribution, where crossing users and seeds would make it 1.7 times."""
-    monkeypatch.setattr(significance, "NUM_REPLICATES", 1_000)
+    monkeypatch.setattr(significance, "NUM_REPLICATES", 500)
     rng = np.random.default_rng(0)
     cases = [simulated(rng, 8, 0.0, 0.0) for _ in range(300)]
     true = np.std([ours.mean() - other.mean() for ours, other in cases])
