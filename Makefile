@@ -1,5 +1,5 @@
 # Two commands: `make sweep` (the main job on the embedded data set) and `make test`. Both create the environment first.
-# `make check` is what a change needs in daily work: the tests that neither compile with XLA nor start a process.
+# `make check` is what a change needs in daily work: the tests that neither compile with XLA, start a process nor take long.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -7,6 +7,9 @@ BIN := .venv/bin
 
 sweep: .venv/.installed
 	$(BIN)/python -m experiments.sweep $(ARGS)
+
+# Bytecode is kept: to write anew what pytest makes of every assert takes each worker 5 s.
+test check: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/.installed
 	$(BIN)/ruff check .

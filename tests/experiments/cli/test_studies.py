@@ -68,6 +68,7 @@ def test_the_studies_are_those_listed_here_and_each_belongs_to_one_command():
     assert sorted(path.stem for path in (CONF / "study").rglob("*.yaml")) == sorted(study for _, study in offered)
 
 
+@pytest.mark.slow  # composes 265 jobs; make check has the ids of the committed runs
 @pytest.mark.parametrize(("entry", "study"), STUDIES, ids=lambda name: name)
 def test_a_study_is_what_its_head_says_and_finds_its_committed_runs_done(entry: str, study: str):
     """`dry_run=true` of any of them says as many to train as it always did."""

@@ -127,6 +127,7 @@ def test_other_weights_at_the_same_path_are_another_run(run_tiny: Run, results: 
     assert runs[runs["model"] == "neumf"]["pretraining"].nunique() == len(runs[runs["model"] == "neumf"]) == 2
 
 
+@pytest.mark.slow  # seven whole commands
 @pytest.mark.parametrize(
     ("changes", "arguments", "message"),
     [
