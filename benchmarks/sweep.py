@@ -36,8 +36,7 @@ NUMPY_EXAMPLES = 50_000
 
 def spec(objective: str, embedding_dim: int) -> Spec:
     """As the studies in conf/study/ have it."""
-    batch_size = 512 if objective == "sampled" else 8 if embedding_dim <= 64 else 16
-    return Spec(embedding_dim, objective, batch_size, NUM_NEGATIVES)
+    return Spec(embedding_dim, objective, {"sampled": 512, "expected": 64}[objective], NUM_NEGATIVES)
 
 
 def seconds(action) -> float:

@@ -28,8 +28,9 @@ The variance of the difference has a part for every source of chance, and few se
          its one-sided 80 % interval
 
 With M itself, df is largest just when M is too small by chance. Between equal models of 4 runs each p < 0.05 / 66 is
-then up to 2.1 times as frequent as it should be, and with the normal distribution in t's place up to 18 times; with the
-upper end it is at most as frequent, for any share of the seeds in V (calibration in docs/protocol.md).
+then up to 2.1 times as frequent as it should be, and with the normal distribution in t's place up to 13 times; with the
+upper end it is less frequent. Against a model with a single run it is 1.1 times as frequent where the seeds add as much
+to V as the users, 2.5 times where they add three times as much (benchmarks/calibration.py).
 
 Wilcoxon's and the sign test ask whether d lies alike on either side of zero: its mean may be zero and p small, or the
 reverse. That is no matter between models with equally many runs that scatter alike. But a mean of several runs, or of

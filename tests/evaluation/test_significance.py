@@ -14,14 +14,11 @@ from scipy import stats
 from experiments.entries import results_in
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.significance import (
-    RunVariance,
     compare,
     compare_all,
     holm,
     mcnemar,
     over_seeds,
-    p_of_t,
-    standard_error,
 )
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -213,44 +210,6 @@ def test_a_run_that_is_there_twice_adds_no_certainty_of_its_seed():
     other = np.random.default_rng(1).normal(size=(1, 200))
     once, twice = compare_values(users, other), compare_values(np.repeat(users, 2, axis=0), other)
     assert once[:5] == pytest.approx(twice[:5])
-
-
-# ---- simulated truth
-
-NUM_SIMULATED = 400_000
-
-
-def false_alarms(seed_share: float, noise_share: float, num_runs: tuple[int, int], level: float) -> float:
-    """How often equal models have p < level, by `level`.
-
-    The users' part of the variance is 1, the seeds' of both models together `seed_share`; `noise_share` is the noise
-    that reaches the mean square of each model's runs as well.
-    """
-    rng = np.random.default_rng(0)
-    several = [n for n in num_runs if n > 1]
-    seeds = seed_share / len(several)
-    runs = [
-        RunVariance((seeds + noise_share) * rng.chisquare(n - 1, NUM_SIMULATED) / (n - 1), noise_share, n)
-        for n in several
-    ]
-    error, freedom = standard_error(np.float64(1.0), 6_040, runs)
-    difference = rng.normal(0.0, np.sqrt(1.0 + seed_share), NUM_SIMULATED)
-    return float(np.mean(p_of_t(difference, error, freedom) < level) / level)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("num_runs", [(4, 4), (8, 8), (8, 4)])
-@pytest.mark.parametrize(
-    ("seed_share", "noise_share"), [(0.0, 0.02), (0.3, 0.02), (1.0, 0.2), (3.0, 0.2), (10.0, 0.02)]
-)
-def test_equal_models_differ_no_more_often_than_the_level_says(seed_share, noise_share, num_runs):
-    for level, bound in ((0.05, 1.03), (0.05 / 66, 1.2)):
-        assert false_alarms(seed_share, noise_share, num_runs, level) < bound
-
-
-@pytest.mark.slow
-def test_without_seeds_that_differ_the_level_is_reached():
-    assert false_alarms(0.0, 0.02, (4, 4), 0.05) == pytest.approx(0.96, abs=0.03)
 
 
 # ---- properties

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.calibration import false_alarms
 from ncfjax.evaluation.metrics import hit_ratio
 from ncfjax.evaluation.significance import Comparison, compare, mcnemar, over_seeds
 
@@ -100,3 +101,15 @@ def test_a_model_that_is_better_is_found_in_most_cases_and_with_its_sign():
     assert np.mean([comparison.low > 0 for comparison in comparisons]) > 0.9
     for tests in (comparisons, signs, seeds):
         assert np.mean([test.p_value < 0.05 and test.effect_size > 0 for test in tests]) > 0.9
+
+
+@pytest.mark.parametrize("num_runs", [(4, 4), (8, 8), (8, 4)])
+@pytest.mark.parametrize(("seed_share", "noise_share"), [(0.0, 0.02), (0.3, 0.02), (1.0, 0.2), (3.0, 0.2)])
+def test_far_in_the_tail_equal_models_differ_no_more_often_than_the_level_says(seed_share, noise_share, num_runs):
+    """The level of one test, and that of the first of 66 that Holm corrects."""
+    for level, bound in ((0.05, 1.03), (0.05 / 66, 1.2)):
+        assert false_alarms(num_runs, seed_share, noise_share, level, 400_000) < bound
+
+
+def test_without_seeds_that_differ_the_level_is_reached():
+    assert false_alarms((4, 4), 0.0, 0.02, 0.05, 400_000) == pytest.approx(0.96, abs=0.03)
