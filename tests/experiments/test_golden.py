@@ -68,4 +68,4 @@ def test_the_imitators(finish, distillation):
     got = [round(value, 4) for value in runs["rmse_fresh"]]
     runs = finish(imitate, *distillation, "grid.seed=7").store.runs()
     got += [round(value, 4) for value in [*runs["rmse_test"], *runs["dot_full_ndcg@10"]]]
-    assert got == pytest.approx([1.0091, 2.3951, 0.2543], abs=5e-4), RULE.format(got)
+    assert got == pytest.approx([1.0091, 2.3686, 0.2513], abs=5e-4), RULE.format(got)
