@@ -1,6 +1,6 @@
 """python -m benchmarks.baselines [DATA_DIR]: the speed table of the baselines on MovieLens-1M.
 
-Every figure is a minimum over repeats. What is compared takes turns, so that a drift of the machine hits both. It needs
+Every figure is a median over repeats. What is compared takes turns, so that a drift of the machine hits both. It needs
 a machine with nothing else to do, and about three minutes on two cores. A bar is the number that the project promises
 itself.
 

@@ -1,6 +1,7 @@
 """What is measured in turns, and the line of a table that it makes."""
 
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -23,9 +24,11 @@ def seconds(action: Callable) -> float:
 
 
 def in_turns(*measures: Callable[[], float], repeats: int) -> list[float]:
-    """Minimum of what each measure returns; they take turns. The first of the repeats may compile."""
+    """Median of what each measure returns after one warm-up, which may compile; they take turns."""
+    for measure in measures:
+        measure()
     rows = [[measure() for measure in measures] for _ in range(repeats)]
-    return [min(column) for column in zip(*rows, strict=True)]
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
 def duration(taken: float) -> str:

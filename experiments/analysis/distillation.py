@@ -1,9 +1,8 @@
 """Distillation of a recommender: what is lost where a network that learned its scores ranks in its place.
 
 RMSE        of the network against the scores of the dot model, on pairs that it was not trained on
-difference  HR@10 or NDCG@10 of the network's ranking less that of the dot model, users paired, with the 95 %
-            interval of `significance.compare`: for other users and other seeds. It takes the seeds of both as
-            unpaired, though a network's teacher has its seed: up to a quarter too wide or too narrow
+difference  HR@10 or NDCG@10 of the network's ranking less that of the dot model that it learned from, users and
+            seeds paired, with the 95 % interval of `significance.compare`: for other users and other seeds
 """
 
 from collections.abc import Set
@@ -47,7 +46,9 @@ class DistilledCell(Runs):
         ranks = {protocol: self.ranks(protocol) for protocol in ("sampled", "dot_sampled", "full", "dot_full")}
         shown = {name: COLUMNS[name] for name in LOST}
         return {
-            name: compare(ranks[column.protocol], ranks[f"dot_{column.protocol}"], column.metric, K)
+            name: compare(
+                ranks[column.protocol], ranks[f"dot_{column.protocol}"], column.metric, K, seeds_are_paired=True
+            )
             for name, column in shown.items()
         }
 

@@ -1,9 +1,9 @@
 """Learned similarities against the dot product of the same embedding_dim, all tuned under one budget.
 
 Read are the final runs of a tuning: one tuned setting per model and size, several seeds, on the test split. Each is
-tested against the dot product of its size (pairwise.py); the p-value of Wilcoxon's test decides. The winner of a size
-is the learned similarity that beats the dot product, by most if there are several; "dot" if the dot product beats all
-of that size; else "no difference". Learned similarities are not tested against each other.
+tested against the dot product of its size (pairwise.py). The winner of a size is the learned similarity that beats the
+dot product, by most if there are several; "dot" if the dot product beats all of that size; else "no difference".
+Learned similarities are not tested against each other.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def equal_budget(store: Store) -> EqualBudget:
     run = [tuned for tuned in models if len(tuned)]
     bases = {tuned.embedding_dim: tuned for tuned in run if tuned.model == BASE}
     pairs = [(t, bases[t.embedding_dim]) for t in run if t.model != BASE and t.embedding_dim in bases]
-    return EqualBudget(models, [test for column in COLUMNS for test in pairwise_tests(pairs, column, "wilcoxon")])
+    return EqualBudget(models, [test for column in COLUMNS for test in pairwise_tests(pairs, column)])
 
 
 def tuned_models(store: Store) -> list[TunedModel]:

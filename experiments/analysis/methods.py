@@ -13,7 +13,7 @@ from experiments.analysis.lines import completed, is_pretrained, lines, runs_on_
 from experiments.analysis.published import figure2
 from experiments.analysis.results import Results
 from experiments.analysis.runs import Runs
-from ncfjax.evaluation.columns import SAMPLED
+from ncfjax.evaluation.columns import COLUMNS, SAMPLED
 from ncfjax.store import Store
 
 BASELINES, FIGURE2 = "baselines-ml-1m", "figure2-ml-1m"
@@ -32,17 +32,17 @@ class HeadlineRow(NamedTuple):
     """A row of the table: where its runs lie, and the cells that tell them from others."""
 
     name: str
-    entry: str
-    study: str
-    conf: str
-    where: dict[str, str | int]  # column -> value
-    hyperparameters: str
+    entry: str = ""
+    study: str = ""  # empty: published, and not run here
+    conf: str = ""
+    where: dict[str, str | int] = {}  # column -> value
+    hyperparameters: str = ""
     published: Published = Published()
     pretrained: bool = False
 
     @property
     def command(self) -> str:
-        return f"python -m experiments.{self.entry} +study={self.conf}"
+        return f"python -m experiments.{self.entry} +study={self.conf}" if self.study else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +94,14 @@ def methods(results: Results) -> list[Method]:
         StoreError: a table that cannot be read.
         ValueError: rows of several settings.
     """
-    stores = {declared.study: results.store(declared.study, declared.entry) for declared in headline_rows()}
+    declared_rows = headline_rows()
+    stores = {row.study: results.store(row.study, row.entry) for row in declared_rows if row.study}
     runs = {study: store.runs() for study, store in stores.items()}
     table = []
-    for declared in headline_rows():
+    for declared in declared_rows:
+        if not declared.study:
+            table.append(Method(None, pd.DataFrame(columns=list(COLUMNS)), declared.name, declared))
+            continue
         store, rows = stores[declared.study], _rows(runs[declared.study], declared)
         if rows["seed"].duplicated().any():
             raise ValueError(f"{declared.name}: expected one row per seed in {store.folder}, got {len(rows)}")

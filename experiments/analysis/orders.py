@@ -1,8 +1,7 @@
 """In which order do methods stand, how sure is it, and is it another one where candidates are sampled?
 
     order         by the mean over a method's runs, with the 95 % t-interval over its seeds, which a single run lacks
-    pairs         every two methods, the better one by its mean first, tested by pairwise.py: the p-value of the mean
-                  decides
+    pairs         every two methods, the better one by its mean first, tested by pairwise.py
     inversion     two methods of which one has the better mean among sampled candidates, the other in the full catalogue
 
 Wilcoxon's test decides nothing: it asks whether the users' differences lie alike on either side of zero, not for their
@@ -79,7 +78,7 @@ def _check(methods: Sequence[Method]) -> None:
 def _order(column: str, methods: Sequence[Method]) -> Order:
     means = {method: method.mean(column) for method in methods}
     ordered = sorted(methods, key=lambda method: -round(means[method].mean, 12))  # as given, where they tie
-    tests = pairwise_tests(list(itertools.combinations(ordered, 2)), column, "of_mean")
+    tests = pairwise_tests(list(itertools.combinations(ordered, 2)), column)
     pairs = {(test.ours.name, test.other.name): test for test in tests}
     return Order(COLUMNS[column], {method.name: means[method] for method in ordered}, pairs)
 

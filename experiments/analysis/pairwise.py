@@ -1,14 +1,17 @@
-"""When one model is better than another: paired tests of the users' metrics, and the rule that decides.
+"""When one model is better than another: the one rule of the project, and the tests that stand beside it.
 
-difference    mean over users of the first model's metric less the other's, each averaged over its seeds; its
-              interval is for other users and other seeds
-p-values      of that mean, from the width of its interval; of Wilcoxon's signed-rank test of the users' differences;
-              of McNemar's test of each model's first run. Each is corrected by Holm over all pairs in the same
-              metric and protocol. Seeds: Welch's test of the runs' means, for these users alone and not corrected
-winner        the better of the two, or "no difference" where the interval holds 0 or the corrected p >= 0.05
+difference    mean over users of the first model's metric less the other's, each averaged over its seeds; its interval
+              and p-value are for other users and other seeds (significance.py)
+winner        the better of the two, or "no difference" where the interval holds 0, or p >= 0.05 once corrected by Holm
+              over all pairs in the same metric and protocol
+beside it     Wilcoxon's signed-rank test of the users' differences and McNemar's test of each model's first run, both
+              corrected likewise; Welch's test of the runs' means, for these users alone and not corrected. They decide
+              nothing
+
+Two models whose runs are the same, rank by rank, are one: their pairs are one test, and the family counts it once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +27,6 @@ from ncfjax.evaluation.significance import (
     holm,
     mcnemar,
     over_seeds,
-    p_of_interval,
 )
 
 LEVEL = 0.05
@@ -38,16 +40,10 @@ class PairwiseTest(NamedTuple):
     other: Runs
     column: str
     comparison: Comparison  # ours less other
-    of_mean: float  # p-value of the mean, corrected
+    p_value: float  # of the mean difference, corrected
     wilcoxon: float  # p-value of Wilcoxon's test, corrected
-    decides: str  # which of the two decides
     mcnemar: SignTest | None = None  # of the first runs' hits, its p-value corrected; None for NDCG
     seeds: SeedTest | None = None  # on these users, not corrected; NaN between two models without seeds
-
-    @property
-    def p_value(self) -> float:
-        """The corrected one that decides."""
-        return getattr(self, self.decides)
 
     @property
     def winner(self) -> str:
@@ -58,28 +54,38 @@ class PairwiseTest(NamedTuple):
         return self.ours.name if result.low > 0.0 else self.other.name
 
 
-def pairwise_tests(pairs: Sequence[tuple[Runs, Runs]], column: str, decides: str) -> list[PairwiseTest]:
+def pairwise_tests(pairs: Sequence[tuple[Runs, Runs]], column: str) -> list[PairwiseTest]:
     """Of every pair by one column of runs.csv.
-
-    Args:
-        decides: the p-value that does, "of_mean" or "wilcoxon".
 
     Raises:
         ValueError, StoreError: ranks that are missing, or of other users.
     """
-    if not pairs:
-        return []
-    shown, labels = COLUMNS[column], [(ours.label, other.label) for ours, other in pairs]
+    shown = COLUMNS[column]
     ranks = {runs.label: runs.ranks(shown.protocol) for pair in pairs for runs in pair}
-    comparisons = list(compare_all(ranks, shown.metric, K, pairs=labels).values())
-    of_means = _corrected([p_of_interval(comparison) for comparison in comparisons])
-    wilcoxon = _corrected([comparison.p_value for comparison in comparisons])
-    both = [(ranks[ours], ranks[other]) for ours, other in labels]
-    signs, seeds = _mcnemar(both, shown), [over_seeds(*ranks, shown.metric, K) for ranks in both]
-    return [
-        PairwiseTest(*pair, column, *tests, decides, sign, of_seeds)
-        for pair, *tests, sign, of_seeds in zip(pairs, comparisons, of_means, wilcoxon, signs, seeds, strict=True)
-    ]
+    contents = {label: runs.tobytes() for label, runs in ranks.items()}
+    labels = [(ours.label, other.label) for ours, other in pairs]
+    same = [(contents[ours], contents[other]) for ours, other in labels]
+    distinct = dict(zip(reversed(same), reversed(labels), strict=True))  # of those that are the same the first
+    tests = _tests(ranks, list(distinct.values()), shown)
+    return [PairwiseTest(*pair, column, *tests[distinct[key]]) for pair, key in zip(pairs, same, strict=True)]
+
+
+def family_size(tests: Sequence[PairwiseTest]) -> int:
+    """How many tests are distinct, of those by one column."""
+    return len({(test.comparison, test.p_value) for test in tests})
+
+
+def _tests(ranks: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]], shown: Column) -> dict:
+    """Pair -> the fields of its test from `comparison` on."""
+    if not pairs:
+        return {}
+    comparisons = list(compare_all(ranks, shown.metric, K, pairs=pairs).values())
+    p_values = _corrected([comparison.p_value for comparison in comparisons])
+    wilcoxon = _corrected([comparison.wilcoxon for comparison in comparisons])
+    both = [(ranks[ours], ranks[other]) for ours, other in pairs]
+    seeds = [over_seeds(*runs, shown.metric, K) for runs in both]
+    fields = zip(comparisons, p_values, wilcoxon, _mcnemar(both, shown), seeds, strict=True)
+    return dict(zip(pairs, fields, strict=True))
 
 
 def _corrected(p_values: Sequence[float]) -> list[float]:

@@ -15,7 +15,7 @@ from ncfjax.store import Store
 class Runs:
     """Completed runs of one setting."""
 
-    store: Store
+    store: Store | None  # None: nothing was run
     rows: pd.DataFrame  # one per seed; none where nothing has been run
 
     def __len__(self) -> int:

@@ -13,18 +13,19 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.equal_budget import BASE, FREE_WEIGHTS, EqualBudget, TunedModel, tuned_settings, winner
 from experiments.analysis.lines import model_name, setting_text
-from experiments.analysis.pairwise import LEVEL, NO_DIFFERENCE, PairwiseTest
+from experiments.analysis.pairwise import LEVEL, NO_DIFFERENCE, PairwiseTest, family_size
 from experiments.figures import panels
 from experiments.figures.markdown import comparison_cells, mean_text, p_text, table
 from ncfjax.evaluation.columns import COLUMNS
 
 PAIRED = (
     "| embedding_dim | model | protocol | metric | difference to dot | 95 % interval | effect size | users won | lost "
-    "| p, corrected | winner |"
+    "| p | Wilcoxon | winner |"
 )
 _ABOUT_TESTS = (
-    "p: Wilcoxon's signed-rank test, corrected by Holm over the comparisons in the same metric and protocol, {} each. "
-    "No difference: the interval holds 0, or p >= {}."
+    "p: of the mean difference, for other users and seeds. It and the p-value of Wilcoxon's test, which decides "
+    "nothing, are corrected by Holm over the distinct comparisons in the same metric and protocol, {} each. No "
+    "difference: the interval holds 0, or p >= {}."
 )
 WINNERS = "| embedding_dim | protocol | winner by HR@10 | winner by NDCG@10 |"
 
@@ -33,7 +34,7 @@ def tables(study: EqualBudget) -> str:
     """Quality, paired tests and winners, and what a reader has to know of each."""
     parts = [quality_table(study.models), _notes(study.models)]
     if study.tests or study.untested:
-        about = _ABOUT_TESTS.format(len(study.tests) // len(COLUMNS), LEVEL)
+        about = _ABOUT_TESTS.format(_family_sizes(study), LEVEL)
         parts += [paired_table(study), about, winners_table(study)]
     return "\n\n".join(parts)
 
@@ -88,8 +89,13 @@ def paired_table(study: EqualBudget) -> str:
     return table(PAIRED, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
 
 
+def _family_sizes(study: EqualBudget) -> str:
+    sizes = {family_size([test for test in study.tests if test.column == column]) for column in COLUMNS}
+    return " or ".join(map(str, sorted(sizes)))
+
+
 def _paired(test: PairwiseTest) -> list[object]:
-    column, tests = COLUMNS[test.column], [p_text(test.p_value), test.winner]
+    column, tests = COLUMNS[test.column], [p_text(test.p_value), p_text(test.wilcoxon), test.winner]
     names = [test.ours.embedding_dim, test.ours.name, column.protocol, column.name]
     return [*names, *comparison_cells(test.comparison), *tests]
 

@@ -26,7 +26,7 @@ _LABELS = ("dot product of learned vectors", "learned similarity", "item-based, 
 
 
 def tables(methods: Sequence[Method]) -> str:
-    """A row per method, one that was not run says so; then how each was chosen and how it is run."""
+    """A row per method, one that was not run says why; then how each was chosen and how it is run."""
     return f"{headline_table(methods)}\n\n{sources_table(methods)}"
 
 
@@ -36,7 +36,9 @@ def headline_table(methods: Sequence[Method]) -> str:
 
 def sources_table(methods: Sequence[Method]) -> str:
     rows = [(method.name, method.declared) for method in methods]
-    return table(SOURCES, [[name, r.hyperparameters, r.published.source, f"`{r.command}`"] for name, r in rows])
+    commands = [f"`{row.command}`" if row.command else None for _, row in rows]
+    cells = [[name, row.hyperparameters, row.published.source] for name, row in rows]
+    return table(SOURCES, [[*texts, command] for texts, command in zip(cells, commands, strict=True)])
 
 
 def _cells(method: Method) -> list[object]:
@@ -46,7 +48,8 @@ def _cells(method: Method) -> list[object]:
         if len(method):
             cells += [paper, ours, f"± {method.half_width_over_users(column):.4f}", difference]
         else:
-            cells += [paper, "not run yet" if column == SAMPLED[0] else None, None, None]
+            why = "not run yet" if method.declared.study else "not run here"
+            cells += [paper, why if column == SAMPLED[0] else None, None, None]
     if not len(method):
         return [*cells, None, None, None]
     full = [mean_text(method.mean(column)) for column in COLUMNS if column not in SAMPLED]

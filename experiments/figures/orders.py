@@ -21,10 +21,10 @@ INVERSIONS = (
 AGREEMENT = "| metric | pairs of methods | inversions | of these, a difference in both protocols | Kendall's tau |"
 _TESTS = (
     "p, Wilcoxon and McNemar are corrected by Holm over the {} comparisons in the same metric and protocol. p: of the "
-    "mean difference. No difference: the interval holds 0, or p >= {}. Wilcoxon's test decides nothing: it is of signs "
-    "and ranks, not of the mean, and leans towards the method with more runs or more noise, which hits more users, if "
-    "less often. McNemar's is of the first run of each. Seeds: Welch's t-test of the runs' means on these very users, "
-    "where a method has seeds; not corrected."
+    "mean difference, for other users and seeds. No difference: the interval holds 0, or p >= {}. Wilcoxon's test "
+    "decides nothing: it is of signs and ranks, not of the mean, and leans towards the method with more runs or more "
+    "noise, which hits more users, if less often. McNemar's is of the first run of each. Seeds: Welch's t-test of the "
+    "runs' means on these very users, where a method has seeds; not corrected."
 )
 _SIGNS = (
     "Of two signs the first is for the sampled protocol, the second for the full catalogue. >: the method of the row "
@@ -60,7 +60,7 @@ def neighbours_table(orders: Orders) -> str:
 
 
 def _neighbours(pair: PairwiseTest) -> list[object]:
-    tests = [p_text(pair.of_mean), p_text(pair.wilcoxon), pair.mcnemar and p_text(pair.mcnemar.p_value)]
+    tests = [p_text(pair.p_value), p_text(pair.wilcoxon), pair.mcnemar and p_text(pair.mcnemar.p_value)]
     tests.append(None if math.isnan(pair.seeds.p_value) else p_text(pair.seeds.p_value))
     return [pair.ours.name, pair.other.name, *comparison_cells(pair.comparison), *tests, pair.winner]
 

@@ -44,6 +44,14 @@ def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
     return values
 
 
+def _as_times(values: np.ndarray, size: int) -> np.ndarray:
+    values = np.array(values)
+    if values.dtype.kind not in "iuf" or values.shape != (size,) or not np.isfinite(values).all():
+        raise ValueError(f"timestamps: expected {size} numbers, one per pair, got {values.dtype} {values.shape}")
+    values.flags.writeable = False
+    return values
+
+
 def _check_below(name: str, values: np.ndarray, size: int) -> None:
     if values.size and values.max() >= size:
         raise ValueError(f"{name}: expected ids below {size}, got {values.max()}")
@@ -60,6 +68,7 @@ class Interactions:
     items: np.ndarray  # int32[n]
     num_users: int
     num_items: int
+    timestamps: np.ndarray | None = None  # numbers[n] of any unit, larger is later; None where the source has none
 
     def __post_init__(self):
         for name, size in (("users", self.num_users), ("items", self.num_items)):
@@ -68,6 +77,8 @@ class Interactions:
             object.__setattr__(self, name, values)
         if self.users.shape != self.items.shape:
             raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
+        if self.timestamps is not None:
+            object.__setattr__(self, "timestamps", _as_times(self.timestamps, len(self.users)))
         keys = np.sort(pair_keys(self.users, self.items, self.num_items))
         repeated = np.flatnonzero(keys[1:] == keys[:-1])
         if repeated.size:
@@ -76,6 +87,24 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def where(self, mask: Bool[np.ndarray, " n"]) -> "Interactions":
+        """Some of the pairs, of the same users and items."""
+        timestamps = None if self.timestamps is None else self.timestamps[mask]
+        return Interactions(self.users[mask], self.items[mask], self.num_users, self.num_items, timestamps)
+
+    @property
+    def order(self) -> str:
+        """What the time stamps say of each user's rows.
+
+        "newest first" | "file": times are known, and rows are in another order | "unknown": no times, or all alike.
+        """
+        times = self.timestamps
+        if times is None or not len(times) or np.all(times == times[0]):
+            return "unknown"
+        by_user = np.argsort(self.users, kind="stable")
+        same_user = np.diff(self.users[by_user]) == 0
+        return "newest first" if np.all(np.diff(times[by_user])[same_user] <= 0) else "file"
 
 
 @dataclass(frozen=True, eq=False)

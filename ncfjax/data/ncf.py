@@ -1,11 +1,11 @@
 """The text format of He et al., "Neural Collaborative Filtering", WWW 2017: three files, plain or gzip.
 
-    NAME.train.rating    user <tab> item <tab> rating [<tab> timestamp]     the pairs to train on, newest first
+    NAME.train.rating    user <tab> item <tab> rating [<tab> timestamp]     the pairs to train on
     NAME.test.rating     the same, one row per user                         the held-out positive
     NAME.test.negative   (user,item) <tab> item_1 <tab> ... <tab> item_99   line by line with test.rating
 
-Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. Ratings and
-times are checked to be numbers and dropped. Negatives stay as they were read, the user's own positive included.
+Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. Ratings are
+checked to be numbers and dropped. Negatives stay as they were read, the user's own positive included.
 """
 
 import re
@@ -54,7 +54,8 @@ def read_ncf_files(
     num_items = 1 + int(max(train.item.max(), test.item.max(), -1 if negatives is None else negatives.max()))
     kept, note = _drop_repeated(train, num_items)
     _check_disjoint(train, test, train_path, test_path, num_items)
-    interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), num_users, num_items)
+    timestamps = kept["timestamp"].to_numpy() if "timestamp" in kept else None
+    interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), num_users, num_items, timestamps)
     users, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
     if negatives is None:
         negatives, source = _draw(interactions, users, positives, num_negatives, seed), drawn(num_negatives, seed)
@@ -71,7 +72,7 @@ def _find_files(prefix: Path) -> list[Path | None]:
 
 def _read_ratings(path: Path) -> pd.DataFrame:
     table = read_table(path, read_content(path), _RATING)
-    return table.iloc[:, :2].set_axis(["user", "item"], axis=1)
+    return table.set_axis(["user", "item", "rating", "timestamp"][: table.shape[1]], axis=1).drop(columns="rating")
 
 
 def _read_negatives(path: Path, test: pd.DataFrame, test_path: Path, num_negatives: int) -> np.ndarray:
@@ -85,7 +86,7 @@ def _read_negatives(path: Path, test: pd.DataFrame, test_path: Path, num_negativ
         raise bad_line(path, row, "a line that starts with (user,item)", repr(lines[row][:30].decode(errors="replace")))
     layout = Layout(f"{num_negatives} negatives", (2 + num_negatives,), 2 + num_negatives, uncounted=2)
     table = read_table(path, unfolded, layout).to_numpy()
-    _check_same_pairs(table[:, :2], test.to_numpy(), path, test_path)
+    _check_same_pairs(table[:, :2], test[["user", "item"]].to_numpy(), path, test_path)
     return table[:, 2:]
 
 

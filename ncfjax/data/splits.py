@@ -2,14 +2,15 @@
 
 Leave-one-out (He et al., WWW 2017): a user's latest interaction is the test positive, ranked among 99 items that the
 user never touched. The tuning holdout (Rendle et al., RecSys 2020, and the script of their iALS benchmark) does the
-same once more inside the training data: a user's first row, which is the newest where the file is sorted by
-time, becomes the validation positive.
+same once more inside the training data: a user's newest row becomes the validation positive. The study takes the first
+row, which is the newest where the file is sorted by time. Where no time stamp tells which one is, a random row is
+taken: in a file that is sorted by item, say, the first row would be each user's lowest item id.
 """
 
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, pair_keys, sorted_distinct
 
@@ -96,7 +97,7 @@ def leave_one_out(
     is_held_out = _first_rows(users)
     if not is_held_out.any():
         raise ValueError(f"{name}: expected a user with at least two items, got none")
-    train = Interactions(users[~is_held_out], items[~is_held_out], len(user_ids), num_items)
+    train = Interactions(users, items, len(user_ids), num_items, timestamps[order]).where(~is_held_out)
     negatives = draw_negatives(
         users[is_held_out], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed
     )
@@ -111,7 +112,7 @@ def _by_first_appearance(ids: np.ndarray) -> tuple[np.ndarray, int]:
     return np.argsort(np.argsort(first))[inverse], len(first)
 
 
-def _first_rows(users: np.ndarray) -> np.ndarray:
+def _first_rows(users: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Marks the first row of each user that has more than one."""
     _, first, inverse, counts = np.unique(users, return_index=True, return_inverse=True, return_counts=True)
     mask = np.zeros(len(users), bool)
@@ -122,7 +123,10 @@ def _first_rows(users: np.ndarray) -> np.ndarray:
 def holdout(
     data: LeaveOneOut, *, num_negatives: int = 100, seed: int = 0, exclude_test_item: bool = True
 ) -> LeaveOneOut:
-    """Moves each user's first train row to validation, against fresh negatives; the test split is not touched.
+    """Moves each user's newest train row to validation, against fresh negatives; the test split is not touched.
+
+    Newest is the first row where rows are newest first, as in the study, else the one with the latest time stamp; where
+    no time is known, a row drawn with `seed` stands for it, and `note` says so.
 
     As in the study there are 100 distinct negatives, so 101 candidates with the positive, against 100 in its test
     files: metrics of the two splits are not on one scale. The study drew the negatives outside the user's train and
@@ -134,7 +138,7 @@ def holdout(
     if data.split != "test":
         raise ValueError(f"holdout: expected the test split of {data.name}, got its {data.split!r} split")
     train, test = data.train, data.held_out
-    is_held_out = _first_rows(train.users)
+    is_held_out = _holdout_rows(train, seed)
     if not is_held_out.any():
         raise ValueError(f"holdout: expected a user of {data.name} with at least two train rows, got none")
     users, positives = train.users[is_held_out], train.items[is_held_out]
@@ -146,7 +150,31 @@ def holdout(
     negatives = draw_negatives(
         users, excluded_users, excluded_items, num_items=train.num_items, num_negatives=num_negatives, seed=seed
     )
-    kept = Interactions(train.users[~is_held_out], train.items[~is_held_out], train.num_users, train.num_items)
-    held_out = HeldOut(users, positives, negatives)
-    source = drawn(num_negatives, seed)
-    return replace(data, split="holdout", train=kept, held_out=held_out, negatives=source, set_aside=set_aside)
+    return replace(
+        data,
+        split="holdout",
+        train=train.where(~is_held_out),
+        held_out=HeldOut(users, positives, negatives),
+        negatives=drawn(num_negatives, seed),
+        note="; ".join(filter(None, [data.note, _HOLDOUT_NOTES[train.order]])),
+        set_aside=set_aside,
+    )
+
+
+_HOLDOUT_NOTES = {
+    "newest first": "",
+    "file": "holdout: latest time stamp, rows are in another order",
+    "unknown": "holdout: a random row of each user, no time stamp tells their order",
+}
+
+
+def _holdout_rows(train: Interactions, seed: int) -> Bool[np.ndarray, " n"]:
+    """Marks one row of each user that has more than one."""
+    if train.order == "newest first":
+        return _first_rows(train.users)
+    random = np.random.default_rng([seed, len(train)]).random(len(train))
+    priority = -train.timestamps if train.order == "file" else random
+    ordered = np.lexsort((np.arange(len(train)), priority))
+    mask = np.empty(len(train), bool)
+    mask[ordered] = _first_rows(train.users[ordered])
+    return mask

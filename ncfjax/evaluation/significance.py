@@ -4,28 +4,44 @@ With x_su the metric of user u in the run of seed s,
 
     difference  = mean_u d_u,    d_u = mean_s x_su(ours) - mean_s x_su(other)
     effect size = mean(d) / s.d.(d)        Cohen's d_z; more seeds raise it, as they average noise out of d
-    p-value     of Wilcoxon's signed-rank test of d; zeros are ranked, then dropped (Pratt, JASA 1959)
 
-Users are paired, seeds are not: a seed means nothing across two models, and their numbers may differ. What would be
-drawn anew, if the experiment were repeated, tells the tests apart:
+Users are paired. Seeds are not, unless it is said: a seed means nothing across two models, and their numbers may
+differ. What would be drawn anew, if the experiment were repeated, tells the tests apart:
 
-    compare, compare_all    interval: other users and other seeds; effect size and p-value: other users, these seeds
-    p_of_interval           other users and other seeds: how far zero lies outside of that interval
+    compare, compare_all    other users and other seeds: interval and p-value of the mean difference, which decide
+    wilcoxon                other users, these seeds; Wilcoxon's signed-rank test of d, zeros ranked, then dropped
+                            (Pratt, JASA 1959)
     mcnemar                 other users, these seeds; counts who is better off, not by how much
     over_seeds              other seeds, these users
+
+The variance of the difference has a part for every source of chance, and few seeds tell little about theirs:
+
+    V = A + sum over the models of max(0, M - e)        interval: difference +- t(0.975, df) sqrt(V)
+
+    A    variance of d over users, by their number: users, and the noise of single users in single runs
+    M    variance of the runs' means, by their number: seeds, and the same noise once more (Owen, The pigeonhole
+         bootstrap, AOAS 2007, arXiv:0712.1111)
+    e    that noise alone, from how each user's metric varies between runs. A model with one run has no M and no e: the
+         interval is then for that very run
+    df   Satterthwaite's degrees of freedom (Biometrics Bulletin 1946), V^2 over the sum of the squares of the parts,
+         each by its own degrees of freedom; every M, which has only runs - 1 of them, stands there at the upper end of
+         its one-sided 80 % interval
+
+With M itself, df is largest just when M is too small by chance. Between equal models of 4 runs each p < 0.05 / 66 is
+then up to 2.1 times as frequent as it should be, and with the normal distribution in t's place up to 13 times; with the
+upper end it is less frequent. Against a model with a single run it is 1.1 times as frequent where the seeds add as much
+to V as the users, 2.5 times where they add three times as much (benchmarks/calibration.py).
 
 Wilcoxon's and the sign test ask whether d lies alike on either side of zero: its mean may be zero and p small, or the
 reverse. That is no matter between models with equally many runs that scatter alike. But a mean of several runs, or of
 runs that scatter more, spreads the same sum of hits over more users, in smaller shares: most users then win a little,
 few lose much. Equal models of 8 runs and of 1 whose hits are rare differ by p < 0.05 in *all* of 150 simulated cases,
-those of 8 runs each in 5 %; the interval, which is of the mean, leaves out zero in 3 to 7 %. Trust a p-value only with
-the interval beside it, or between one run each; p_of_interval keeps its level.
+those of 8 runs each in 5 %. So they stand beside the interval, and decide nothing.
 """
 
-import copy
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,9 +50,10 @@ from scipy import stats
 
 from ncfjax.evaluation.metrics import Metric
 
+Cases = Float[np.ndarray, "*cases"] | float
+
 LEVEL = 0.95
-NUM_REPLICATES = 10_000
-_DRAWS_AT_ONCE = 100_000  # for as many replicates as that allows: they stay in the cache; no draw depends on it
+UPPER = 0.8  # of what the variance between runs may be, for the degrees of freedom
 
 
 class Comparison(NamedTuple):
@@ -45,12 +62,22 @@ class Comparison(NamedTuple):
     difference: float
     low: float
     high: float
+    p_value: float  # two-sided, of the mean difference
+    degrees_of_freedom: float  # of its t
     effect_size: float
-    p_value: float
+    wilcoxon: float  # p-value
     num_users: int
     wins: int
     losses: int
     ties: int
+
+
+class RunVariance(NamedTuple):
+    """What the runs of a model tell of its seeds; see the head of this file. Numbers, or arrays of them."""
+
+    mean_square: Cases  # M
+    noise: Cases  # e
+    num_runs: int
 
 
 class SignTest(NamedTuple):
@@ -75,10 +102,32 @@ class SeedTest(NamedTuple):
 
 
 def compare(
-    ours: Integer[np.ndarray, "..."], other: Integer[np.ndarray, "..."], metric: Metric, k: int, *, seed: int = 0
+    ours: Integer[np.ndarray, "..."],
+    other: Integer[np.ndarray, "..."],
+    metric: Metric,
+    k: int,
+    *,
+    seeds_are_paired: bool = False,
 ) -> Comparison:
-    """The difference of two models' mean metrics, and how sure it is: `compare_all` of these two."""
-    return compare_all({"ours": ours, "other": other}, metric, k, seed=seed)["ours", "other"]
+    """The difference of two models' mean metrics, and how sure it is, for other users *and* other seeds.
+
+    Args:
+        ours, other: int[seeds, users] zero-based ranks: the same users in the same order, any number of seeds.
+        metric: `hit_ratio` or `ndcg`.
+        seeds_are_paired: run s of the one belongs to run s of the other, as a student does to the teacher that it
+            learned from: their differences are what varies with the seed.
+
+    Raises:
+        ValueError: ranks that are not int[seeds, users] of the same users, without a seed, or of fewer than two users;
+            paired seeds that are not equally many.
+    """
+    _check_ranks({"ours": ours, "other": other})
+    values = [_per_user(ranks, metric, k) for ranks in (ours, other)]
+    if not seeds_are_paired:
+        return _compare(*values, [_runs(values[0]), _runs(values[1])])
+    if len(ours) != len(other):
+        raise ValueError(f"ranks: expected as many runs of both, as they are paired, got {len(ours)} and {len(other)}")
+    return _compare(*values, [_runs(values[0] - values[1])])
 
 
 def compare_all(
@@ -86,33 +135,23 @@ def compare_all(
     metric: Metric,
     k: int,
     *,
-    pairs: Sequence[tuple[str, str]] | None = None,
-    seed: int = 0,
+    pairs: Iterable[tuple[str, str]] | None = None,
 ) -> dict[tuple[str, str], Comparison]:
-    """The difference of two models' mean metrics, the first named less the second, and how sure it is, of each pair.
+    """`compare` of some pairs of models, or of every two: the first named less the second.
 
-    The interval is for other users *and* other seeds (`interval` says how far that carries). The p-value and the effect
-    size are for other users only: they take the average over these seeds as it is. Each pair is compared as if there
-    were no other: it takes `holm` to correct the p-values for their number.
+    Each pair is compared as if there were no other: it takes `holm` to correct the p-values for their number.
 
     Args:
         ranks: model -> int[seeds, users] zero-based ranks: the same users in the same order, any number of seeds.
-        metric: `hit_ratio` or `ndcg`.
-        pairs: of models; all of them unless they are given.
-        seed: of the intervals' draws.
 
     Raises:
-        ValueError: fewer than two models, or ranks that are not int[seeds, users] of the same users, without a seed, or
-            of fewer than two users.
+        ValueError: as of `compare`; fewer than two models.
     """
     _check_ranks(ranks)
-    pairs = list(itertools.combinations(ranks, 2)) if pairs is None else pairs
-    # A mean over one user alone.
-    values = {name: np.asarray(metric(model_ranks[..., None], k)) for name, model_ranks in ranks.items()}
-    of_pairs = [(values[ours], values[other]) for ours, other in pairs]
-    differences = _differences(of_pairs)
-    comparisons = map(_comparison, differences, _intervals(of_pairs, differences, seed).tolist())
-    return dict(zip(pairs, comparisons, strict=True))
+    values = {name: _per_user(model_ranks, metric, k) for name, model_ranks in ranks.items()}
+    runs = {name: _runs(model_values) for name, model_values in values.items()}
+    chosen = itertools.combinations(ranks, 2) if pairs is None else pairs
+    return {(a, b): _compare(values[a], values[b], [runs[a], runs[b]]) for a, b in chosen}
 
 
 def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
@@ -126,102 +165,63 @@ def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
         )
 
 
-_Pairs = Sequence[tuple[Float[np.ndarray, "_seeds users"], Float[np.ndarray, "_seeds users"]]]  # x_su of both
+def _per_user(ranks: Integer[np.ndarray, "seeds users"], metric: Metric, k: int) -> Float[np.ndarray, "seeds users"]:
+    return np.asarray(metric(ranks[..., None], k))  # a mean over one user alone
 
 
-def _differences(pairs: _Pairs) -> Float[np.ndarray, "pairs users"]:
-    """d_u of every pair."""
+def _runs(values: Float[np.ndarray, "seeds users"]) -> RunVariance:
+    num_runs, num_users = values.shape
+    if num_runs == 1:
+        return RunVariance(0.0, 0.0, 1)
+    means = np.round(values.mean(axis=1), 12)  # sums in another order differ in their last bits
+    noise = (values - means[:, None]).var(axis=0, ddof=1).mean() / (num_users - 1)
+    return RunVariance(means.var(ddof=1) / num_runs, noise / num_runs, num_runs)
+
+
+def _compare(
+    ours: Float[np.ndarray, "seeds users"], other: Float[np.ndarray, "other_seeds users"], runs: Sequence[RunVariance]
+) -> Comparison:
     # Sums in another order differ in their last bits, which must neither win nor part two equal differences.
-    return np.stack([np.round(ours.mean(axis=0) - other.mean(axis=0), 12) for ours, other in pairs])
-
-
-def _comparison(differences: Float[np.ndarray, " users"], limits: Sequence[float]) -> Comparison:
-    low, high = limits
+    differences = np.round(ours.mean(axis=0) - other.mean(axis=0), 12)
+    difference, num_users = float(differences.mean()), len(differences)
+    error, freedom = map(float, standard_error(differences.var(ddof=1) / num_users, num_users, runs))
+    half_width = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
     return Comparison(
-        float(differences.mean()),
-        low,
-        high,
+        difference,
+        float(difference - half_width),
+        float(difference + half_width),
+        float(p_of_t(difference, error, freedom)),
+        freedom,
         _effect_size(differences),
         _signed_rank_test(differences),
-        len(differences),
+        num_users,
         wins=int((differences > 0).sum()),
         losses=int((differences < 0).sum()),
         ties=int((differences == 0).sum()),
     )
 
 
-def p_of_interval(comparison: Comparison) -> float:
-    """Two-sided p-value of the mean difference, from the width of its interval and the normal distribution.
-
-    Like the interval it is for other users and other seeds. With a width of zero there is no chance, only a difference.
-    """
-    deviation = (comparison.high - comparison.low) / (2 * stats.norm.ppf((1 + LEVEL) / 2))
-    if deviation == 0.0:
-        return 0.0 if comparison.difference else 1.0
-    return float(2 * stats.norm.sf(abs(comparison.difference) / deviation))
-
-
-def interval(
-    ours: Float[np.ndarray, "seeds users"], other: Float[np.ndarray, "other_seeds users"], *, seed: int
-) -> tuple[float, float]:
-    """Percentiles of the mean difference when the users, and each model's seeds, are drawn anew with replacement.
-
-        replicate = mean of d over drawn users + mean of e over drawn seeds of ours - the same of the other
-
-    where e_s is how far the mean of run s lies from that of all runs. The users are drawn once for both models. Of n
-    users or seeds, n - 1 are drawn: n would make the variance of their mean (n - 1) / n of what it is (Rao and Wu, JASA
-    1988).
-
-    The noise of one user in one run reaches d and e alike and would count twice; it would count three times if the rows
-    and the columns of x_su were drawn together (Owen, The pigeonhole bootstrap, AOAS 2007, arXiv:0712.1111). Between
-    similar models this noise is most of what there is, so e is shrunk to the variance that it leaves.
-
-    Few seeds know little about all seeds, and no resampling mends that: below about five per model the seeds' share of
-    the width is a rough guess, mostly too small, and one seed adds nothing: the interval is then for these very runs.
-    """
-    ((low, high),) = _intervals([(ours, other)], _differences([(ours, other)]), seed).tolist()
-    return low, high
+def standard_error(users: Cases, num_users: int, runs: Sequence[RunVariance]) -> tuple[Cases, Cases]:
+    """sqrt(V) and its degrees of freedom, from A (`users`) and what the runs of each model tell."""
+    several = [model for model in runs if model.num_runs > 1]
+    variance = users + sum(np.maximum(0.0, model.mean_square - model.noise) for model in several)
+    upper = users
+    squares = users**2 / (num_users - 1)
+    for mean_square, noise, num_runs in several:
+        bound = mean_square * (num_runs - 1) / stats.chi2.ppf(1 - UPPER, num_runs - 1)
+        upper = upper + np.maximum(0.0, bound - noise)
+        squares = squares + bound**2 / (num_runs - 1)
+    least = min([num_users, *(model.num_runs for model in several)]) - 1
+    with np.errstate(invalid="ignore"):  # 0 / 0: no chance at all
+        freedom = np.nan_to_num(np.maximum(least, upper**2 / squares), nan=num_users - 1)
+    return np.sqrt(variance), freedom
 
 
-def _intervals(pairs: _Pairs, differences: Float[np.ndarray, "pairs users"], seed: int) -> Float[np.ndarray, "pairs 2"]:
-    """`interval` of every pair; all see the same draws of users, as each would see them alone."""
-    rng = np.random.default_rng(seed)
-    replicates = _means_of_draws(rng, differences.T)
-    for pair_replicates, pair in zip(replicates.T, pairs, strict=True):
-        seed_rng = copy.deepcopy(rng)  # each pair goes on from where the users' draws ended
-        ours, other = (_means_of_draws(seed_rng, _seed_effects(values)[:, None]) for values in pair)
-        pair_replicates += (ours - other)[:, 0]
-    return np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
-
-
-def _seed_effects(values: Float[np.ndarray, "seeds users"]) -> Float[np.ndarray, " seeds"]:
-    """Deviations of the runs' means, shrunk by the variance that users alone, each with its own noise, would give."""
-    means = values.mean(axis=1)
-    effects = means - means.mean()
-    if not effects.any():  # a single seed, or all alike
-        return effects
-    noise = (values - means[:, None]).var(axis=0, ddof=1).mean() / (values.shape[1] - 1)
-    return effects * np.sqrt(max(0.0, 1.0 - noise / means.var(ddof=1)))
-
-
-def _means_of_draws(
-    rng: np.random.Generator, values: Float[np.ndarray, "n columns"]
-) -> Float[np.ndarray, "replicates columns"]:
-    """Means of n - 1 rows drawn with replacement (of one, if there is no more), a few replicates at a time.
-
-    How often each row was drawn is counted once, and one product serves all columns.
-    """
-    num_draws = max(1, len(values) - 1)
-    at_once = max(1, _DRAWS_AT_ONCE // num_draws)
-    sizes = [min(at_once, NUM_REPLICATES - start) for start in range(0, NUM_REPLICATES, at_once)]
-    draws = (rng.integers(len(values), size=(n, num_draws)) for n in sizes)
-    return np.concatenate([_counts(part, len(values)) @ values for part in draws]) / num_draws
-
-
-def _counts(draws: Integer[np.ndarray, "replicates draws"], n: int) -> Float[np.ndarray, "replicates n"]:
-    """How often each of 0 ... n - 1 was drawn, per replicate."""
-    distinct = draws + n * np.arange(len(draws))[:, None]  # numbers that no two replicates share
-    return np.bincount(distinct.ravel(), minlength=n * len(draws)).reshape(-1, n).astype(float)
+def p_of_t(difference: Cases, error: Cases, freedom: Cases) -> Cases:
+    """Two-sided p-value. Without an error there is no chance, only a difference: 0, or 1 where there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # x / 0 is infinite, 0 / 0 no number
+        t = np.nan_to_num(np.abs(difference) / error, nan=0.0, posinf=np.inf)
+    return 2 * stats.t.sf(t, freedom)
 
 
 def _effect_size(differences: Float[np.ndarray, " users"]) -> float:

@@ -28,6 +28,8 @@ class Similarity(nnx.Module):
     name: str
     keys: Mapping[str, Key] = {}
     regularize_weights = True  # whether its own parameters share the penalty of the embeddings
+    holds_biases = False  # whether the last entry of a vector is the bias of its user or item
+    global_bias: nnx.Param | None = None  # what it adds to every score, if anything
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -43,8 +45,8 @@ class Similarity(nnx.Module):
         raise NotImplementedError
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """Freshly drawn vectors as training starts from them: as they are, where they hold no biases."""
-        return vectors
+        """Freshly drawn vectors with their biases at zero, as the study starts."""
+        return vectors.at[:, -1].set(0.0) if self.holds_biases else vectors
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:

@@ -28,7 +28,11 @@ def pairs_at_once() -> int:
 
 
 class TowerSimilarity(Similarity):
-    """What similarities share that have a tower, stated by their attribute `layers`."""
+    """What similarities share that have a tower, stated by their attribute `layers`, and output weights."""
+
+    @property
+    def global_bias(self) -> nnx.Param:
+        return self.output.bias
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:

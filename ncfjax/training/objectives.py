@@ -17,6 +17,16 @@ Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  
 times its weight; it is summed and not averaged. A similarity's own parameters share it unless they are not
 regularised (`regularize_weights`). The gradient is simultaneous, where the authors' script lets the item
 see the already updated user (a NumPy view).
+
+A step of `expected` takes a user's whole history at once. The logistic loss bends by at most 1/4 along its score, so
+that the examples of user u, (1 + w m) n_u by weight, bend the objective along the user's bias by at most
+
+    c_u = (1 + w m) n_u / 4
+
+and along the global bias by the sum of that over the block. A gradient step of size lr overshoots a minimum of
+curvature c, and leaves it for good, once lr c > 2: at the study's rates from 445 positives on. `damped` divides the two
+coordinates by 1 + lr c, which keeps the step below that whatever the history, and moves no minimum. It is a bound, so
+they go slower than they could. Factors are not damped: at 192 dimensions that cost 0.003 of NDCG@10.
 """
 
 from typing import NamedTuple
@@ -34,6 +44,7 @@ class Gradient(NamedTuple):
     user: Float[Array, "batch dim"]
     item: Float[Array, "rows dim"]
     similarity: Similarity
+    bias_curvature: Float[Array, " batch"] | None = None  # c_u, where a step takes whole histories
 
 
 def sampled_gradient(
@@ -85,7 +96,23 @@ def expected_gradient(
     item_examples = jnp.sum(positives, axis=0) + (weight @ ~positives if reject_positives else jnp.sum(weight))
     user += regularization * examples[:, None] * p
     item += regularization * item_examples[:, None] * q
-    return Gradient(user, item, _penalized(weights, similarity, regularization * jnp.sum(examples)))
+    weights = _penalized(weights, similarity, regularization * jnp.sum(examples))
+    return Gradient(user, item, weights, examples / 4)
+
+
+def damped(gradient: Gradient, learning_rate: Float[Array, ""]) -> Gradient:
+    """The gradient for a plain step of size `learning_rate`, its biases divided by 1 + learning_rate * curvature."""
+    if gradient.bias_curvature is None:
+        return gradient
+    per_user = 1.0 + learning_rate * gradient.bias_curvature
+    total = 1.0 + learning_rate * jnp.sum(gradient.bias_curvature)
+    user, similarity = gradient.user, jax.tree.map(lambda g: g, gradient.similarity)  # a copy: modules are values here
+    if similarity.holds_biases:
+        is_bias = jnp.arange(user.shape[-1]) == user.shape[-1] - 1
+        user /= jnp.where(is_bias, per_user[:, None], 1.0)
+    if similarity.global_bias is not None:
+        similarity.global_bias[...] /= total
+    return gradient._replace(user=user, similarity=similarity)
 
 
 def _penalized(gradient: Similarity, similarity: Similarity, strength: Float[Array, ""]) -> Similarity:

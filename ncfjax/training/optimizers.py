@@ -1,6 +1,6 @@
 """Optimisers: how a gradient over touched rows moves a recommender.
 
-    sgd         x - learning_rate * g on the touched rows alone
+    sgd         x - learning_rate * g on the touched rows alone; biases of whole histories damped (objectives.py)
     adam        Kingma and Ba (arXiv:1412.6980): the moments of every row decay at every step, touched or not
     lazy_adam   the moments of touched rows alone decay and move: another algorithm, not an approximation of adam
 
@@ -39,7 +39,7 @@ from jaxtyping import Array, Float, Int
 
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
-from ncfjax.training.objectives import Gradient
+from ncfjax.training.objectives import Gradient, damped
 from ncfjax.training.train_state import TrainState
 
 B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba; Keras and PyTorch too, for the mean over a batch, not its sum
@@ -122,6 +122,7 @@ def apply_gradient(
     """One step against the gradient at the rows that were gathered."""
     model, state = train_state
     if name == "sgd":
+        gradient = damped(gradient, learning_rate)
         tables = (
             _add(table[...], rows.ids, -learning_rate * g)
             for table, rows, g in ((model.user, user, gradient.user), (model.item, item, gradient.item))

@@ -118,3 +118,25 @@ def test_leave_one_out_refuses_an_unknown_split():
 def test_a_positive_among_its_own_negatives_stays():
     data = LeaveOneOut("tiny", "test", interactions(), held_out(negatives=((3, 1), (2, 0))), "file")
     assert data.held_out.negatives[0].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("users", "times", "order"),
+    [
+        ([0, 0, 1, 1], [9, 5, 7, 7], "newest first"),
+        ([0, 1, 0, 1], [9, 7, 5, 7], "newest first"),
+        ([0, 0, 1, 1], [5, 9, 7, 7], "file"),
+        ([0, 0, 1, 1], [3, 3, 3, 3], "unknown"),
+        ([0, 0, 1, 1], None, "unknown"),
+        ([], [], "unknown"),
+    ],
+)
+def test_time_stamps_tell_the_order_of_each_users_rows(users, times, order):
+    items = np.arange(len(users))
+    assert Interactions(np.array(users, int), items, 2, 4, None if times is None else np.array(times)).order == order
+
+
+@pytest.mark.parametrize("times", [[1.0], [[1.0], [2.0]], [1.0, np.nan], ["a", "b"]])
+def test_time_stamps_that_are_not_one_number_per_pair_are_refused(times):
+    with pytest.raises(ValueError, match="timestamps: expected 2 numbers, one per pair, got"):
+        Interactions(np.array([0, 1]), np.array([0, 1]), 2, 2, np.array(times))

@@ -234,3 +234,10 @@ def test_ml_1m_has_its_known_counts(real_data):
     assert (data.held_out.negatives == data.held_out.positives[:, None]).any(axis=1).sum() == 156
     assert (np.diff(data.train.users) >= 0).all()
     assert (data.negatives, data.note) == ("file", "")
+
+
+def test_time_stamps_are_kept_and_a_file_without_them_has_none(tmp_path):
+    assert read(tmp_path).train.timestamps.tolist() == [30, 20, 40, 10, 50]
+    assert read(tmp_path).train.order == "newest first"
+    train = b"\n".join(line.rsplit(b"\t", 1)[0] for line in FILES["train.rating"].splitlines()) + b"\n"
+    assert read(tmp_path, train_rating=train).train.timestamps is None

@@ -129,14 +129,18 @@ def test_leave_one_out_by_hand():
 rows_per_user = st.lists(st.integers(0, 4), min_size=1, max_size=8).filter(lambda counts: max(counts) > 1)
 
 
-def make_data(num_rows, seed=0, num_items=30):
-    """User u has num_rows[u] train items and one test item, all distinct, in random order."""
+def newest_first(num_rows: int) -> np.ndarray:
+    return -np.arange(num_rows)
+
+
+def make_data(num_rows, seed=0, num_items=30, times=newest_first):
+    """User u has num_rows[u] train items and one test item, all distinct; `times` gives each row's time stamp."""
     rng = np.random.default_rng(seed)
     items = [rng.permutation(num_items)[: count + 1] for count in num_rows]
     users = np.repeat(np.arange(len(num_rows)), num_rows)
     order = rng.permutation(len(users))  # users need not be contiguous
     train_items = np.concatenate([row[1:] for row in items])
-    train = Interactions(users[order], train_items[order], len(num_rows), num_items)
+    train = Interactions(users[order], train_items[order], len(num_rows), num_items, times(len(users)))
     positives = np.array([row[0] for row in items])
     negatives = np.zeros((len(num_rows), 1), np.int32)
     return LeaveOneOut("tiny", "test", train, HeldOut(np.arange(len(num_rows)), positives, negatives), "file", "subset")
@@ -148,7 +152,7 @@ def pairs_of(users, items):
 
 @settings(deadline=None)
 @given(rows_per_user, st.integers(0, 9))
-def test_holdout_moves_the_first_row_of_each_user_with_two(num_rows, seed):
+def test_where_rows_are_newest_first_holdout_moves_the_first_row_of_each_user_with_two(num_rows, seed):
     data = make_data(num_rows, seed)
     before = pairs_of(data.train.users, data.train.items)
     first = {}
@@ -159,6 +163,38 @@ def test_holdout_moves_the_first_row_of_each_user_with_two(num_rows, seed):
     assert set(pairs_of(result.held_out.users, result.held_out.positives)) == set(moved)
     assert len(result.held_out) == len(moved)
     assert pairs_of(result.train.users, result.train.items) == [row for row in before if row not in moved]
+
+
+@settings(deadline=None)
+@given(rows_per_user, st.integers(0, 9))
+def test_where_rows_are_in_another_order_holdout_moves_the_latest_row(num_rows, seed):
+    data = make_data([*num_rows, 3], seed, times=lambda n: np.random.default_rng(seed).permutation(n) / 7)
+    rows = sorted(zip(data.train.timestamps, data.train.users, data.train.items, strict=True))
+    latest = {user: item for _, user, item in rows}
+    result = holdout(data, num_negatives=3, seed=seed)
+    moved = pairs_of(result.held_out.users, result.held_out.positives)
+    assert dict(moved) == {user: latest[user] for user, _ in moved}
+    expected = {"newest first": "subset", "file": "subset; holdout: latest time stamp, rows are in another order"}
+    assert result.note == expected[data.train.order]
+
+
+@pytest.mark.parametrize("times", [lambda n: None, np.zeros])
+def test_where_no_time_is_known_holdout_moves_a_random_row(times):
+    """A row is as likely to be moved wherever it stands: the first of three in a third of the users."""
+    data = make_data([3] * 3_000, num_items=300, times=times)
+    result = holdout(data, num_negatives=3)
+    assert result.note == "subset; holdout: a random row of each user, no time stamp tells their order"
+    _, first = np.unique(data.train.users, return_index=True)
+    share = np.mean(data.train.items[first] == result.held_out.positives[np.argsort(result.held_out.users)])
+    assert abs(share - 1 / 3) < 4 * np.sqrt(2 / 9 / 3_000)
+    again, other = (holdout(data, num_negatives=3, seed=seed).held_out for seed in (0, 1))
+    np.testing.assert_array_equal(result.held_out.positives, again.positives)
+    assert np.mean(again.positives != other.positives) > 0.5
+
+
+def test_what_is_left_keeps_its_time_stamps():
+    result = holdout(make_data([3, 1, 4]), num_negatives=2)
+    assert len(result.train.timestamps) == len(result.train) and result.train.order == "newest first"
 
 
 @settings(deadline=None)
@@ -187,6 +223,11 @@ def test_the_study_could_draw_the_test_item_as_a_negative():
         result = holdout(data, num_negatives=num_negatives, exclude_test_item=excluded)
         test_items = data.held_out.positives[result.held_out.users]
         assert (result.held_out.negatives == test_items[:, None]).sum() == expected
+
+
+def test_the_split_by_time_keeps_the_times_of_what_is_trained_on():
+    data = leave_one_out(np.array([7, 7, 7]), np.array([1, 2, 3]), np.array([5, 9, 7]), name="tiny", num_negatives=0)
+    assert data.train.timestamps.tolist() == [7, 5] and data.train.order == "newest first"
 
 
 def test_holdout_is_deterministic_by_seed():

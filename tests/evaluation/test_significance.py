@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,13 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from experiments.entries import results_in
-from ncfjax.evaluation import significance
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg
 from ncfjax.evaluation.significance import (
-    Comparison,
     compare,
     compare_all,
     holm,
-    interval,
     mcnemar,
     over_seeds,
-    p_of_interval,
 )
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -47,7 +42,29 @@ def test_three_users_on_paper():
     assert comparison.effect_size == pytest.approx(1 / np.sqrt(21))  # the s.d. is sqrt((25 + 16 + 1) / 36 / 2)
     assert (comparison.num_users, comparison.wins, comparison.losses, comparison.ties) == (3, 1, 1, 1)
     # Of the ranks 3, 2 and (zero) 1, 3 is positive: the mean is (3 + 2) / 2, the variance (3^2 + 2^2) / 4.
-    assert comparison.p_value == pytest.approx(2 * stats.norm.sf((3 - 5 / 2) / np.sqrt(13 / 4)))
+    assert comparison.wilcoxon == pytest.approx(2 * stats.norm.sf((3 - 5 / 2) / np.sqrt(13 / 4)))
+    # Users: the variance 7/12 by 3. Seeds of ours: hit ratios 2/3 and 1/3, of which half the squared difference, 1/18,
+    # by 2 seeds; noise is what they leave of the hits: variances 1/18, 4/18, 1/18, their mean by 3 - 1 users, 2 seeds.
+    users, mean_square, noise = 7 / 36, 1 / 36, 1 / 36
+    bound = mean_square / stats.chi2.ppf(0.2, 1)
+    freedom = (users + bound - noise) ** 2 / (users**2 / 2 + bound**2)
+    assert comparison.degrees_of_freedom == pytest.approx(freedom)
+    half_width = stats.t.ppf(0.975, freedom) * np.sqrt(users)  # as the mean square is all noise
+    assert (comparison.low, comparison.high) == pytest.approx((1 / 6 - half_width, 1 / 6 + half_width))
+    assert comparison.p_value == pytest.approx(2 * stats.t.sf(1 / 6 / np.sqrt(users), freedom))
+
+
+def test_seeds_that_are_paired_on_paper():
+    """Hit ratios 1 and 1/2 less 3/4 and 1/4: 1/4 in each run, so that no seed tells of chance."""
+    ours = np.array([[0, 0, 0, 0], [0, 0, 10, 10]])
+    other = np.array([[0, 0, 0, 10], [10, 0, 10, 10]])
+    comparison = compare(ours, other, hit_ratio, 10, seeds_are_paired=True)
+    error = np.sqrt(np.var([0.5, 0, 0, 0.5], ddof=1) / 4)
+    assert comparison.difference == 1 / 4
+    assert comparison.high - comparison.low == pytest.approx(2 * stats.t.ppf(0.975, 3) * error)
+    assert np.ptp(compare(ours, other, hit_ratio, 10)[1:3]) > comparison.high - comparison.low
+    with pytest.raises(ValueError, match="as many runs of both, as they are paired, got 2 and 1"):
+        compare(ours, other[:1], hit_ratio, 10, seeds_are_paired=True)
 
 
 def test_the_gain_of_ndcg_is_averaged_over_seeds_per_user():
@@ -64,13 +81,7 @@ def test_a_model_that_gains_the_same_on_every_user_has_no_finite_effect_size():
     better, worse = np.zeros((1, 3), int), np.full((2, 3), 10)
     assert compare(better, worse, ndcg, 10).effect_size == np.inf
     assert compare(worse, better, ndcg, 10).effect_size == -np.inf
-    assert compare(better, worse, ndcg, 10)[:3] == (1.0, 1.0, 1.0)
-
-
-def test_of_four_seeds_three_are_drawn():
-    """All three are the outlier in 1 of 64 cases, beyond the percentile, two in 9 of 64, none in 27 of 64."""
-    ours = np.array([[0.0], [0.0], [0.0], [4.0]]) + np.zeros(10)
-    assert interval(ours, np.zeros((1, 10)), seed=0) == pytest.approx((0, 2 / 3 * 4))
+    assert compare(better, worse, ndcg, 10)[:4] == (1.0, 1.0, 1.0, 0.0)
 
 
 def test_five_wins_and_one_loss_on_paper():
@@ -123,7 +134,7 @@ def test_hits_of_one_run_each_are_a_sign_test():
     z = (comparison.wins - comparison.losses) / np.sqrt(
         comparison.wins + comparison.losses
     )  # all differences are of one size
-    assert comparison.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
+    assert comparison.wilcoxon == pytest.approx(2 * stats.norm.sf(abs(z)))
     exact = stats.binomtest(comparison.wins, comparison.wins + comparison.losses).pvalue
     assert mcnemar(ours < 10, other < 10).p_value == pytest.approx(exact)
 
@@ -161,28 +172,44 @@ def test_two_deterministic_methods_have_a_difference_and_no_test_over_seeds():
     assert comparison.difference == 1 / 2 and all(math.isnan(value) for value in comparison[1:])
 
 
-def test_without_ties_and_zeros_the_p_value_is_the_exact_one_nearly():
+def test_without_ties_and_zeros_wilcoxons_p_value_is_the_exact_one_nearly():
     rng = np.random.default_rng(0)
     ours, other = rng.permutation(3000)[:200].reshape(2, 1, 100)
     comparison = compare(ours, other, ndcg, 10_000)
     gains = [ndcg(ranks.T, 10_000) for ranks in (ours, other)]
-    assert comparison.p_value == pytest.approx(stats.wilcoxon(*gains, method="exact").pvalue, abs=0.01)
+    assert comparison.wilcoxon == pytest.approx(stats.wilcoxon(*gains, method="exact").pvalue, abs=0.01)
 
 
-def test_with_one_seed_the_interval_is_nearly_that_of_the_paired_t_test():
+def compare_values(ours: np.ndarray, other: np.ndarray):
+    """Any values in the place of a metric of ranks, to the sixth digit."""
+    ranks = (np.round(1e6 * values).astype(int) for values in (ours, other))
+    return compare(*ranks, lambda ranks, k: ranks.mean(axis=-1) / 1e6, 10)
+
+
+def test_with_one_run_each_it_is_the_paired_t_test():
     rng = np.random.default_rng(0)
-    users = rng.normal(size=2_000)
-    ours, other = users + rng.normal(0.1, 0.5, (1, 2_000)), users + rng.normal(0.0, 0.5, (1, 2_000))
-    expected = stats.ttest_rel(ours[0], other[0]).confidence_interval()
-    np.testing.assert_allclose(interval(ours, other, seed=0), expected, atol=0.05 * (expected.high - expected.low))
+    users = rng.normal(size=200)
+    ours, other = users + rng.normal(0.1, 0.5, (1, 200)), users + rng.normal(0.0, 0.5, (1, 200))
+    expected, comparison = stats.ttest_rel(ours[0], other[0]), compare_values(ours, other)
+    assert (comparison.low, comparison.high) == pytest.approx(tuple(expected.confidence_interval()), abs=1e-5)
+    assert comparison.p_value == pytest.approx(expected.pvalue, abs=1e-4)
 
 
-def test_where_only_seeds_differ_the_interval_is_nearly_that_of_the_t_test_between_runs():
+def test_where_only_seeds_differ_it_is_nearly_the_t_test_between_runs():
+    """A little wider: the degrees of freedom are careful."""
     rng = np.random.default_rng(0)
     users = rng.normal(size=50)
     ours, other = users + rng.normal(0.5, 1.0, (40, 1)), users + rng.normal(0.0, 1.0, (30, 1))
     expected = stats.ttest_ind(ours[:, 0], other[:, 0], equal_var=False).confidence_interval()
-    np.testing.assert_allclose(interval(ours, other, seed=0), expected, atol=0.05 * (expected.high - expected.low))
+    comparison = compare_values(ours, other)
+    assert expected.high - expected.low <= comparison.high - comparison.low < 1.02 * (expected.high - expected.low)
+
+
+def test_a_run_that_is_there_twice_adds_no_certainty_of_its_seed():
+    users = np.random.default_rng(0).normal(size=(1, 200))
+    other = np.random.default_rng(1).normal(size=(1, 200))
+    once, twice = compare_values(users, other), compare_values(np.repeat(users, 2, axis=0), other)
+    assert once[:5] == pytest.approx(twice[:5])
 
 
 # ---- properties
@@ -193,7 +220,8 @@ def test_where_only_seeds_differ_the_interval_is_nearly_that_of_the_t_test_betwe
 def test_swapping_the_models_flips_the_sign_and_keeps_the_p_value(ours, other):
     there, back = compare(ours, other, ndcg, 10), compare(other, ours, ndcg, 10)
     assert there.difference == -back.difference and there.effect_size == -back.effect_size
-    assert there.p_value == pytest.approx(back.p_value, abs=1e-12)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
+    assert (there.p_value, there.wilcoxon) == pytest.approx((back.p_value, back.wilcoxon), abs=1e-12)
     assert (there.wins, there.losses, there.ties) == (back.losses, back.wins, back.ties)
 
 
@@ -207,66 +235,30 @@ def test_swapping_the_models_mirrors_the_sign_test_and_the_test_over_seeds(ours,
     np.testing.assert_allclose(there, mirrored, atol=1e-12)
 
 
-@given(st.lists(some_ranks, min_size=2, max_size=4), st.integers(0, 3))
+@given(st.lists(some_ranks, min_size=2, max_size=4))
 @settings(max_examples=10)
-def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks, seed):
-    comparisons = compare_all(dict(zip("abcd", ranks, strict=False)), ndcg, 10, seed=seed)
+def test_every_pair_of_many_is_compared_as_if_it_were_alone(ranks):
+    named = dict(zip("abcd", ranks, strict=False))
+    comparisons = compare_all(named, ndcg, 10)
     assert list(comparisons) == list(itertools.combinations("abcd"[: len(ranks)], 2))
+    assert compare_all(named, ndcg, 10, pairs=[("b", "a")]) == {("b", "a"): compare(named["b"], named["a"], ndcg, 10)}
     for (first, second), comparison in comparisons.items():
-        alone = compare(ranks["abcd".index(first)], ranks["abcd".index(second)], ndcg, 10, seed=seed)
-        assert comparison[3:] == alone[3:] and comparison.difference == alone.difference
-        assert comparison[1:3] == pytest.approx(alone[1:3], abs=1e-12)
-
-
-def test_only_the_pairs_that_are_named_are_compared():
-    ranks = {name: random_ranks((2, 50), best=number) for number, name in enumerate("abc", 1)}
-    named, whole = compare_all(ranks, ndcg, 10, pairs=[("c", "a")]), compare_all(ranks, ndcg, 10)
-    assert list(named) == [("c", "a")]
-    assert named["c", "a"].difference == -whole["a", "c"].difference
-    assert named["c", "a"].p_value == pytest.approx(whole["a", "c"].p_value)
-
-
-def test_how_many_draws_are_made_at_once_does_not_change_the_interval(monkeypatch):
-    ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
-    comparison = compare(ours, other, ndcg, 10)
-    monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 1_234)
-    assert compare(ours, other, ndcg, 10)[1:3] == pytest.approx(comparison[1:3], abs=1e-12)
-
-
-def test_the_replicates_are_means_of_the_drawn_users_and_seeds(monkeypatch):
-    """The counts of the draws, in one product, stand for the loop of the definition."""
-    monkeypatch.setattr(significance, "NUM_REPLICATES", 50)
-    ours, other = np.random.default_rng(1).random((3, 20)), np.random.default_rng(2).random((2, 20))
-    rng, differences = np.random.default_rng(0), ours.mean(axis=0) - other.mean(axis=0)
-    replicates = differences[rng.integers(20, size=(50, 19))].mean(axis=1)
-    for sign, effects in ((1, significance._seed_effects(ours)), (-1, significance._seed_effects(other))):
-        replicates += sign * effects[rng.integers(len(effects), size=(50, len(effects) - 1))].mean(axis=1)
-    assert interval(ours, other, seed=0) == pytest.approx(tuple(np.quantile(replicates, [0.025, 0.975])), abs=1e-11)
-
-
-def test_swapping_the_models_mirrors_the_interval_but_for_its_draws():
-    ours, other = random_ranks((3, 500)), random_ranks((5, 500), best=1)
-    there, back = compare(ours, other, ndcg, 10), compare(other, ours, ndcg, 10)
-    np.testing.assert_allclose(there[1:3], [-back.high, -back.low], atol=0.05 * (there.high - there.low))
+        assert comparison == compare(named[first], named[second], ndcg, 10)
 
 
 @given(some_ranks, st.randoms())
 def test_the_same_runs_in_another_order_show_no_difference(ranks, random):
     shuffled = ranks[random.sample(range(len(ranks)), len(ranks))]
     comparison = compare(ranks, shuffled, ndcg, 10)
-    assert (comparison.difference, comparison.effect_size, comparison.p_value, comparison.ties) == (
-        0.0,
-        0.0,
-        1.0,
-        comparison.num_users,
-    )
+    values = comparison.difference, comparison.effect_size, comparison.p_value, comparison.wilcoxon, comparison.ties
+    assert values == (0.0, 0.0, 1.0, 1.0, comparison.num_users)
     assert comparison.low <= 1e-12 and comparison.high >= -1e-12
 
 
 def test_sums_of_gains_in_another_order_tie():
     ranks = random_ranks((8, 500))
     comparison = compare(ranks, np.roll(ranks, 3, axis=0), ndcg, 10)
-    assert (comparison.ties, comparison.p_value) == (500, 1.0)
+    assert (comparison.ties, comparison.p_value, comparison.wilcoxon) == (500, 1.0, 1.0)
 
 
 @pytest.mark.slow
@@ -274,8 +266,8 @@ def test_sums_of_gains_in_another_order_tie():
 def test_the_order_of_users_does_not_matter(ours, other, order):
     comparison, permuted = compare(ours, other, ndcg, 10), compare(ours[:, order], other[:, order], ndcg, 10)
     assert comparison.wins + comparison.losses + comparison.ties == comparison.num_users == 6
-    assert comparison[5:] == permuted[5:]
-    for name in ("difference", "effect_size", "p_value"):
+    assert comparison[7:] == permuted[7:]
+    for name in ("difference", "low", "high", "effect_size", "p_value", "wilcoxon"):
         assert getattr(comparison, name) == pytest.approx(getattr(permuted, name), abs=1e-9)
 
 
@@ -286,29 +278,6 @@ def test_holm_is_monotone_and_between_the_plain_and_the_bonferroni_values(p_valu
     assert (np.diff(adjusted[np.argsort(p_values)]) >= 0).all()
     order = random.sample(range(len(p_values)), len(p_values))
     np.testing.assert_array_equal(holm(p_values[order]), adjusted[order])
-
-
-def test_the_interval_is_drawn_from_its_seed_alone():
-    ours, other = random_ranks((3, 50)), random_ranks((2, 50), best=1)
-    assert compare(ours, other, ndcg, 10, seed=1) == compare(ours, other, ndcg, 10, seed=1)
-    assert compare(ours, other, ndcg, 10, seed=1)[1:3] != compare(ours, other, ndcg, 10, seed=2)[1:3]
-
-
-def test_the_p_value_of_an_interval_is_the_normal_distributions():
-    """An interval of 1.96 standard deviations on either side of 1.96 of them."""
-    comparison = Comparison(0.0196, 0.0, 0.0392, *[None] * 6)
-    assert p_of_interval(comparison) == pytest.approx(0.05, abs=1e-4)
-    assert p_of_interval(comparison._replace(difference=-0.0196)) == p_of_interval(comparison)
-    assert p_of_interval(Comparison(0.1, 0.1, 0.1, *[None] * 6)) == 0.0
-    assert p_of_interval(Comparison(0.0, 0.0, 0.0, *[None] * 6)) == 1.0
-
-
-def test_seeds_that_disagree_widen_the_interval_and_one_seed_adds_nothing():
-    users = np.random.default_rng(0).normal(size=200)
-    alike, apart = users + np.zeros((4, 1)), users + np.array([[-1.0], [-0.5], [0.5], [1.0]])
-    other = np.random.default_rng(1).normal(size=(1, 200))
-    assert np.ptp(interval(apart, other, seed=0)) > 1.5 * np.ptp(interval(alike, other, seed=0))
-    np.testing.assert_allclose(interval(alike, other, seed=0), interval(alike[:1], other, seed=0), atol=1e-12)
 
 
 # ---- real runs
@@ -330,16 +299,6 @@ def test_the_committed_runs_tell_sizes_apart_as_far_as_their_seeds_and_users_do(
     )
     near = compare(ranks[192], ranks[128], hit_ratio, 10)
     assert near.low < 0 < near.high and near.high - near.low < 0.006 and near.p_value > 0.05
-
-
-def test_the_size_of_movielens_takes_little_memory():
-    ours, other = random_ranks((8, 6_040)), random_ranks((8, 6_040), best=1)
-    tracemalloc.start()
-    try:
-        compare(ours, other, ndcg, 10)
-        assert tracemalloc.get_traced_memory()[1] < 50e6  # all draws at once would be 480 MB
-    finally:
-        tracemalloc.stop()
 
 
 # ---- what is no ranks

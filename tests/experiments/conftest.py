@@ -142,7 +142,7 @@ def distillation() -> tuple[str, ...]:
     return (
         "target=recommender", "dataset=synthetic", "dataset.synthetic.num_users=40", "dataset.synthetic.num_items=60",
         "dataset.synthetic.interactions_per_user=8", "dataset.num_negatives=20", "teacher.learning_rate=0.05",
-        "teacher.num_epochs=12", "embedding_dim=4", "pairs_per_user=20", "num_epochs=2",
+        "teacher.num_epochs=12", "teacher.batch_size=8", "embedding_dim=4", "pairs_per_user=20", "num_epochs=2",
     )  # fmt: skip
 
 

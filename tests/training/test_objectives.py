@@ -82,7 +82,7 @@ def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
     label = jnp.arange(examples.shape[1])[None, :] == 0
     p, q = model.user[users], model.item[examples]
-    user, item, similarity = objectives.sampled_gradient(model.similarity, p, q, label, valid, *rates)
+    user, item, similarity, _ = objectives.sampled_gradient(model.similarity, p, q, label, valid, *rates)
     item = jnp.zeros((ITEMS, DIM)).at[examples.reshape(-1)].add(item)
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user), item, similarity)
 
@@ -92,7 +92,7 @@ def expected_gradient(model, users, *arguments, reject_positives=False) -> Dense
     """Of a block of users; an id past the table is padding."""
     arguments = *arguments, reject_positives
     p = model.user.at[users].get(mode="clip")
-    user, item, similarity = objectives.expected_gradient(model.similarity, p, model.item[...], *arguments)
+    user, item, similarity, _ = objectives.expected_gradient(model.similarity, p, model.item[...], *arguments)
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user, mode="drop"), item, similarity)
 
 

@@ -1,15 +1,10 @@
-"""The runs of python -m experiments.baselines, under the protocols of the sweep.
+"""The runs of python -m experiments.baselines, under the protocols of the sweep."""
 
-`train_seconds` of a row is the time of the fit, with the compiling of a job's first run; `compile_seconds` is empty.
-"""
-
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import jax
-
 from experiments.engine.checks import expect
+from experiments.engine.compiling import timed
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
 from experiments.tasks.baseline.task import TASK, given
@@ -38,23 +33,24 @@ class BaselineWork(Work):
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         (point,), num_epochs, label = block.members, self.config.baseline.num_epochs, TASK.label(self.config)
-        rules, seconds, curve = Rules(**vars(self.config.evaluation)), 0.0, []
+        rules, curve, seconds, compile_seconds = Rules(**vars(self.config.evaluation)), [], 0.0, 0.0
         bar.show(f"{label}, fitting")
-        started = time.perf_counter()
-        fitted = fit_of(self.name)(self.data.train, **given(self.config, point))
-        for epoch, scorer in enumerate(fitted if num_epochs else [fitted], start=1):
-            jax.block_until_ready(scorer)
-            seconds += time.perf_counter() - started
+        for epoch, (scorer, *spent) in enumerate(timed(lambda: self._scorers(point)), start=1):
+            seconds, compile_seconds = seconds + spent[0], compile_seconds + spent[1]
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
                 ranks = ranks_of(scorer, self.data, rules)
                 metrics = values_of(ranks)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
-            started = time.perf_counter()
-        cells = data_cells(self.config, self.data)
-        cells |= {"parameters": num_parameters(scorer), "train_seconds": seconds}
+        cells = data_cells(self.config, self.data) | {"parameters": num_parameters(scorer)}
+        cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
             arrays = {**ranks._asdict(), "num_others": num_others(self.data)}
             yield point, Result(cells | metrics, curve if num_epochs else [], arrays)
         else:
             yield point, Result(cells, status="diverged")
+
+    def _scorers(self, point: Any) -> Iterator[Any]:
+        """The fitted one, or that after each epoch."""
+        fitted = fit_of(self.name)(self.data.train, **given(self.config, point))
+        return iter(fitted if self.config.baseline.num_epochs else [fitted])

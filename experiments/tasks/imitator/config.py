@@ -113,6 +113,11 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
     return {name: value for name, value in static.items() if value is not False} | point._asdict()
 
 
+def algorithm(config: Any) -> int:
+    """2: the teacher's steps along biases are damped (ncfjax/training/objectives.py)."""
+    return 2 if config.target == "recommender" else 1
+
+
 # ---- what is refused
 
 

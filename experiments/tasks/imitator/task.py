@@ -17,6 +17,7 @@ class ImitatorTask(Task):
     name = "imitate"
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
+    algorithm = staticmethod(configs.algorithm)
     groups = ("target", "dataset")
     arguments = ("num_users=1000,2000", "embedding_dim=8", "num_fresh=10000")
     one_per_study = frozenset({"target"})

@@ -131,6 +131,11 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
     return run
 
 
+def algorithm(config: Any) -> int:
+    """2: steps along biases are damped (ncfjax/training/objectives.py)."""
+    return 2 if (config.objective.name, config.optimizer.name) == ("expected", "sgd") else 1
+
+
 def weight_files(pretraining: SimpleNamespace) -> dict[str, str]:
     """What pretraining=keras starts from, by content: other weights at the same path are another run."""
     if pretraining.name != "keras":

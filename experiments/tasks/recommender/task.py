@@ -21,6 +21,7 @@ class RecommenderTask(RankedTask):
     name = "sweep"
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
+    algorithm = staticmethod(configs.algorithm)
     groups = ("dataset", "model", "pretraining", "objective", "optimizer", "grid")
     open_groups = ("model",)
     arguments = ("+study=synthetic",)

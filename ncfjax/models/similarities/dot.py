@@ -43,9 +43,13 @@ class Dot(Similarity):
             return inner(p, q)
         return inner(_with_one(p), q) + (p[:, -1:] + self.bias[...])
 
-    def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
-        """Freshly drawn vectors with their biases at zero, as the study starts."""
-        return vectors.at[:, -1].set(0.0) if self.biases else vectors
+    @property
+    def holds_biases(self) -> bool:
+        return self.biases
+
+    @property
+    def global_bias(self) -> nnx.Param | None:
+        return self.bias
 
 
 def _with_one(p: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:

@@ -1,5 +1,6 @@
 """Generalised matrix factorization: s = b + <w, p * q> (He et al., WWW 2017, arXiv:1708.05031)."""
 
+from flax import nnx
 from jaxtyping import Array, Float
 
 from ncfjax.keys import TRUE
@@ -30,3 +31,7 @@ class GMF(Similarity):
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item as one matrix product."""
         return inner(p * self.output.weight[None, :], q) + self.output.bias[...]
+
+    @property
+    def global_bias(self) -> nnx.Param:
+        return self.output.bias

@@ -184,7 +184,7 @@ def test_rows_are_given_the_command_as_it_was_typed(study):
     """Rows of old studies say `+study=NAME`, which Hydra reads as an option of the group study/sweep."""
     arguments = ["+study=figure2_ml-1m", "grid.seed=range(0,2)"]
     typed = study(sweep, *arguments)
-    assert typed.arguments == arguments and len(typed.jobs) == 3
+    assert typed.arguments == arguments and len(typed.jobs) == 6
     assert "+study/sweep=figure2_ml-1m" in typed.jobs[0].overrides
 
 

@@ -127,13 +127,26 @@ def test_holm_corrects_over_the_models_and_sizes_of_one_metric_and_protocol(tmp_
     nothing = many_users(10)
     store = a_study(
         tmp_path, ("dot", 8, nothing), ("gmf", 8, nothing), ("mlp", 8, many_users(40)),
-        ("dot", 16, nothing), ("mlp", 16, nothing),
+        ("dot", 16, many_users(11)), ("mlp", 16, many_users(11)),
     )  # fmt: skip
     alone = compare(np.array(many_users(40)), np.array(nothing), hit_ratio, 10).p_value
     tests = equal_budget(store).tests
     assert len(tests) == 3 * len(COLUMNS)
     p_values = {(t.ours.model, t.ours.embedding_dim): t.p_value for t in tests if t.column == "hit_ratio@10"}
     assert p_values == {("gmf", 8): 1.0, ("mlp", 8): pytest.approx(3 * alone), ("mlp", 16): 1.0}
+
+
+def test_models_whose_runs_are_the_same_are_one_test(tmp_path):
+    """Of three learned similarities two are one: two comparisons, as if the third had not been trained."""
+    store = a_study(
+        tmp_path, ("dot", 8, many_users(10)), ("gmf", 8, many_users(40)),
+        ("mlp", 8, many_users(40)), ("neumf", 8, many_users(10)),
+    )  # fmt: skip
+    alone = compare(np.array(many_users(40)), np.array(many_users(10)), hit_ratio, 10).p_value
+    study = equal_budget(store)
+    p_values = {test.ours.model: test.p_value for test in study.tests if test.column == "hit_ratio@10"}
+    assert p_values == {"gmf": pytest.approx(2 * alone), "mlp": pytest.approx(2 * alone), "neumf": 1.0}
+    assert "the distinct comparisons in the same metric and protocol, 2 each" in tables(study)
 
 
 def test_each_is_compared_with_the_dot_product_of_its_own_size(tmp_path):
@@ -154,8 +167,8 @@ def test_each_is_compared_with_the_dot_product_of_its_own_size(tmp_path):
 
 def a_test(model: str, low: float, high: float, p_value: float) -> PairwiseTest:
     ours, dot = (TunedModel(None, None, "ml-1m", name, False, False, 8, 0, None) for name in (model, "dot"))
-    comparison = Comparison((low + high) / 2, low, high, *[None] * 6)
-    return PairwiseTest(ours, dot, "ndcg@10", comparison, 0.0, p_value, "wilcoxon")
+    comparison = Comparison((low + high) / 2, low, high, *[None] * 8)
+    return PairwiseTest(ours, dot, "ndcg@10", comparison, p_value, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +230,7 @@ def test_a_size_without_a_dot_product_is_marked_and_the_others_are_tested(tmp_pa
     store = a_study(tmp_path, ("dot", 16, DOT), ("mlp", 16, MLP), ("neumf", 40, MLP))
     text = tables(equal_budget(store))
     assert len(rows_of(text, QUALITY)) == 3
-    assert rows_of(text, PAIRED)[-1] == ["40", "neumf", *[""] * 8, "no dot of this size"]
+    assert rows_of(text, PAIRED)[-1] == ["40", "neumf", *[""] * 9, "no dot of this size"]
     assert rows_of(text, WINNERS)[-1] == ["40", "full", "not tested", "not tested"]
     assert "in the same metric and protocol, 1 each" in text
 
@@ -227,7 +240,7 @@ def test_a_model_whose_runs_all_diverged_is_marked(tmp_path):
     a_run(store, "mlp", 16, status="diverged")
     text = tables(equal_budget(store))
     assert rows_of(text, QUALITY)[1] == ["16", "mlp", "0 (1 diverged)", *[""] * 7, "nothing"]
-    assert rows_of(text, PAIRED) == [["16", "mlp", *[""] * 8, "no completed run"]]
+    assert rows_of(text, PAIRED) == [["16", "mlp", *[""] * 9, "no completed run"]]
 
 
 def test_without_learned_similarities_there_is_no_test(tmp_path):

@@ -222,7 +222,7 @@ def test_the_columns_of_a_model_stand_behind_its_dimension_and_each_other_beside
 def test_figure2_is_trained_with_the_hyperparameters_of_the_study(jobs_of: Callable[..., list[Job]]):
     from experiments.cli.studies import jobs_of as jobs_of_study
 
-    jobs = [job for study in ("figure2_ml-1m", "figure2_ml-1m_large") for job in jobs_of_study(ENTRY, study)]
+    jobs = jobs_of_study(ENTRY, "figure2_ml-1m")
     assert [job.config.model.embedding_dim for job in jobs] == [16, 32, 64, 96, 128, 192]
     for job in jobs:
         assert points_of([job]) == [(0.002, 0.005, 0.1, 1.0, seed) for seed in range(8)]
