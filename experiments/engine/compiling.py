@@ -27,7 +27,7 @@ def timed(make: Callable[[], Iterable[Any]]) -> Iterator[Timed]:
 
     jax.monitoring.register_event_duration_secs_listener(add)
     try:
-        values, before = None, 0.0
+        values = None
         while True:
             started, before = time.perf_counter(), compiling
             values = iter(make()) if values is None else values

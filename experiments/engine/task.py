@@ -21,7 +21,6 @@ from experiments.engine.config import (
     Choice,
     as_config,
     dotted,
-    is_list,
     nested,
     points,
     read_key,
@@ -131,11 +130,6 @@ class Task(ABC):
         open_keys = {f"{file.parent.name}.{key}": None for file in files for key in OmegaConf.load(file)}
         defaults = {name: key.default for name, key in self._common_keys.items() if key.default is not REQUIRED}
         return dict.fromkeys(self.all_keys) | open_keys | defaults
-
-    @property
-    def list_keys(self) -> frozenset[str]:
-        """Keys of which a list is the value of one job."""
-        return frozenset(filter(is_list, self.all_keys))
 
     def resolve(self, config: DictConfig) -> Any:
         """The plain, checked form of one composed job: every axis that it has is a list, final_seeds too.

@@ -10,6 +10,7 @@ A class with a `name` is known by it; which options it has beside `embedding_dim
 is one file in similarities/ and one in conf/model/.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -36,13 +37,13 @@ class Similarity(nnx.Module):
         if "name" in cls.__dict__:
             register(cls)
 
+    @abstractmethod
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item."""
-        raise NotImplementedError
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """Freshly drawn vectors with their biases at zero, as the study starts."""

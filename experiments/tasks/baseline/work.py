@@ -35,8 +35,8 @@ class BaselineWork(Work):
         (point,), num_epochs, label = block.members, self.config.baseline.num_epochs, TASK.label(self.config)
         rules, curve, seconds, compile_seconds = Rules(**vars(self.config.evaluation)), [], 0.0, 0.0
         bar.show(f"{label}, fitting")
-        for epoch, (scorer, *spent) in enumerate(timed(lambda: self._scorers(point)), start=1):
-            seconds, compile_seconds = seconds + spent[0], compile_seconds + spent[1]
+        for epoch, (scorer, fitting, compiling) in enumerate(timed(lambda: self._scorers(point)), start=1):
+            seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
                 ranks = ranks_of(scorer, self.data, rules)
                 metrics = values_of(ranks)
