@@ -1,6 +1,7 @@
 """The benchmarks run outside of the tests, and packages of theirs may be missing: what they take of ours is there."""
 
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 
 
 def is_there(name: str) -> bool:
-    """`name` is something that a module of ours has."""
+    """`name` is a module of ours, or something that one has."""
     module, _, attribute = name.rpartition(".")
-    return hasattr(importlib.import_module(module), attribute)
+    return hasattr(importlib.import_module(module), attribute) or find_spec(name) is not None
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
