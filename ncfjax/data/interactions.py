@@ -33,7 +33,16 @@ def is_among(keys: Int[np.ndarray, " n"], known: Int[np.ndarray, " known"]) -> B
     return np.append(known, -1)[position] == keys
 
 
-def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
+def repeated_pair(users: Int[np.ndarray, " n"], items: Int[np.ndarray, " n"], num_items: int) -> int | None:
+    """The row of a pair that occurs in another row too, the pair with the lowest key; None where all are distinct."""
+    keys = pair_keys(users, items, num_items)
+    ordered = np.sort(keys)
+    repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
+    return int(np.argmax(keys == ordered[repeated[0]])) if repeated.size else None
+
+
+def as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
+    """Ids as read-only int32. Raises ValueError for anything else than integers in 0..2**31-1."""
     values = np.asarray(values)
     if values.dtype.kind not in "iu" or values.ndim != ndim:
         raise ValueError(f"{name}: expected integers of {ndim} dimension(s), got {values.dtype} {values.shape}")
@@ -44,7 +53,8 @@ def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
     return values
 
 
-def _as_times(values: np.ndarray, size: int) -> np.ndarray:
+def as_times(values: np.ndarray, size: int) -> np.ndarray:
+    """Time stamps, read-only. Raises ValueError unless there is a finite number for each of `size` rows."""
     values = np.array(values)
     if values.dtype.kind not in "iuf" or values.shape != (size,) or not np.isfinite(values).all():
         raise ValueError(f"timestamps: expected {size} numbers, one per pair, got {values.dtype} {values.shape}")
@@ -52,7 +62,8 @@ def _as_times(values: np.ndarray, size: int) -> np.ndarray:
     return values
 
 
-def _check_below(name: str, values: np.ndarray, size: int) -> None:
+def check_below(name: str, values: np.ndarray, size: int) -> None:
+    """Raises ValueError for an id that is not below `size`."""
     if values.size and values.max() >= size:
         raise ValueError(f"{name}: expected ids below {size}, got {values.max()}")
 
@@ -72,18 +83,17 @@ class Interactions:
 
     def __post_init__(self):
         for name, size in (("users", self.num_users), ("items", self.num_items)):
-            values = _as_ids(name, getattr(self, name))
-            _check_below(name, values, size)
+            values = as_ids(name, getattr(self, name))
+            check_below(name, values, size)
             object.__setattr__(self, name, values)
         if self.users.shape != self.items.shape:
             raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
         if self.timestamps is not None:
-            object.__setattr__(self, "timestamps", _as_times(self.timestamps, len(self.users)))
-        keys = np.sort(pair_keys(self.users, self.items, self.num_items))
-        repeated = np.flatnonzero(keys[1:] == keys[:-1])
-        if repeated.size:
-            user, item = divmod(int(keys[repeated[0]]), self.num_items)
-            raise ValueError(f"interactions: expected distinct pairs, got user {user}, item {item} twice")
+            object.__setattr__(self, "timestamps", as_times(self.timestamps, len(self.users)))
+        row = repeated_pair(self.users, self.items, self.num_items)
+        if row is not None:
+            pair = f"user {self.users[row]}, item {self.items[row]}"
+            raise ValueError(f"interactions: expected distinct pairs, got {pair} twice")
 
     def __len__(self) -> int:
         return len(self.users)
@@ -121,7 +131,7 @@ class HeldOut:
 
     def __post_init__(self):
         for name, ndim in (("users", 1), ("positives", 1), ("negatives", 2)):
-            object.__setattr__(self, name, _as_ids(name, getattr(self, name), ndim))
+            object.__setattr__(self, name, as_ids(name, getattr(self, name), ndim))
         for name in ("positives", "negatives"):
             if len(getattr(self, name)) != len(self.users):
                 raise ValueError(
@@ -176,11 +186,11 @@ class LeaveOneOut:
         if self.split not in ("test", "holdout"):
             raise ValueError(f"split: expected 'test' or 'holdout', got {self.split!r}")
         held_out, num_items = self.held_out, self.train.num_items
-        _check_below("held-out users", held_out.users, self.train.num_users)
-        _check_below("held-out positives", held_out.positives, num_items)
-        _check_below("held-out negatives", held_out.negatives, num_items)
+        check_below("held-out users", held_out.users, self.train.num_users)
+        check_below("held-out positives", held_out.positives, num_items)
+        check_below("held-out negatives", held_out.negatives, num_items)
         _check_not_held_out("train", self.train, held_out, num_items)
         if self.set_aside is not None:
-            _check_below("set-aside users", self.set_aside.users, self.train.num_users)
-            _check_below("set-aside items", self.set_aside.items, num_items)
+            check_below("set-aside users", self.set_aside.users, self.train.num_users)
+            check_below("set-aside items", self.set_aside.items, num_items)
             _check_not_held_out("set_aside", self.set_aside, held_out, num_items)
