@@ -1,13 +1,11 @@
 """The data set that a configuration names: its keys, how they are refused, and its interactions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.engine.checks import ConfigError
+from experiments.engine.checks import refused
 from experiments.engine.config import CONF, part, set_keys
 from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
@@ -61,21 +59,13 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
 _load, _holdout = lru_cache(maxsize=1)(load), lru_cache(maxsize=1)(holdout)
 
 
-@contextmanager
-def _refused(dataset: SimpleNamespace) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"dataset={dataset.name}: {error}") from error
-
-
 def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneOut:
     """The data set as its authors split it; the last one loaded is kept.
 
     Raises:
         ConfigError: a file is not there or not as expected.
     """
-    with _refused(dataset):
+    with refused(f"dataset={dataset.name}"):
         synthetic = SyntheticOptions(**vars(dataset.synthetic)) if dataset.name == "synthetic" else None
         return _load(**vars(dataset) | {"data_dir": data_dir, "synthetic": synthetic})
 
@@ -89,6 +79,6 @@ def load_data(config: Any) -> LeaveOneOut:
     data = load_test_split(config.dataset, config.data_dir)
     if config.split == "test":
         return data
-    with _refused(config.dataset):
+    with refused(f"dataset={config.dataset.name}"):
         # The study's script draws one candidate more for the holdout than the test files have: 100 beside their 99.
         return _holdout(data, num_negatives=config.dataset.num_negatives + 1, seed=config.dataset.seed)

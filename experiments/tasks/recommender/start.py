@@ -11,7 +11,7 @@ from typing import Any
 from experiments.engine.checks import ConfigError
 from experiments.engine.progress import Progress
 from experiments.engine.training import Clock, Start, timed_advance
-from experiments.tasks.recommender.config import model_options
+from experiments.tasks.models import model_options
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join

@@ -83,7 +83,7 @@ def test_another_tower_penalty_or_start_is_another_run(other: str, id_of: Callab
 @pytest.mark.parametrize(("model", "dim", "layers"), [("mlp", 64, [128, 64, 32]), ("neumf", 48, [64, 32, 16])])
 def test_layers_scale_with_the_embedding_and_may_be_given(model: str, dim: int, layers: list[int], id_of):
     model = (*ONE, f"model={model}", f"model.embedding_dim={dim}")
-    assert configs.model_options(configured(ENTRY, *model).model)["layers"] == tuple(layers)
+    assert model_options(configured(ENTRY, *model).model)["layers"] == tuple(layers)
     assert id_of(ENTRY, *model) == id_of(ENTRY, *model, f"model.layers={layers}".replace(" ", ""))
 
 
@@ -195,7 +195,7 @@ def test_a_winner_is_the_winner_of_its_data_and_its_model():
 @pytest.mark.parametrize("group", ["model", "objective", "optimizer", "pretraining"])
 def test_every_name_has_its_file_and_every_file_its_name(group: str):
     files = sorted((CONF / group).glob("*.yaml"))
-    names = {"model": similarity_names(), "objective": EPOCHS, "optimizer": configs.OPTIMIZERS,
+    names = {"model": similarity_names(), "objective": EPOCHS, "optimizer": OPTIMIZERS,
              "pretraining": configs.PRETRAININGS}  # fmt: skip
     assert [OmegaConf.load(file).name for file in files] == [file.stem for file in files]
     assert {file.stem for file in files} == set(names[group])

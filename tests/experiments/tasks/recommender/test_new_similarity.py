@@ -9,7 +9,7 @@ import pytest
 from experiments import sweep
 from experiments.engine.checks import ConfigError
 from experiments.engine.closing import averaged
-from experiments.tasks.recommender.config import model_cells
+from experiments.tasks.models import model_cells
 from experiments.tasks.recommender.task import RecommenderTask
 from ncfjax.keys import Key
 from ncfjax.models import registry
