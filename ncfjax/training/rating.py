@@ -170,7 +170,7 @@ class RatingProblem:
 
 
 def _blocks(ids: Int[np.ndarray, " pairs"]) -> Int[np.ndarray, "blocks pairs"]:
-    return np.resize(np.append(ids, np.zeros(-len(ids) % PAIRS_AT_ONCE, ids.dtype)), (-1, PAIRS_AT_ONCE))
+    return np.pad(ids, (0, -len(ids) % PAIRS_AT_ONCE)).reshape(-1, PAIRS_AT_ONCE)
 
 
 def num_parameters(spec: RatingSpec, num_users: int, num_items: int) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from experiments.engine.compiling import timed
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
+from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_item_features, load_job
 from experiments.tasks.rating.evaluation import arrays, metrics, to_predict
 from experiments.tasks.rating.task import TASK
@@ -32,15 +33,15 @@ class ClosedFormWork(Work):
         if config.method.name in ("content_based", "hybrid"):
             self.features = load_item_features(config, self.data.train)
         train, width = self.data.train, self._width()
-        solved = train.num_users + train.num_items
-        self.each = (len(train) * width**2 + solved * width**3 / 3) * (config.method.num_epochs or 1)
-        self.memory = MemoryEstimate(0, 16 * len(train) + 4 * width * (2 * solved + len(to_predict(self.data))))
-        self.pace_share = 0.2  # of a large product's: the systems are small
+        self.each = cost.of_solutions(train, width, config.method.num_epochs or 1) if width else cost.of_means(train)
+        self.pace_share = 1 / cost.PRODUCT
+        rows = train.num_users + train.num_items
+        self.memory = MemoryEstimate(0, 16 * len(train) + 4 * max(1, width) * (2 * rows + len(to_predict(self.data))))
 
     def _width(self) -> int:
-        """Entries that are solved for a user."""
+        """Entries that are solved for a user: none of a mean."""
         features = 0 if self.features is None else self.features.shape[1] + 1
-        return max(self.config.method.embedding_dim or 1, features)
+        return max(self.config.method.embedding_dim or 0, features)
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         (point,), label, num_epochs = block.members, TASK.label(self.config), self.config.method.num_epochs
@@ -50,7 +51,7 @@ class ClosedFormWork(Work):
             seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
                 predictions = model.predict(pairs.users, pairs.items)
-                values = {name: float(x) for name, x in metrics(predictions, self.data).items()}
+                values = metrics(predictions, self.data)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in values.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
         cells = data_cells(self.data) | {"parameters": model.num_parameters}

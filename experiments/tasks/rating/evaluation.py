@@ -1,20 +1,11 @@
 """What is measured of predictions: metrics, and what each user and each item adds to them."""
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float
 
 from experiments.tasks.rating.data import JobRatings
 from ncfjax.data.ratings import Ratings
-from ncfjax.evaluation.regression import mae, rmse, star_accuracy
-
-
-class Predictions(NamedTuple):
-    """Of the test ratings, and of the validation rows where there are some; not clipped."""
-
-    test: Float[np.ndarray, "*members test"]
-    validation: Float[np.ndarray, "*members validation"]
+from ncfjax.evaluation.regression import errors_by_row, mae, rmse, star_accuracy
 
 
 def to_predict(data: JobRatings) -> Ratings:
@@ -22,22 +13,21 @@ def to_predict(data: JobRatings) -> Ratings:
     return data.test if data.validation is None else data.test.repeatable().followed_by(data.validation)
 
 
-def split_predictions(predictions: Float[np.ndarray, "*members pairs"], data: JobRatings) -> Predictions:
-    """Of pairs in the order of `to_predict`."""
-    return Predictions(predictions[..., : len(data.test)], predictions[..., len(data.test) :])
-
-
-def metrics(predictions: Float[np.ndarray, "*members pairs"], data: JobRatings) -> dict[str, np.ndarray]:
-    """Metric -> its value per member. Predictions are moved to the ends of the scale where they are off it."""
-    test, validation = split_predictions(predictions, data)
-    values = _errors(test, data.test) | {"star_accuracy": star_accuracy(test, data.test.values, data.test.scale)}
-    values |= {"mae": mae(data.test.scale.clip(test), data.test.values)}
-    if data.validation is None:
+def metrics(predictions: Float[np.ndarray, " pairs"], data: JobRatings) -> dict[str, float]:
+    """Of predictions of `to_predict`; those that are off the scale count as its ends."""
+    test, validation = data.test, data.validation
+    ours = predictions[: len(test)]
+    values = _errors(ours, test) | {
+        "mae": mae(test.scale.clip(ours), test.values),
+        "star_accuracy": star_accuracy(ours, test.values, test.scale),
+    }
+    if validation is None:
         return values
-    return values | {name.replace("rmse", "rmse_validation"): x for name, x in _errors(validation, data.validation).items()}
+    set_aside = _errors(predictions[len(test) :], validation)
+    return values | {name.replace("rmse", "rmse_validation"): value for name, value in set_aside.items()}
 
 
-def _errors(predictions: Float[np.ndarray, "*members pairs"], ratings: Ratings) -> dict[str, np.ndarray]:
+def _errors(predictions: Float[np.ndarray, " n"], ratings: Ratings) -> dict[str, float]:
     scale = ratings.scale
     return {
         "rmse": rmse(scale.clip(predictions), ratings.values),
@@ -45,14 +35,19 @@ def _errors(predictions: Float[np.ndarray, "*members pairs"], ratings: Ratings) 
     }
 
 
+def metrics_of_members(predictions: Float[np.ndarray, "members pairs"], data: JobRatings) -> dict[str, np.ndarray]:
+    """Metric -> its value per member."""
+    rows = [metrics(member, data) for member in predictions]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
 def arrays(predictions: Float[np.ndarray, " pairs"], data: JobRatings) -> dict[str, np.ndarray]:
     """Sums of squared errors by user and by item, the test ratings behind each, and the training ratings."""
-    test, train = data.test, data.train
-    squared = (test.scale.clip(predictions[: len(test)]) - test.values) ** 2
-    kept = {}
+    test, train, kept = data.test, data.train, {}
+    clipped = test.scale.clip(predictions[: len(test)])
     for side, size in (("users", test.num_users), ("items", test.num_items)):
-        ids = getattr(test, side)
-        kept[f"{side}_squared_error"] = np.bincount(ids, squared, size).astype(np.float32)
-        kept[f"{side}_test"] = np.bincount(ids, minlength=size).astype(np.int32)
+        errors = errors_by_row(getattr(test, side), clipped, test.values, size)
+        kept[f"{side}_squared_error"] = errors.squared.astype(np.float32)
+        kept[f"{side}_test"] = errors.counts.astype(np.int32)
         kept[f"{side}_train"] = np.bincount(getattr(train, side), minlength=size).astype(np.int32)
     return kept

@@ -7,14 +7,12 @@ from experiments.engine.progress import Progress
 from experiments.engine.training import curve_of, measure, metrics_at, train_block
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.models import model_options
+from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_job
-from experiments.tasks.rating.evaluation import arrays, metrics, to_predict
+from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
 from ncfjax.training.blocks import Block
 from ncfjax.training.program import Program
 from ncfjax.training.rating import RatingProblem, RatingSpec
-
-OVERHEAD_DIM = 40  # what a rating costs beside its vectors, in embedding dimensions
-MULTIPLICATIONS_PER_DIM = 16  # of a tower, per rating
 
 
 class GradientWork(Work):
@@ -27,8 +25,8 @@ class GradientWork(Work):
         self.spec = RatingSpec(model.embedding_dim, method.batch_size, model.name, options, method.optimizer)
         self.problem = RatingProblem(self.data.train, to_predict(self.data), self.spec)
         self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
-        tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
-        self.epoch_work = len(self.data.train) * (model.embedding_dim + OVERHEAD_DIM + tower)
+        tower = self.spec.similarity.multiplications_per_pair
+        self.epoch_work = cost.of_an_epoch(self.data.train, model.embedding_dim, tower)
         self.each = self.epoch_work * method.num_epochs
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
@@ -40,7 +38,7 @@ class GradientWork(Work):
             epoch_work=self.epoch_work,
             num_epochs=self.config.method.num_epochs,
             eval_every=self.config.eval_every,
-            values=lambda predictions: metrics(predictions, self.data),
+            values=lambda predictions: metrics_of_members(predictions, self.data),
         )
         evaluations, cells = trained.evaluations, data_cells(self.data) | trained.cost
         for i, member in enumerate(block.members):

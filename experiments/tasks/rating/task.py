@@ -50,7 +50,8 @@ class RatingTask(Task):
     shown = METRICS
     always_shown = ("model",)
     one_per_study = frozenset({"select_epoch"})
-    outcomes = frozenset({"epoch", *METRICS, "fold"})  # folds are averaged as seeds are
+    outcomes = frozenset({"epoch", *METRICS, "num_train", "num_test"})
+    averaged_over = {"seed": "seeds", "fold": "num_folds"}
 
     @cached_property
     def columns(self) -> dict[str, type | str]:
