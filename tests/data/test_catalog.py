@@ -211,10 +211,10 @@ def test_local_files_that_are_not_the_original_are_taken_and_noted(tiny, tmp_pat
 def test_the_folder_is_the_argument_else_the_environment_else_the_cache(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("NCFJAX_DATA", raising=False)
-    assert catalog._data_dir(None) == tmp_path / "cache" / "ncfjax"
+    assert catalog.data_folder(None) == tmp_path / "cache" / "ncfjax"
     monkeypatch.setenv("NCFJAX_DATA", str(tmp_path / "environment"))
-    assert catalog._data_dir(None) == tmp_path / "environment"
-    assert catalog._data_dir(tmp_path / "argument") == tmp_path / "argument"
+    assert catalog.data_folder(None) == tmp_path / "environment"
+    assert catalog.data_folder(tmp_path / "argument") == tmp_path / "argument"
     write_ncf(tmp_path / "environment")
     assert len(load("tiny", num_negatives=1).train) == 3
 
