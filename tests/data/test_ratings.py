@@ -159,6 +159,13 @@ def test_some_of_the_ratings_keep_all_that_belongs_to_them(rows):
     assert (part.users.tolist(), part.items.tolist(), part.values.tolist()) == ([0, 1], [2, 1], [5, 1])
     assert part.timestamps.tolist() == [30, 10]
     assert (part.num_users, part.num_items, part.note, part.user_id(1)) == (2, 3, "mine", "bob")
+    with pytest.raises(ValueError, match="read-only"):
+        part.values[0] = 3
+
+
+def test_rows_that_are_taken_twice_are_refused():
+    with pytest.raises(ValueError, match="ratings: expected distinct pairs, got user 1, item 0 twice"):
+        ratings().where(np.array([1, 0, 1]))
 
 
 def test_other_values_are_checked_against_their_own_scale():
