@@ -11,11 +11,14 @@ from ncfjax.data.catalog import load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
-from ncfjax.keys import COUNT, SEED, Key, anything
+from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
 
+_RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
 _OWN_KEYS = {
+    "ml-100k": _RATED,
+    "ml-1m-ratings": _RATED,
     "ncf": {"prefix": Key(str, bool, "FOLDER/NAME of the files NAME.train.rating and so on")},
-    "csv": {"path": Key(str, bool, "the file")},
+    "csv": {"path": Key(str, bool, "the file"), "strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {
         f"synthetic.{field.name}": Key(field.type, anything, "a number") for field in fields(SyntheticOptions)
@@ -67,7 +70,8 @@ def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneO
     """
     with refused(f"dataset={dataset.name}"):
         synthetic = SyntheticOptions(**vars(dataset.synthetic)) if dataset.name == "synthetic" else None
-        return _load(**vars(dataset) | {"data_dir": data_dir, "synthetic": synthetic})
+        given = {name: value for name, value in vars(dataset).items() if value is not None}
+        return _load(**given | {"data_dir": data_dir, "synthetic": synthetic})
 
 
 def load_data(config: Any) -> LeaveOneOut:

@@ -8,11 +8,11 @@ Everything is checked here, because JAX clamps or drops an index that is out of 
 int32 and the arrays are read-only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 
 def pair_keys(users: Int[np.ndarray, "..."], items: Int[np.ndarray, "..."], num_items: int) -> Int[np.ndarray, "..."]:
@@ -62,6 +62,17 @@ def as_times(values: np.ndarray, size: int) -> np.ndarray:
     return values
 
 
+def _as_weights(values: np.ndarray, size: int) -> np.ndarray:
+    values = np.array(values, np.float32)
+    if values.shape != (size,):
+        raise ValueError(f"weights: expected {size} numbers, one per pair, got shape {values.shape}")
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if wrong.any():
+        raise ValueError(f"weights: expected numbers > 0, got {values[wrong.argmax()]:g}")
+    values.flags.writeable = False
+    return values
+
+
 def check_below(name: str, values: np.ndarray, size: int) -> None:
     """Raises ValueError for an id that is not below `size`."""
     if values.size and values.max() >= size:
@@ -72,7 +83,8 @@ def check_below(name: str, values: np.ndarray, size: int) -> None:
 class Interactions:
     """Distinct observed pairs, in the order of their source.
 
-    Raises ValueError for ids out of range, arrays of unequal length, and a pair that occurs twice.
+    `weights` are strengths: say 1 for a visit, 5 for a purchase. Raises ValueError for ids out of range, arrays of
+    unequal length, a pair that occurs twice, and a weight that is not above 0.
     """
 
     users: np.ndarray  # int32[n]; checked below and not by type, because anything may come in here
@@ -80,6 +92,7 @@ class Interactions:
     num_users: int
     num_items: int
     timestamps: np.ndarray | None = None  # numbers[n] of any unit, larger is later; None where the source has none
+    weights: np.ndarray | None = None  # float32[n] > 0; None where all pairs are alike
 
     def __post_init__(self):
         for name, size in (("users", self.num_users), ("items", self.num_items)):
@@ -90,6 +103,8 @@ class Interactions:
             raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
         if self.timestamps is not None:
             object.__setattr__(self, "timestamps", as_times(self.timestamps, len(self.users)))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _as_weights(self.weights, len(self.users)))
         row = repeated_pair(self.users, self.items, self.num_items)
         if row is not None:
             pair = f"user {self.users[row]}, item {self.items[row]}"
@@ -98,10 +113,11 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
-    def where(self, mask: Bool[np.ndarray, " n"]) -> "Interactions":
-        """Some of the pairs, of the same users and items."""
-        timestamps = None if self.timestamps is None else self.timestamps[mask]
-        return Interactions(self.users[mask], self.items[mask], self.num_users, self.num_items, timestamps)
+    def where(self, rows: Shaped[np.ndarray, " n"]) -> "Interactions":
+        """Some of the pairs, by a mask or by their rows, of the same users and items."""
+        optional = {name: getattr(self, name) for name in ("timestamps", "weights")}
+        kept = {name: None if values is None else values[rows] for name, values in optional.items()}
+        return replace(self, users=self.users[rows], items=self.items[rows], **kept)
 
     @property
     def order(self) -> str:
