@@ -132,6 +132,8 @@ def check(config: Any) -> None:
     check_model(model)
     if pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
+        is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))
+        expect("pretraining", is_ours, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name)
     if pretraining.name == "keras":
         is_clean = config.split == "test" and not config.tune
         expected = "none or trained on the holdout, whose items the weights of a file have seen"
