@@ -202,9 +202,8 @@ def _pack(ranks: Mapping[str, np.ndarray]) -> bytes:
     for name, users in ranks.items():
         is_sound = users.ndim == 1 and users.dtype.kind in "iuf" and np.isfinite(users).all()
         if not is_sound or users.min(initial=0) < 0:
-            raise ValueError(
-                f"ranks {name!r}: expected non-negative int[users] or float[users], got {users.dtype}{list(users.shape)}"
-            )
+            got = f"{users.dtype}{list(users.shape)}"
+            raise ValueError(f"ranks {name!r}: expected non-negative int[users] or float[users], got {got}")
         packed[name] = users.astype(np.float32 if users.dtype.kind == "f" else np.min_scalar_type(users.max(initial=0)))
     np.savez_compressed(data, **packed)
     return data.getvalue()

@@ -196,7 +196,7 @@ class Task(ABC):
             raise ConfigError(f"{self.label(config)}: {error}") from error
 
     def settings(self, rows: pd.DataFrame) -> list[str]:
-        """The columns in which some rows may be runs of other settings: all that a configuration fills, but seed or fold.
+        """The columns in which some rows may be runs of other settings: all that a configuration fills, but the seed.
 
         So a key that a table does not know of yet splits its lines, and is never averaged as if it were a seed.
         """

@@ -50,7 +50,13 @@ def tests_table(data: RatedData) -> str:
 def _cells(test: PairwiseTest) -> list[object]:
     result = test.comparison
     told = test.ours.name if test.winner != NO_DIFFERENCE else f"{test.ours.name}, not told apart"
-    return [told, test.other.name, signed(result.difference), interval_text(result.low, result.high), p_text(test.p_value)]
+    return [
+        told,
+        test.other.name,
+        signed(result.difference),
+        interval_text(result.low, result.high),
+        p_text(test.p_value),
+    ]
 
 
 def answer(all_data: list[RatedData]) -> str:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from experiments.engine.checks import refused
-from experiments.engine.config import CONF, part, set_keys
-from ncfjax.data.catalog import load
+from experiments.engine.config import part, set_keys
+from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
@@ -30,7 +30,7 @@ _NEGATIVES = {
 }
 DATASET = part(
     "dataset",
-    {path.stem: _NEGATIVES | _OWN_KEYS.get(path.stem, {}) for path in sorted((CONF / "dataset").glob("*.yaml"))},
+    {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted(NAMES)},
 )
 
 # Of a row that was evaluated on a data set.

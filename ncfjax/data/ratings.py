@@ -167,6 +167,17 @@ class Ratings:
         """The same pairs with other values."""
         return replace(self, values=values, scale=scale)
 
+    def repeatable(self) -> "Ratings":
+        """The same ratings, of which some may now be taken more than once."""
+        return replace(self, allows_repeats=True)
+
+    def followed_by(self, other: "Ratings") -> "Ratings":
+        """Both, one after the other, without their times; of the same users and items."""
+        arrays = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("users", "items", "values")
+        }
+        return replace(self, **arrays, timestamps=None)
+
     def at_least(self, minimum: float | None = None) -> Interactions:
         """The implicit form: the pairs that were rated at least so much (None: at all), in the same order.
 

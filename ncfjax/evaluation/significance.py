@@ -166,7 +166,7 @@ def compare_values(
 
 
 def _check_ranks(ranks: Mapping[str, np.ndarray]) -> None:
-    """Ranks, or other values by user: of two models or more, each of at least one seed, all of the same two or more users."""
+    """Ranks, or other values: of two models or more, each of at least one seed, all of the same two or more users."""
     shapes = {name: model_ranks.shape for name, model_ranks in ranks.items()}
     are_ranks = all(len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2 for shape in shapes.values())
     if len(shapes) < 2 or not are_ranks or len({shape[1] for shape in shapes.values()}) > 1:

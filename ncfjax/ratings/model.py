@@ -32,6 +32,10 @@ class RatingModel(NamedTuple):
         """Ratings of pairs, float32. Ids are trusted here: they are checked where data enter (`ncfjax.data`)."""
         return np.asarray(predictions(self, jnp.asarray(users), jnp.asarray(items)))
 
+    @property
+    def num_parameters(self) -> int:
+        return sum(array.size for array in self)
+
     def recommender(self) -> Recommender:
         """The same scores by the dot product with biases, which can be ranked, saved and served."""
         user, item = (jnp.concatenate([vectors, biases[:, None]], axis=1) for vectors, biases in

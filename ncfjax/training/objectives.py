@@ -32,9 +32,9 @@ Of ratings y, each of which is one example:
 
     squared     sum over rated pairs (u, i) of  1/2 (s_ui - y_ui)^2
 
-with the same penalty; where a vector holds its bias, that entry may have a rate of its own. Along a bias the curvature is
-1 per rating, exactly: the sum over a batch of 256 would overshoot along the global bias from a rate of 0.008 on, and is
-damped likewise.
+with the same penalty; where a vector holds its bias, that entry may have a rate of its own. Along a bias the curvature
+is 1 per rating, exactly: the sum over a batch of 256 would overshoot along the global bias from a rate of 0.008 on, and
+is damped likewise.
 """
 
 from typing import NamedTuple

@@ -8,7 +8,6 @@ is compared with it under one loss, one order of examples and one budget.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

@@ -52,7 +52,15 @@ METHOD = Choice(
 
 _SIZES = ("num_users", "num_items", "ratings_per_user", "rank")
 # In the files for the ranking of items: not used here.
-_RANKED = {"num_negatives": COUNT._replace(default=99), "min_rating": NON_NEGATIVE._replace(default=None), "strength": FLAG}
+_RANKED = {
+    "num_negatives": COUNT._replace(default=99),
+    "min_rating": NON_NEGATIVE._replace(default=None),
+    "strength": FLAG,
+}
+    "num_negatives": COUNT._replace(default=99),
+    "min_rating": NON_NEGATIVE._replace(default=None),
+    "strength": FLAG,
+}
 DATASET = part(
     "dataset",
     {

@@ -1,7 +1,6 @@
 """The keys of a sweep: which values they take, and what makes a run what it is."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

@@ -14,6 +14,7 @@ from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.tasks.data import data_cells, data_identity, load_data, load_test_split
+from experiments.tasks.rating import config as rating_config
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
 
@@ -92,7 +93,8 @@ def test_a_row_says_what_its_data_were_drawn_with(config):
 
 
 def test_names_agree_with_the_package():
-    assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(catalog.NAMES)
+    names = {*catalog.NAMES, *rating_config.DATASET.options}
+    assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(names)
 
 
 def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():

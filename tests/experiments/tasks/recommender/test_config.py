@@ -10,6 +10,7 @@ from experiments.cli.compose import configured
 from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
 from experiments.sweep import ENTRY
+from experiments.tasks.models import OPTIMIZERS, model_options
 from experiments.tasks.recommender import config as configs
 from ncfjax.models.registry import similarity_names
 from ncfjax.training.loop import EPOCHS
