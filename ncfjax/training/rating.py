@@ -168,7 +168,7 @@ class RatingProblem:
         return jax.device_put(Data(training, pairs), NamedSharding(mesh, PartitionSpec()))
 
 
-def _blocks(ids: Int[np.ndarray, " pairs"]) -> Int[np.ndarray, "blocks pairs"]:
+def _blocks(ids: Int[np.ndarray, " n"]) -> Int[np.ndarray, "blocks pairs"]:
     return np.pad(ids, (0, -len(ids) % PAIRS_AT_ONCE)).reshape(-1, PAIRS_AT_ONCE)
 
 

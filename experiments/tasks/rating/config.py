@@ -57,10 +57,6 @@ _RANKED = {
     "min_rating": NON_NEGATIVE._replace(default=None),
     "strength": FLAG,
 }
-    "num_negatives": COUNT._replace(default=99),
-    "min_rating": NON_NEGATIVE._replace(default=None),
-    "strength": FLAG,
-}
 DATASET = part(
     "dataset",
     {
