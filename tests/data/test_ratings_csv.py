@@ -111,7 +111,7 @@ def test_a_scale_that_is_not_given_is_taken_from_the_ratings_and_noted(tmp_path)
 
 
 def test_words_are_ratings_where_the_scale_has_words(tmp_path):
-    scale = Scale.of_words("strongly disagree", "disagree", "neutral", "agree", "strongly agree")
+    scale = Scale.of_words("strongly disagree", "disagree", "Neutral", "agree", "strongly agree")
     content = "item,user,rating\nx,ann,Agree\ny,ann, strongly disagree\nx,bob,NEUTRAL\n"
     ratings = read_ratings(tmp_path, content, scale=scale)
     assert ratings.values.tolist() == [4, 1, 3] and ratings.timestamps is None
