@@ -154,7 +154,7 @@ def test_strengths_are_weights_and_those_of_repeated_pairs_are_added_up(tmp_path
     content = "user,item,strength,timestamp\na,x,1,1\na,y,5,2\na,x,5,3\na,z,2,9\nb,x,1,1\nb,y,1,2\n"
     data = read(tmp_path, content, strength=True)
     assert data.train.items.tolist() == [0, 1, 0] and data.train.weights.tolist() == [6, 5, 1]
-    assert data.note == "strengths of 1 repeated pairs added up"
+    assert data.note == "weighted by strength, those of 1 repeated pairs added up"
     assert read(tmp_path, content).train.weights is None
 
 
