@@ -19,7 +19,7 @@ from benchmarks.turns import Line, duration, peak_gb, show
 from ncfjax.data.netflix import read_netflix
 from ncfjax.data.netflix_blocks import MAX_MOVIE, MAX_USER
 
-NUM_USERS, REPEATS = 480_189, 3
+DEFAULT, NUM_USERS, REPEATS = 20_000_000, 480_189, 3
 
 
 class Measured(NamedTuple):
@@ -68,13 +68,13 @@ def lines(path: Path) -> list[Line]:
     rate = num_ratings / taken / 1e6
     return [
         Line(f"{what}: read", f"{duration(taken)}: {rate:.2f} M ratings/s", ">= 3 M ratings/s", rate >= 3),
-        Line("its peak memory", f"{peak:.2f} GB", "<= 1.5 GB", peak <= 1.5),
+        Line("its peak memory", f"{peak:.2f} GB", *(("<= 1.5 GB", peak <= 1.5) if num_ratings == DEFAULT else ())),
         Line("the same from the cache", f"{duration(cached)}, {cached_peak:.2f} GB"),
     ]
 
 
 def main() -> None:
-    num_ratings = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 20_000_000
+    num_ratings = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else DEFAULT
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "combined_data_1.txt"
         write_ratings(path, num_ratings)

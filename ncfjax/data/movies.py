@@ -35,7 +35,7 @@ class Movies(NamedTuple):
 
 
 def read_movies(path: Path) -> Movies:
-    """Returns movies.dat or movies.csv, told apart by the header; genres are sorted by name.
+    """Returns movies.dat or movies.csv, told apart by the end of the name; genres are sorted by name.
 
     Raises ValueError with file and line for a wrong number of fields, an id that is no integer or there twice.
     """

@@ -88,7 +88,7 @@ def _headers(content: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> tupl
 def digits_of(
     field: UInt8[np.ndarray, "width rows"], lengths: Int[np.ndarray, " rows"] | None = None
 ) -> tuple[Int[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    """Returns right-aligned numbers of so many digits (None: all), int32, and which of them are digits, one or more."""
+    """Returns right-aligned numbers of so many digits (None: all), int32, 0 for no digit; and which are digits only."""
     numbers, is_sound = np.zeros(field.shape[1], np.int32), np.ones(field.shape[1], bool)
     for place, byte in enumerate(field):
         digit = byte - np.uint8(_ZERO)  # of another byte 10 or more
@@ -97,7 +97,7 @@ def digits_of(
         is_sound &= digit < 10
         numbers *= 10
         numbers += digit
-    return numbers, is_sound if lengths is None else is_sound & (lengths >= 1)
+    return numbers, is_sound
 
 
 def _parse_users(lines: UInt8[np.ndarray, "width rows"], lengths: Int[np.ndarray, " rows"]) -> Parsed:

@@ -110,7 +110,8 @@ def _read_strengths(path: Path) -> tuple[Interactions, str]:
     weights = np.bincount(pairs.pairs, strengths)
     sizes = len(pairs.user_ids), len(pairs.item_ids)
     observed = Interactions(pairs.users, pairs.items, *sizes, times[pairs.rows], weights)
-    return observed, f"strengths of {pairs.num_repeated} repeated pairs added up" if pairs.num_repeated else ""
+    repeated = f", those of {pairs.num_repeated} repeated pairs added up" if pairs.num_repeated else ""
+    return observed, f"weighted by strength{repeated}"
 
 
 def _number_users(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:

@@ -111,7 +111,7 @@ def test_a_scale_that_is_not_given_is_taken_from_the_ratings_and_noted(tmp_path)
 
 
 def test_words_are_ratings_where_the_scale_has_words(tmp_path):
-    scale = Scale.of_words("strongly disagree", "disagree", "neutral", "agree", "strongly agree")
+    scale = Scale.of_words("strongly disagree", "disagree", "Neutral", "agree", "strongly agree")
     content = "item,user,rating\nx,ann,Agree\ny,ann, strongly disagree\nx,bob,NEUTRAL\n"
     ratings = read_ratings(tmp_path, content, scale=scale)
     assert ratings.values.tolist() == [4, 1, 3] and ratings.timestamps is None
@@ -154,7 +154,7 @@ def test_strengths_are_weights_and_those_of_repeated_pairs_are_added_up(tmp_path
     content = "user,item,strength,timestamp\na,x,1,1\na,y,5,2\na,x,5,3\na,z,2,9\nb,x,1,1\nb,y,1,2\n"
     data = read(tmp_path, content, strength=True)
     assert data.train.items.tolist() == [0, 1, 0] and data.train.weights.tolist() == [6, 5, 1]
-    assert data.note == "strengths of 1 repeated pairs added up"
+    assert data.note == "weighted by strength, those of 1 repeated pairs added up"
     assert read(tmp_path, content).train.weights is None
 
 

@@ -120,7 +120,7 @@ def test_only_ratings_from_the_threshold_on_are_interactions(table: tuple[str, .
 
 def test_strengths_are_the_weights_of_interactions(table: tuple[str, ...]):
     data = load_data(configured(sweep.ENTRY, *table, "dataset.strength=true"))
-    assert set(data.train.weights.tolist()) == {1, 2}
+    assert set(data.train.weights.tolist()) == {1, 2} and data.note == "weighted by strength"
     assert load_data(configured(sweep.ENTRY, *table)).train.weights is None
 
 
