@@ -95,7 +95,7 @@ def ials_epochs(
 def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, num_epochs: int):
     """The generator behind `ials_epochs`, which checks its arguments before the first model is asked for."""
     p, q = tables
-    confidence = getattr(train, "weights", None)
+    confidence = train.weights
     layout = {"embedding_dim": p.shape[1], "weights": confidence}
     users = make_side(train.users, train.items, train.num_users, train.num_items, **layout)
     items = make_side(train.items, train.users, train.num_items, train.num_users, **layout)

@@ -36,7 +36,8 @@ def load_job(config: Any) -> JobRatings:
         if config.split == "holdout":
             split = holdout(split, share=HOLDOUT_SHARE, seed=0)
         train, validation = _with_validation(split.train, config.leak, config.validation_share)
-    return JobRatings(config.dataset.name, train, split.test, validation, split.note)
+    note = "; ".join(filter(None, [split.note, split.train.note]))
+    return JobRatings(config.dataset.name, train, split.test, validation, note)
 
 
 def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import sweep
+from experiments import baselines, sweep
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
@@ -119,9 +119,15 @@ def test_only_ratings_from_the_threshold_on_are_interactions(table: tuple[str, .
 
 
 def test_strengths_are_the_weights_of_interactions(table: tuple[str, ...]):
-    data = load_data(configured(sweep.ENTRY, *table, "dataset.strength=true"))
+    data = load_data(configured(baselines.ENTRY, *table, "dataset.strength=true", "baseline=ials"))
     assert set(data.train.weights.tolist()) == {1, 2} and data.note == "weighted by strength"
     assert load_data(configured(sweep.ENTRY, *table)).train.weights is None
+
+
+@pytest.mark.parametrize(("entry", "method"), [(sweep, "model=dot"), (baselines, "baseline=ease")])
+def test_strengths_are_refused_where_nothing_would_weigh_by_them(refusal, table: tuple[str, ...], entry, method: str):
+    message = refusal(entry.ENTRY, *table, "dataset.strength=true", method)
+    assert message.startswith("dataset.strength: expected false, as only baseline=ials weighs interactions")
 
 
 def test_what_is_left_out_is_no_part_of_what_makes_a_run_what_it_is(table: tuple[str, ...]):
