@@ -53,14 +53,18 @@ def make_side(
     embedding_dim: int,
     values: Float[np.ndarray, " n"] | None = None,
     weights: Float[np.ndarray, " n"] | None = None,
+    shortest: int = 1,
 ) -> Side:
-    """Lays out the pairs by `rows`; rows without any are solved too."""
+    """Lays out the pairs by `rows`; rows without any are solved too.
+
+    No batch ends before GROWTH * `shortest` pairs: with more of them fewer programs are compiled.
+    """
     counts = np.bincount(rows, minlength=num_rows)
     by_row, starts = np.argsort(rows, kind="stable"), np.cumsum(counts) - counts
     pairs = [None if array is None else array[by_row] for array in (columns, values, weights)]
     order, batches, first = np.argsort(counts, kind="stable"), [], 0
     while first < num_rows:
-        last = int(np.searchsorted(counts[order], max(1, counts[order[first]]) * GROWTH, side="right"))
+        last = int(np.searchsorted(counts[order], max(shortest, counts[order[first]]) * GROWTH, side="right"))
         ids = order[first:last]
         batches.append(_make_batch(ids, starts[ids], counts[ids], pairs, num_rows, num_columns, embedding_dim))
         first = last

@@ -7,10 +7,11 @@ Each half is exact (exact.py), so that J never rises.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import jax
 
-from ncfjax.baselines.least_squares import sharding
+from ncfjax.baselines.least_squares import Side, sharding
 from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users, on_one_device
 from ncfjax.ratings.factorization import draw_model
@@ -60,6 +61,12 @@ def _iterations(train: Ratings, model: RatingModel, penalty: Penalty, biases: bo
     users, items = make_users(train, dim), make_items(train, dim)
     model = jax.device_put(model, sharding())  # where an iteration leaves it: else the second one compiles again
     for _ in range(num_iterations):
-        model = learn_users(model, users, penalty, biases=biases)
-        model = learn_items(model, items, penalty, biases=biases)
+        model = iteration(model, users, items, penalty, biases=biases)
         yield on_one_device(model)
+
+
+@partial(jax.jit, static_argnames="biases")
+def iteration(model: RatingModel, users: Side, items: Side, penalty: Penalty, *, biases: bool) -> RatingModel:
+    """theta given X, then X given that theta."""
+    model = learn_users(model, users, penalty, biases=biases)
+    return learn_items(model, items, penalty, biases=biases)

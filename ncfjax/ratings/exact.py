@@ -17,17 +17,19 @@ from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.objective import Penalty
 
+SHORTEST = 10  # histories up to here are solved together: a program more costs more than their padding
+
 
 def make_users(train: Ratings, dim: int) -> Side:
     """The ratings of every user; `dim` entries are solved for each."""
     sizes = train.num_users, train.num_items, dim
-    return on_devices(make_side(train.users, train.items, *sizes, train.values))
+    return on_devices(make_side(train.users, train.items, *sizes, train.values, shortest=SHORTEST))
 
 
 def make_items(train: Ratings, dim: int) -> Side:
     """The ratings of every item."""
     sizes = train.num_items, train.num_users, dim
-    return on_devices(make_side(train.items, train.users, *sizes, train.values))
+    return on_devices(make_side(train.items, train.users, *sizes, train.values, shortest=SHORTEST))
 
 
 def learn_users(

@@ -59,7 +59,7 @@ def branches(spec: Spec) -> tuple[Spec, Spec]:
     weights = (("regularize_weights", options["regularize_weights"]),)
     return (
         spec._replace(model="gmf", embedding_dim=spec.embedding_dim - dim, options=weights),
-        spec._replace(model="mlp", embedding_dim=dim),
+        spec._replace(model="mlp", embedding_dim=dim, options=(("layers", options["layers"]), *weights)),
     )
 
 

@@ -211,7 +211,7 @@ def test_the_columns_of_a_model_stand_behind_its_dimension_and_each_other_beside
     """A table of an older version lacks some of them, and is read wherever they stand."""
     columns = list(ENTRY.task.all_columns)
     for before, *new in (
-        ("embedding_dim", "biases", "layers", "regularize_weights", "objective"),
+        ("embedding_dim", "biases", "frozen_constants", "gmf_sigmoid", "layers", "regularize_weights", "objective"),
         ("num_negatives", "reject_positives", "shuffle_examples", "negative_weight"),
         ("optimizer", "pretraining", "learning_rate"),
         ("num_epochs", "select_epoch", "epoch", "batch_size"),
