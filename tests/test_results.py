@@ -287,9 +287,7 @@ def test_the_report_was_built_from_the_tables_as_they_are(page, committed_studie
     stated = dict(re.findall(r"\| results/([\w-]+)/runs.csv \| .* \| (\w{12}) \|", page))
     tables = {name: (ROOT / "results" / name / "runs.csv").read_bytes() for name in committed_studies}
     assert stated == {name: sha256(table).hexdigest()[:12] for name, table in tables.items()}
-    # Pinterest was tuned on a holdout that is drawn otherwise now; docs/results-equal-budget.md says so.
-    stale = [line for line in page.splitlines() if "stale:" in line]
-    assert "**Missing**" not in page and len(stale) == 1 and "equal-budget-pinterest-u37501" in stale[0]
+    assert "**Missing**" not in page and "stale:" not in page
 
 
 # Bootstraps of 66 pairs and of 37,501 users, spectra of 6,040 histories: a minute each.
