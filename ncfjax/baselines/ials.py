@@ -34,6 +34,7 @@ from ncfjax.baselines.least_squares import (
     in_order,
     make_side,
     on_devices,
+    on_one_device,
     over_chunks,
     sharding,
     solve_systems,
@@ -103,8 +104,7 @@ def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, 
     p, q = jax.device_put((p, q), sharding())  # where an epoch leaves them: else the second one compiles again
     for _ in range(num_epochs):
         p, q = ials_epoch(p, q, users, items, weights, block_size)
-        # On one device, as any other model: on all of them, every device would rank every user.
-        yield Recommender.from_tables(*jax.device_put((p, q), jax.devices()[0]), Dot(p.shape[1], biases=False))
+        yield Recommender.from_tables(*on_one_device((p, q)), Dot(p.shape[1], biases=False))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

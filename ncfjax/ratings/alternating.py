@@ -11,9 +11,9 @@ from functools import partial
 
 import jax
 
-from ncfjax.baselines.least_squares import Side, sharding
+from ncfjax.baselines.least_squares import Side, on_one_device, sharding
 from ncfjax.data.ratings import Ratings
-from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users, on_one_device
+from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users
 from ncfjax.ratings.factorization import draw_model
 from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.objective import Penalty

@@ -12,9 +12,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from ncfjax.baselines.least_squares import on_one_device
 from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.descent import descend
-from ncfjax.ratings.exact import learn_users, make_users, on_one_device
+from ncfjax.ratings.exact import learn_users, make_users
 from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.objective import Penalty, RatedPairs
 

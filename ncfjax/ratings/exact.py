@@ -73,11 +73,6 @@ def learn_items(
     return _exchanged(learn_users(_exchanged(model), items, penalty, biases=biases, prior=prior))
 
 
-def on_one_device(model: RatingModel) -> RatingModel:
-    """As any other model: on all of them, every device would predict everything."""
-    return jax.device_put(model, jax.devices()[0])
-
-
 def _exchanged(model: RatingModel) -> RatingModel:
     """Users as items, items as users."""
     return RatingModel(model.bias, model.item_bias, model.user_bias, model.x, model.theta)

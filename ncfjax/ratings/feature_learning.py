@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ncfjax.baselines.least_squares import on_one_device
 from ncfjax.data.ratings import Ratings
-from ncfjax.ratings.exact import learn_items, make_items, on_one_device
+from ncfjax.ratings.exact import learn_items, make_items
 from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.objective import Penalty
 

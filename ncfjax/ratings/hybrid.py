@@ -20,10 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from ncfjax.baselines.least_squares import sharding
+from ncfjax.baselines.least_squares import on_one_device, sharding
 from ncfjax.data.ratings import Ratings
 from ncfjax.models.products import matrix_product
-from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users, on_one_device
+from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users
 from ncfjax.ratings.factorization import draw_model
 from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.objective import Penalty
@@ -94,14 +94,16 @@ def from_features(
 ) -> Float[Array, "items dim"]:
     """W' f_i of every item, x_i and its bias, with the W that is best given X.
 
-    Column k of W solves (F' D F + kappa I) w = F' D x_k, with D the items' penalties on what is not from features.
+    W = (F' D F + kappa I)^-1 F' D X, with D the items' penalties on what is not from features; biases have their own D.
     """
-    vectors = jnp.concatenate([model.x, model.item_bias[:, None]], axis=1)
-    factors = jnp.full(model.x.shape[1], penalty.regularization)
-    strength = jnp.append(factors, penalty.bias_regularization)[None] * counts[:, None] ** penalty.nu
+    per_item = counts**penalty.nu
 
-    def column(vector, strength):
-        left = matrix_product(features.T * strength[None], features) + kappa * jnp.eye(features.shape[1])
-        return jnp.linalg.solve(left, matrix_product(features.T, strength * vector))
+    def regress(vectors: Float[Array, "items entries"], strength: Float[Array, " items"]):
+        weighted = strength[:, None] * features
+        left = matrix_product(features.T, weighted) + kappa * jnp.eye(features.shape[1])
+        return matrix_product(features, jnp.linalg.solve(left, matrix_product(weighted.T, vectors)))
 
-    return matrix_product(features, jax.vmap(column, in_axes=1, out_axes=1)(vectors, strength))
+    # Two systems, one after the other: a stack of them may wait for threads without end, see `solve_systems`.
+    x = regress(model.x, penalty.regularization * per_item)
+    bias = regress(model.item_bias[:, None], penalty.bias_regularization * per_item)
+    return jnp.concatenate([x, bias], axis=1)

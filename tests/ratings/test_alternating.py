@@ -1,9 +1,13 @@
 """Alternating and joint learning minimise one objective: they are held against each other."""
 
+import gzip
+
 import numpy as np
 import optax
 import pytest
 
+from ncfjax.data.ratings import STARS, Ratings
+from ncfjax.evaluation.regression import mae, rmse
 from ncfjax.ratings.alternating import alternating_iterations, fit_alternating
 from ncfjax.ratings.joint import fit_joint
 from ncfjax.ratings.objective import Penalty, RatedPairs, objective
@@ -77,3 +81,17 @@ def test_what_cannot_be_fitted_is_refused_at_the_call(train, changed, message):
 def test_nothing_to_learn_from_is_refused_at_the_call(train):
     with pytest.raises(ValueError, match="train: expected at least one rating, got none"):
         alternating_iterations(train.where(train.values > 9), **OPTIONS, num_iterations=1)
+
+
+@pytest.mark.realdata
+def test_movielens_100k_is_predicted_as_well_as_by_tuned_matrix_factorization(real_data):
+    """MyMediaLite's best has .9076 and .7172 over five random folds; here one of them, by a penalty of a holdout."""
+    with gzip.open(real_data / "ml-100k" / "u.data.gz") as file:
+        users, items, values, _ = np.loadtxt(file, dtype=np.int64).T
+    data = Ratings(users - 1, items - 1, values.astype(float), 943, 1682, STARS)
+    is_test = np.random.default_rng(0).permutation(len(data)) % 5 == 0
+    train, test = data.where(~is_test), data.where(is_test)
+    options = {"embedding_dim": 64, "regularization": 3.0, "bias_regularization": 1.0, "nu": 0.3, "stddev": 0.1}
+    model = fit_alternating(train, **OPTIONS | options, num_iterations=5)
+    predicted = STARS.clip(model.predict(test.users, test.items))
+    assert rmse(predicted, test.values) < 0.908 and mae(predicted, test.values) < 0.718
