@@ -48,7 +48,7 @@ def means(store: Store, objective: str) -> pd.DataFrame:
     return trained(store, objective).groupby("embedding_dim")[COLUMNS].mean()
 
 
-@pytest.mark.parametrize(("objective", "dims", "seeds"), [("expected", DIMS, 8), ("sampled", SAMPLED_DIMS, 2)])
+@pytest.mark.parametrize(("objective", "dims", "seeds"), [("expected", DIMS, 8), ("sampled", SAMPLED_DIMS, 4)])
 def test_every_dimension_has_its_seeds_and_the_settings_of_the_study(figure2, objective, dims, seeds):
     runs = trained(figure2, objective)
     assert runs.groupby("embedding_dim")["seed"].unique().map(len).to_dict() == dict.fromkeys(dims, seeds)
