@@ -1,5 +1,6 @@
 """The report's table, walked through: what every method makes of it, as text and as a picture."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class Step(NamedTuple):
     values: Float[np.ndarray, "movies users"]  # NaN: not rated
 
 
+@cache
 def steps() -> list[Step]:
     """The ratings, every method's predictions, and the last two for a fifth user who rated nothing."""
     walk = [Step("The ratings; ? is not rated", USERS, TABLE)]
