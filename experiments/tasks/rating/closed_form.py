@@ -19,8 +19,6 @@ from ncfjax.ratings.model import RatingModel
 from ncfjax.ratings.predictors import fit_biases, fit_global_mean, fit_item_mean, fit_user_mean
 from ncfjax.training.blocks import Block, MemoryEstimate
 
-NU = 1.0  # every rating pays the penalty of its row's vector once
-
 
 class ClosedFormWork(Work):
     """One job of methods in closed form."""
@@ -80,7 +78,7 @@ class ClosedFormWork(Work):
             "embedding_dim": method.embedding_dim,
             "regularization": point.regularization,
             "bias_regularization": point.bias_regularization,
-            "nu": NU,
+            "nu": point.nu,
             "stddev": point.stddev,
             "num_iterations": method.num_epochs,
             "seed": point.seed,

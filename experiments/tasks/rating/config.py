@@ -24,6 +24,7 @@ _AXES = {
     "decay": Key(float, lambda value: 0 < value <= 1, "a number above 0, at most 1"),  # of the rate, per epoch
     "regularization": NON_NEGATIVE,
     "bias_regularization": NON_NEGATIVE,  # of the entries of a vector that are biases
+    "nu": NON_NEGATIVE,  # the penalty of a row grows with its number of ratings to this power
     "feature_regularization": POSITIVE,  # of what the features tell of an item's vector
     "stddev": NON_NEGATIVE,
     "seed": SEED,
@@ -35,8 +36,8 @@ _METHODS = {
     "item_mean": ((), {}),
     "biases": (("user_damping", "item_damping"), {}),
     "content_based": (("regularization",), {"features": FEATURES}),
-    "alternating": (_PENALTIES, _FACTORS),
-    "hybrid": (("feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
+    "alternating": (("nu", *_PENALTIES), _FACTORS),
+    "hybrid": (("nu", "feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
     "gradient": (
         ("learning_rate", "decay", *_PENALTIES),
         {"batch_size": COUNT, "num_epochs": COUNT, "optimizer": one_of(*OPTIMIZERS)},

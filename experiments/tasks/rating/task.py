@@ -30,6 +30,7 @@ _GRID = (
     "regularization",
     "bias_regularization",
     "feature_regularization",
+    "nu",
     "stddev",
     "seed",
 )
