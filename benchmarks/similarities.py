@@ -199,7 +199,7 @@ def bare_products(model: Recommender, users):
             units = jnp.matmul(kernel[...].T, units, precision=jax.lax.Precision.HIGHEST)
         return jnp.matmul(similarity.output.weight[...], units, precision=jax.lax.Precision.HIGHEST)
 
-    return jax.lax.map(score, jnp.arange(len(users)) % USERS_PER_BLOCK)
+    return jax.lax.map(score, users % USERS_PER_BLOCK)
 
 
 def full_catalogue(data: LeaveOneOut, layers: tuple[int, ...], num_blocks: int, repeats: int) -> Line:

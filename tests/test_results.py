@@ -237,13 +237,14 @@ def distilled() -> list[DistilledCell]:
 @pytest.mark.slow
 def test_what_distillation_loses(distilled):
     """A wider network loses less, and no network beats its dot model by more than chance."""
-    assert {(cell.embedding_dim, cell.pairs_per_user) for cell in distilled} == {(16, 100), (16, 400)}
+    assert len(distilled) == 11  # all but m=2 with 400 pairs at d=64
     for cell in distilled:
         assert len(cell.rows) == 3 and not cell.setup
         assert cell.mean("rmse_test").mean < 0.2 * cell.mean("rmse_trivial_test").mean
         assert cell.mean("dot_hit_ratio@10").mean > 0.68
         assert cell.lost["ndcg@10"].low < 0.0 and -0.03 < cell.lost["hit_ratio@10"].difference < 0.003
     narrow, wide = ([cell for cell in distilled if cell.rows["width_multiplier"].eq(m).all()] for m in (1, 2))
+    assert (len(narrow), len(wide)) == (6, 5)
     for cell in wide:
         size = cell.embedding_dim, cell.pairs_per_user
         (other,) = [c for c in narrow if (c.embedding_dim, c.pairs_per_user) == size]
