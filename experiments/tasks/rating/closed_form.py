@@ -47,7 +47,9 @@ class ClosedFormWork(Work):
         bar.show(f"{label}, fitting")
         for epoch, (model, fitting, compiling) in enumerate(timed(lambda: self._models(point)), start=1):
             seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
-            if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
+            if not num_epochs:
+                epoch = 0  # the only one that a holdout may choose
+            if epoch % self.config.eval_every == 0 or epoch == num_epochs:
                 predictions = model.predict(pairs.users, pairs.items)
                 values = metrics(predictions, self.data)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in values.items()]
@@ -58,7 +60,7 @@ class ClosedFormWork(Work):
             yield point, Result(cells, status="diverged")
             return
         epochs = {"epoch": num_epochs} if num_epochs else {}
-        yield point, Result(cells | values | epochs, curve if num_epochs else [], arrays(predictions, self.data))
+        yield point, Result(cells | values | epochs, curve, arrays(predictions, self.data))
 
     def _models(self, point: Any) -> Iterator[RatingModel]:
         """The fitted one, or that after each epoch."""

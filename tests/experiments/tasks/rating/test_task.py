@@ -64,6 +64,12 @@ def test_tuning_takes_the_lowest_error_of_the_holdout_and_the_best_epoch(finish)
     assert list(final["seed"]) == [0, 1] and final["split"].eq("test").all() and tried["split"].eq("holdout").all()
 
 
+def test_a_method_without_epochs_is_tuned_where_epochs_are_chosen_too(finish):
+    damping = ("grid.user_damping=5,50", "tune=true", "select_epoch=holdout")
+    runs = finish(ratings, *SMALL, "method=biases", *damping).store.runs()
+    assert list(runs["phase"]) == ["tune", "tune", "final"] and runs["rmse"].gt(0).all()
+
+
 def test_a_member_of_a_grid_has_the_numbers_that_it_has_alone(finish):
     one = (*SMALL, *FEW, "method=gradient", "model=dot,neumf", "model.embedding_dim=6", "grid.bias_regularization=0.1")
     many = finish(ratings, *one, "grid.regularization=0.02,0.1", "grid.seed=0,1").store.runs().set_index("run_id")
