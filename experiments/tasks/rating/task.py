@@ -51,7 +51,7 @@ class RatingTask(Task):
     shown = METRICS
     always_shown = ("model",)
     one_per_study = frozenset({"select_epoch"})
-    outcomes = frozenset({"epoch", *METRICS, "num_train", "num_test"})
+    outcomes = frozenset({"epoch", "note", *METRICS, "num_train", "num_test"})  # a note names the files of a fold
     averaged_over = {"seed": "seeds", "fold": "num_folds"}
 
     @cached_property
