@@ -1,5 +1,6 @@
 """The report's table, walked through: what every method makes of it, as text and as a picture."""
 
+import textwrap
 from functools import cache
 from typing import NamedTuple
 
@@ -86,5 +87,4 @@ def _draw_step(axes: Axes, step: Step) -> None:
     axes.grid(False)
     axes.set_xticks(range(len(step.users)), step.users, fontsize=10)
     axes.set_yticks(range(len(MOVIES)), [movie.split()[0] for movie in MOVIES], fontsize=10)
-    title, _, rest = step.title.partition(", ")
-    axes.set_title(f"{title}\n{rest}" if rest else title, loc="left", fontsize=11)
+    axes.set_title(textwrap.fill(step.title, 34), loc="left", fontsize=11)
