@@ -131,7 +131,8 @@ class Store:
         Args:
             run: a value for each column of `columns`; None (or a NaN) where there is none.
             curves: rows of epoch, metric and value.
-            ranks: int[users] zero-based ranks per protocol; no file is written for an empty dict.
+            ranks: int[users] zero-based ranks per protocol, or float[users] sums of errors; no file is written for an
+                empty dict.
 
         Raises:
             ValueError: a missing or unknown column, a value of the wrong type, a rank below zero.
@@ -190,16 +191,19 @@ class Store:
             return curves[curves["run_id"].isin(list(self.completed()))].reset_index(drop=True)
 
     def ranks(self, run_id: str) -> dict[str, np.ndarray]:
-        """Zero-based rank of each user's held-out item: unsigned int[users] per protocol."""
+        """Zero-based rank of each user's held-out item: unsigned int[users] per protocol; or what else was kept."""
         with _explained(self.folder, "read"), np.load(self._ranks_path(run_id)) as arrays:
             return dict(arrays)
 
 
 def _pack(ranks: Mapping[str, np.ndarray]) -> bytes:
-    """A compressed npz in the smallest unsigned integers that hold the ranks."""
+    """A compressed npz: ranks in the smallest unsigned integers that hold them, errors in float32."""
+    packed, data = {}, io.BytesIO()
     for name, users in ranks.items():
-        if users.dtype.kind not in "iu" or users.ndim != 1 or users.min(initial=0) < 0:
-            raise ValueError(f"ranks {name!r}: expected non-negative int[users], got {users.dtype}{list(users.shape)}")
-    data = io.BytesIO()
-    np.savez_compressed(data, **{n: r.astype(np.min_scalar_type(r.max(initial=0))) for n, r in ranks.items()})
+        is_sound = users.ndim == 1 and users.dtype.kind in "iuf" and np.isfinite(users).all()
+        if not is_sound or users.min(initial=0) < 0:
+            got = f"{users.dtype}{list(users.shape)}"
+            raise ValueError(f"ranks {name!r}: expected non-negative int[users] or float[users], got {got}")
+        packed[name] = users.astype(np.float32 if users.dtype.kind == "f" else np.min_scalar_type(users.max(initial=0)))
+    np.savez_compressed(data, **packed)
     return data.getvalue()

@@ -20,6 +20,7 @@ BELOW = {
     "models": {"data", "keys"},
     "evaluation": {"data", "models"},
     "baselines": {"data", "keys", "models"},
+    "ratings": {"baselines", "data", "models"},
     "training": {"data", "models", "evaluation"},
     "store": {"table"},
     "table": set(),

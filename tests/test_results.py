@@ -6,6 +6,7 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -109,7 +110,15 @@ def test_the_learned_similarities_of_figure_2_run_at_what_the_holdout_chose_for_
 
 def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(committed_store):
     runs = committed_store.runs()
-    for row in runs[(runs["status"] == "completed") & runs["hit_ratio@10"].notna()].to_dict("records"):
+    completed = runs[runs["status"] == "completed"]
+    if "rmse" in runs:  # ratings: what is kept of users and items adds up to the error
+        for row in completed.to_dict("records"):
+            kept = committed_store.ranks(row["run_id"])
+            for side in ("users", "items"):
+                error = np.sqrt(kept[f"{side}_squared_error"].sum(dtype=float) / kept[f"{side}_test"].sum())
+                assert error == pytest.approx(row["rmse"], abs=1e-5)
+        return
+    for row in completed[completed["hit_ratio@10"].notna()].to_dict("records"):
         ranks = committed_store.ranks(row["run_id"])
         for name in ranks.keys() - {"num_others"}:
             prefix = "dot_" * name.startswith("dot_") + "full_" * name.endswith("full")
@@ -119,6 +128,8 @@ def test_the_metrics_of_every_row_are_those_of_its_stored_ranks(committed_store)
 
 def test_only_figure_3_has_runs_that_are_not_ranked(committed_store):
     runs = committed_store.runs()
+    if "rmse" in runs:
+        return  # ratings are predicted
     runs = runs[runs["status"] == "completed"]
     assert runs["hit_ratio@10"].isna().any() == (committed_store.folder.name == "figure3")
 
@@ -224,6 +235,41 @@ def test_every_small_cell_of_figure_3_is_within_its_bar_of_the_paper(figure3):
     assert sum(cell.paper is None for cell in by_size.values()) == 4
 
 
+@pytest.mark.parametrize(
+    ("study", "folds", "model", "bar"),
+    [
+        ("ratings-ml-100k", "random", "alternating", 0.908),
+        ("ratings-ml-100k", "official", "alternating", 0.913),
+        ("ratings-ml-100k", "official", "dot", 0.913),
+        ("ratings-ml-1m", "share", "alternating", 0.845),
+        ("ratings-ml-1m", "share", "dot", 0.845),
+        ("ratings-netflix-excerpt", "official", "alternating", 0.942),
+        ("ratings-netflix-excerpt", "official", "dot", 0.942),
+    ],
+)
+def test_factorization_of_ratings_meets_its_bar(study: str, folds: str, model: str, bar: float):
+    runs = RESULTS.store(study, "ratings").runs()
+    final = runs[(runs["phase"] == "final") & (runs["folds"] == folds) & (runs["model"] == model)]
+    assert final["split"].eq("test").all() and final["rmse"].mean() <= bar
+
+
+def test_simple_predictors_of_ratings_are_those_of_the_oracles():
+    runs = RESULTS.store("ratings-ml-100k", "ratings").runs()
+    final = runs[(runs["phase"] == "final") & (runs["folds"] == "random")].groupby("model")["rmse"].mean()
+    for model, rmse in (("global_mean", 1.126), ("user_mean", 1.042), ("item_mean", 1.024), ("biases", 0.939)):
+        assert final[model] == pytest.approx(rmse, abs=0.003)
+
+
+def test_the_leak_claims_what_the_report_claimed():
+    """An error below 0.2 on the validation rows, less after rounding; on test ratings one above 1."""
+    runs = RESULTS.store("report-leak", "ratings").runs()
+    leaks = runs[runs["leak"] == "true"].groupby("model")[["rmse", "rmse_validation", "rmse_validation_rounded"]].mean()
+    assert sorted(leaks.index) == ["dot", "neumf"] and (leaks["rmse"] > 1.0).all()
+    assert (leaks["rmse_validation"] < 0.2).all() and (
+        leaks["rmse_validation_rounded"] < leaks["rmse_validation"]
+    ).all()
+
+
 def test_the_generated_data_have_the_errors_of_the_study(figure3):
     means = figure3.runs()[["rmse_trivial_test", "rmse_dot_test", "rmse_dot_fresh"]].mean()
     assert means.round(2).tolist() == [1.13, 0.85, 0.85]
@@ -253,9 +299,10 @@ def test_what_distillation_loses(distilled):
 
 def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
     assert committed_studies == [
-        "baselines-ml-1m", "block-size-ml-1m", "distillation-ml-1m", "equal-budget-ml-1m",
+        "baselines-ml-1m", "block-size-ml-1m", "cold-items-ml-100k", "distillation-ml-1m", "equal-budget-ml-1m",
         "equal-budget-pinterest-u37501", "figure2-fast-ml-1m", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m",
-        "tuning-ml-1m", "weak-evaluation-ml-1m"
+        "ratings-ml-100k", "ratings-ml-1m", "ratings-netflix-excerpt", "report-leak", "tuning-ml-1m",
+        "weak-evaluation-ml-1m", "worked-example"
     ]  # fmt: skip
 
 

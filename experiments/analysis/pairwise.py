@@ -17,16 +17,16 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.analysis.runs import Runs
-from ncfjax.evaluation.columns import COLUMNS, Column, K
+from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.evaluation.metrics import hit_ratio
 from ncfjax.evaluation.significance import (
     Comparison,
     SeedTest,
     SignTest,
-    compare_all,
+    compare_values,
     holm,
     mcnemar,
-    over_seeds,
+    seed_test,
 )
 
 LEVEL = 0.05
@@ -58,15 +58,15 @@ def pairwise_tests(pairs: Sequence[tuple[Runs, Runs]], column: str) -> list[Pair
     """Of every pair by one column of runs.csv.
 
     Raises:
-        ValueError, StoreError: ranks that are missing, or of other users.
+        ValueError, StoreError: what each user adds to the column is missing, or is of other users.
     """
-    shown = COLUMNS[column]
-    ranks = {runs.label: runs.ranks(shown.protocol) for pair in pairs for runs in pair}
-    contents = {label: runs.tobytes() for label, runs in ranks.items()}
+    values = {runs.label: runs.per_user(column) for pair in pairs for runs in pair}
+    contents = {label: x.tobytes() for label, x in values.items()}
     labels = [(ours.label, other.label) for ours, other in pairs]
     same = [(contents[ours], contents[other]) for ours, other in labels]
     distinct = dict(zip(reversed(same), reversed(labels), strict=True))  # of those that are the same the first
-    tests = _tests(ranks, list(distinct.values()), shown)
+    are_hits = column in COLUMNS and COLUMNS[column].metric is hit_ratio
+    tests = _tests(values, list(distinct.values()), are_hits)
     return [PairwiseTest(*pair, column, *tests[distinct[key]]) for pair, key in zip(pairs, same, strict=True)]
 
 
@@ -75,27 +75,25 @@ def family_size(tests: Sequence[PairwiseTest]) -> int:
     return len({(test.comparison, test.p_value) for test in tests})
 
 
-def _tests(ranks: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]], shown: Column) -> dict:
+def _tests(values: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]], are_hits: bool) -> dict:
     """Pair -> the fields of its test from `comparison` on."""
     if not pairs:
         return {}
-    comparisons = list(compare_all(ranks, shown.metric, K, pairs=pairs).values())
+    comparisons = list(compare_values(values, pairs=pairs).values())
     p_values = _corrected([comparison.p_value for comparison in comparisons])
     wilcoxon = _corrected([comparison.wilcoxon for comparison in comparisons])
-    both = [(ranks[ours], ranks[other]) for ours, other in pairs]
-    seeds = [over_seeds(*runs, shown.metric, K) for runs in both]
-    fields = zip(comparisons, p_values, wilcoxon, _mcnemar(both, shown), seeds, strict=True)
-    return dict(zip(pairs, fields, strict=True))
+    both = [(values[ours], values[other]) for ours, other in pairs]
+    signs = _mcnemar(both) if are_hits else [None] * len(both)
+    seeds = [seed_test(*(runs.mean(axis=1) for runs in pair)) for pair in both]
+    return dict(zip(pairs, zip(comparisons, p_values, wilcoxon, signs, seeds, strict=True), strict=True))
 
 
 def _corrected(p_values: Sequence[float]) -> list[float]:
     return holm(np.array(p_values)).tolist()
 
 
-def _mcnemar(both: Sequence[tuple[np.ndarray, np.ndarray]], shown: Column) -> list[SignTest | None]:
+def _mcnemar(both: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[SignTest]:
     """Of the first run of each of a pair, corrected."""
-    if shown.metric is not hit_ratio:
-        return [None] * len(both)
-    tests = [mcnemar(ours[:1] < K, other[:1] < K) for ours, other in both]
+    tests = [mcnemar(ours[:1] > 0, other[:1] > 0) for ours, other in both]
     p_values = _corrected([test.p_value for test in tests])
     return [test._replace(p_value=p_value) for test, p_value in zip(tests, p_values, strict=True)]

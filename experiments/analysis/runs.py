@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 
 from ncfjax.evaluation.columns import COLUMNS
 from ncfjax.evaluation.intervals import SeedMean, half_width_over_users, seed_mean
@@ -33,7 +33,15 @@ class Runs:
         """
         return np.stack([self.store.ranks(run_id)[protocol] for run_id in self.rows["run_id"]])
 
+    def per_user(self, column: str) -> Float[np.ndarray, "runs users"]:
+        """What every user adds to the mean of a metric, of which more is better.
+
+        Raises:
+            StoreError: ranks that are missing.
+        """
+        shown = COLUMNS[column]
+        return np.asarray(shown.of_ranks(self.ranks(shown.protocol)[..., None]))
+
     def half_width_over_users(self, column: str) -> float:
         """Half the 95 % interval of the mean over users."""
-        shown = COLUMNS[column]
-        return half_width_over_users(np.asarray(shown.of_ranks(self.ranks(shown.protocol)[..., None])))
+        return half_width_over_users(self.per_user(column))

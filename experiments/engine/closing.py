@@ -14,17 +14,18 @@ def closing_table(task: Task, store: Store, run_ids: set[str]) -> str:
 
 
 def averaged(task: Task, runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per configuration: means over its seeds, how many seeds, how many diverged; the best first, NaN last.
+    """A row per configuration: means over its seeds, how many they are, how many diverged; the best first, NaN last.
 
     A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
     """
     by = [*task.always_shown, *(column for column in task.settings(runs) if _tells_apart(task, runs, column))]
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
     rows = groups[list(task.shown)].mean()
-    rows["seeds"] = groups["seed"].nunique()
+    for column, count in task.averaged_over.items():
+        rows[count] = groups[column].nunique()
     rows["diverged"] = groups["diverged"].sum()
     if task.best_by:
-        rows = rows.sort_values(task.best_by, ascending=False, kind="stable", na_position="last")
+        rows = rows.sort_values(task.best_by, ascending=task.lowest_is_best, kind="stable", na_position="last")
     rows = rows.reset_index()
     # Scores on the holdout and on test do not compare: what was tuned comes below.
     return rows.sort_values("phase", key=lambda phase: phase == "tune", kind="stable") if "phase" in rows else rows
@@ -45,7 +46,7 @@ def _tells_apart(task: Task, runs: pd.DataFrame, column: str) -> bool:
 
 
 def _text(task: Task, column: str, value: object) -> str:
-    if pd.isna(value) or (column in ("seeds", "diverged") and value == 0):
+    if pd.isna(value) or (column in (*task.averaged_over.values(), "diverged") and value == 0):
         return ""
     return f"{value:.4f}" if column in task.shown else f"{value:g}" if isinstance(value, float) else str(value)
 

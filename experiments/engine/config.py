@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from experiments.engine.checks import expect
+from experiments.engine.checks import ConfigError, expect
 from ncfjax.keys import COUNT, FLAG, POSITIVE, REQUIRED, SEED, TEXT, Key, one_of
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -159,3 +159,17 @@ def points(grid: SimpleNamespace) -> list[Any]:
     """The members of a grid, the last axis varying fastest."""
     point = point_type(tuple(vars(grid)))
     return [point(*row) for row in itertools.product(*(values or [None] for values in vars(grid).values()))]
+
+
+# ---- what conf/ computes with
+
+
+def pick(swept: str | int, values: Mapping[Any, Any]) -> Any:
+    """What a study sets for one of several swept values: ${pick:${model.name},{mlp:32,neumf:40}}.
+
+    Raises:
+        ConfigError: it sets nothing for this one.
+    """
+    if swept not in values:
+        raise ConfigError(f"{swept}: expected one of {', '.join(map(str, values))}, for which this study is made")
+    return values[swept]

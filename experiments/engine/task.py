@@ -22,6 +22,7 @@ from experiments.engine.config import (
     as_config,
     dotted,
     nested,
+    pick,
     points,
     read_key,
     tunable,
@@ -53,7 +54,9 @@ class Task(ABC):
     columns: Mapping[str, type | str]
     outcomes: frozenset[str]  # those of them that a run ends with; the others tell runs apart
     shown: Mapping[str, str]  # metric -> its name in the table that closes a study, best first by `best_by`
-    best_by: str | None = None  # of shown, the highest first
+    best_by: str | None = None  # of shown, the best first
+    lowest_is_best: ClassVar[bool] = False  # of tune_by and best_by: errors
+    averaged_over: ClassVar[Mapping[str, str]] = {"seed": "seeds"}  # columns that no setting is -> how many there were
     always_shown: tuple[str, ...]  # columns that every line of that table begins with
     verb: ClassVar[str] = "train"
 
@@ -111,8 +114,9 @@ class Task(ABC):
 
     # ---- what follows
 
-    def register(self) -> None:  # noqa: B027, most need nothing
-        """Makes known to Hydra what the task's files in conf/ compute with."""
+    def register(self) -> None:
+        """Makes known to Hydra what the files in conf/ compute with."""
+        OmegaConf.register_new_resolver("pick", pick, replace=True)
 
     @property
     def _common_keys(self) -> dict[str, Key]:
@@ -197,4 +201,4 @@ class Task(ABC):
         So a key that a table does not know of yet splits its lines, and is never averaged as if it were a seed.
         """
         there = ["phase", *self.columns] if self.tune_by else list(self.columns)
-        return [column for column in there if column not in self.outcomes and column != "seed" and column in rows]
+        return [column for column in there if column not in {*self.outcomes, *self.averaged_over} and column in rows]

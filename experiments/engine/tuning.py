@@ -1,7 +1,7 @@
 """Tuning: a grid on the holdout; the winner of each group is run again with the final seeds and scored on test.
 
-    score of a candidate = mean over its seeds of `tune_by` on the holdout's candidates, after its last epoch or, where
-                           the epoch is chosen too, after the best of those that were evaluated (eval_every)
+    score of a candidate = mean over its seeds of `tune_by` on the holdout, after its last epoch or, where the epoch is
+                           chosen too, after the best of those that were evaluated (eval_every); of an error, negated
 
 A candidate is everything about a run but its seed, so static choices that were swept (num_negatives, say) compete as
 well. Test rows are never read here. A candidate with a diverged or missing seed has no score and cannot win; of equal
@@ -53,8 +53,10 @@ def stored_scores(task: Task, jobs: Sequence[Job], store: Store) -> pd.DataFrame
     ours = runs["run_id"].isin([run_id for job in jobs for run_id in job.runs])
     tried = runs[ours & (runs["phase"] == "tune") & (runs["split"] == "holdout") & (runs["status"] == "completed")]
     if task.epoch_rule(config) == "last":
-        return tried.set_index("run_id")[[config.tune_by]].set_axis([0], axis=1).astype(float)
-    return _scores_by_epoch(tried, store.curves(), config.tune_by, config.eval_every)
+        scores = tried.set_index("run_id")[[config.tune_by]].set_axis([0], axis=1).astype(float)
+    else:
+        scores = _scores_by_epoch(tried, store.curves(), config.tune_by, config.eval_every)
+    return -scores if task.lowest_is_best else scores
 
 
 def _scores_by_epoch(tried: pd.DataFrame, curves: pd.DataFrame, tune_by: str, eval_every: int) -> pd.DataFrame:
@@ -125,4 +127,4 @@ def _announcement(task: Task, competing: Sequence[Candidate], winner: Winner) ->
     swept = [override for override in winner.candidate.job.overrides if override not in shared]
     chosen = ", ".join([*values, *swept, *task.chosen_epoch(winner.epoch)])
     best = f"best of {len(competing)} on the holdout" + f" is {chosen}" * bool(chosen)
-    return f"{task.label(config)}: {best} (validation {config.tune_by} {winner.score:.4f})"
+    return f"{task.label(config)}: {best} (validation {config.tune_by} {abs(winner.score):.4f})"

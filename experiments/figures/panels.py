@@ -18,6 +18,7 @@ _DATASETS = {
     "ml-100k": "MovieLens-100K",
     "pinterest": "Pinterest",
     "pinterest-u37501": "Pinterest (37,501 users)",
+    "netflix-excerpt": "An excerpt of Netflix",
     "synthetic": "Synthetic data",
 }
 # Okabe and Ito (2008), without black (the paper's) and yellow (too light), then two of Tol (2021), muted: colour-blind

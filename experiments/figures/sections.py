@@ -18,10 +18,23 @@ from experiments.analysis.methods import FIGURE2, figure2_methods, methods, with
 from experiments.analysis.ncf_protocol import reproductions
 from experiments.analysis.orders import orders
 from experiments.analysis.published import sources
+from experiments.analysis.ratings import rated_data
+from experiments.analysis.report_leak import leaked_models
 from experiments.analysis.results import Results
 from experiments.analysis.scaling_law import fitted_law
 from experiments.analysis.weak_evaluation import moves
-from experiments.figures import answers, distillation, evaluation, figure2, figure3, headline, ncf_protocol, scaling_law
+from experiments.figures import (
+    answers,
+    distillation,
+    evaluation,
+    figure2,
+    figure3,
+    headline,
+    ncf_protocol,
+    ratings,
+    report_leak,
+    scaling_law,
+)
 from experiments.figures import equal_budget as budget
 from experiments.figures import orders as order_tables
 from experiments.figures.panels import render
@@ -72,6 +85,8 @@ KINDS = {
     "distillation": Kind(
         _of_study(distilled_cells), distillation.distilled_table, answers.distillation, distillation.draw
     ),
+    "ratings": Kind(_of_study(rated_data), ratings.tables, ratings.answer, ratings.draw, ratings.parts),
+    "report_leak": Kind(_of_study(leaked_models), report_leak.leak_table, report_leak.answer, report_leak.draw),
 }
 
 

@@ -1,23 +1,24 @@
 """The data set that a configuration names: its keys, how they are refused, and its interactions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.engine.checks import ConfigError
-from experiments.engine.config import CONF, part, set_keys
-from ncfjax.data.catalog import load
+from experiments.engine.checks import expect, refused
+from experiments.engine.config import part, set_keys
+from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
-from ncfjax.keys import COUNT, SEED, Key, anything
+from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
 
+_RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
 _OWN_KEYS = {
+    "ml-100k": _RATED,
+    "ml-1m-ratings": _RATED,
     "ncf": {"prefix": Key(str, bool, "FOLDER/NAME of the files NAME.train.rating and so on")},
-    "csv": {"path": Key(str, bool, "the file")},
+    "csv": {"path": Key(str, bool, "the file"), "strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {
         f"synthetic.{field.name}": Key(field.type, anything, "a number") for field in fields(SyntheticOptions)
@@ -29,8 +30,15 @@ _NEGATIVES = {
 }
 DATASET = part(
     "dataset",
-    {path.stem: _NEGATIVES | _OWN_KEYS.get(path.stem, {}) for path in sorted((CONF / "dataset").glob("*.yaml"))},
+    {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted(NAMES)},
 )
+
+
+def refuse_strength(dataset: SimpleNamespace) -> None:
+    """Raises ConfigError for strengths of interactions where nothing would weigh by them."""
+    expected = "false, as only baseline=ials weighs interactions by their strength"
+    expect("dataset.strength", not getattr(dataset, "strength", False), expected, True)
+
 
 # Of a row that was evaluated on a data set.
 DATA_COLUMNS = {
@@ -61,23 +69,16 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
 _load, _holdout = lru_cache(maxsize=1)(load), lru_cache(maxsize=1)(holdout)
 
 
-@contextmanager
-def _refused(dataset: SimpleNamespace) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"dataset={dataset.name}: {error}") from error
-
-
 def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneOut:
     """The data set as its authors split it; the last one loaded is kept.
 
     Raises:
         ConfigError: a file is not there or not as expected.
     """
-    with _refused(dataset):
+    with refused(f"dataset={dataset.name}"):
         synthetic = SyntheticOptions(**vars(dataset.synthetic)) if dataset.name == "synthetic" else None
-        return _load(**vars(dataset) | {"data_dir": data_dir, "synthetic": synthetic})
+        given = {name: value for name, value in vars(dataset).items() if value is not None}
+        return _load(**given | {"data_dir": data_dir, "synthetic": synthetic})
 
 
 def load_data(config: Any) -> LeaveOneOut:
@@ -89,6 +90,6 @@ def load_data(config: Any) -> LeaveOneOut:
     data = load_test_split(config.dataset, config.data_dir)
     if config.split == "test":
         return data
-    with _refused(config.dataset):
+    with refused(f"dataset={config.dataset.name}"):
         # The study's script draws one candidate more for the holdout than the test files have: 100 beside their 99.
         return _holdout(data, num_negatives=config.dataset.num_negatives + 1, seed=config.dataset.seed)

@@ -11,8 +11,8 @@ and what ranking a block of users costs beside its scores, in embedding dimensio
 import jax
 import numpy as np
 
-from ncfjax.baselines.ials import FLOATS_AT_ONCE, GROWTH
 from ncfjax.baselines.item_based import ItemBased
+from ncfjax.baselines.least_squares import FLOATS_AT_ONCE, GROWTH
 from ncfjax.baselines.popularity import Popularity
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender

@@ -16,10 +16,10 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens
@@ -42,6 +42,7 @@ class RemoteFile(NamedTuple):
     address: str = ""  # none: local only
     checksum: str = ""  # of the download: "git:" + blob id, or "md5:" + digest
     member: str = ""
+    other_name: str = ""  # which it has where the files of several data sets lie together
 
 
 class Entry(NamedTuple):
@@ -50,12 +51,24 @@ class Entry(NamedTuple):
     files: tuple[RemoteFile, ...]
     read: Callable[..., LeaveOneOut]
     note: str = ""
+    has_ratings: bool = False  # `read` takes `min_rating`
 
 
 def _ncf_entry(prefix: str, *blobs: str) -> Entry:
     names = [prefix + suffix for suffix in SUFFIXES]
     files = tuple(RemoteFile(name, _NCF + name, f"git:{blob}") for name, blob in zip(names, blobs, strict=True))
     return Entry(files, read_ncf_files)
+
+
+def ml_100k_file(name: str) -> RemoteFile:
+    """A file of MovieLens-100K's zip file."""
+    return RemoteFile(name, _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", f"ml-100k/{name}")
+
+
+def ml_1m_file(name: str) -> RemoteFile:
+    """A file of MovieLens-1M's zip file."""
+    address, checksum = _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906"
+    return RemoteFile(name, address, checksum, f"ml-1m/{name}", other_name=f"ml-1m.{name}")
 
 
 CATALOG = {
@@ -76,18 +89,8 @@ CATALOG = {
         read_ncf_files,
         "subset, redrawn negatives, not comparable with the paper",
     ),
-    "ml-100k": Entry(
-        (RemoteFile("u.data", _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data"),),
-        read_movielens,
-    ),
-    "ml-1m-ratings": Entry(
-        (
-            RemoteFile(
-                "ratings.dat", _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat"
-            ),
-        ),
-        read_movielens,
-    ),
+    "ml-100k": Entry((ml_100k_file("u.data"),), read_movielens, has_ratings=True),
+    "ml-1m-ratings": Entry((ml_1m_file("ratings.dat"),), read_movielens, has_ratings=True),
 }
 NAMES: tuple[str, ...] = ("synthetic", *CATALOG, "ncf", "csv")
 
@@ -98,31 +101,45 @@ def load(
     data_dir: Path | str | None = None,
     prefix: Path | str | None = None,
     path: Path | str | None = None,
+    min_rating: float | None = None,
+    strength: bool = False,
     num_negatives: int = 99,
     seed: int = 0,
     synthetic: SyntheticOptions | None = None,
 ) -> LeaveOneOut:
     """Returns the data set `name`, one of NAMES; `seed` is that of the negatives where they are drawn.
 
-    `prefix` belongs to "ncf", `path` to "csv", `synthetic` to "synthetic". Raises ValueError for an unknown name and
-    for bad files, and FileNotFoundError, with files, folder and address, for files that cannot be had.
+    `prefix` belongs to "ncf", `path` and `strength` to "csv", `synthetic` to "synthetic". Where there are ratings,
+    those below `min_rating` are no interactions. Raises ValueError for an unknown name, for `min_rating` where there
+    are no ratings and for bad files, and FileNotFoundError, with files, folder and address, for files that cannot be
+    had.
     """
     if num_negatives < 1:
         raise ValueError(f"num_negatives: expected at least 1, got {num_negatives}")
-    options = {"num_negatives": num_negatives, "seed": seed}
+    options: dict[str, Any] = {"num_negatives": num_negatives, "seed": seed}
+    check_name(name, ("synthetic", *CATALOG, "ncf", "csv"))
+    is_rated = name == "csv" or (name in CATALOG and CATALOG[name].has_ratings)
+    if min_rating is not None and not is_rated:
+        raise ValueError(f"min_rating: expected none, as {name} has no ratings to choose from, got {min_rating:g}")
     if name == "synthetic":
         return make_synthetic(synthetic or SyntheticOptions(), **options)
     if name == "ncf":
         prefix = _given("ncf", "prefix=FOLDER/NAME", prefix)
         return read_ncf(prefix, name=prefix.name, **options)
+    if is_rated:
+        options["min_rating"] = min_rating
     if name == "csv":
-        path = _given("csv", "path=FILE", path)
-        return read_csv(_existing(path), name=path.name.split(".")[0], **options)
-    if name not in CATALOG:
-        nearest = difflib.get_close_matches(name, NAMES, n=1)
+        path = existing_file("csv", path)
+        return read_csv(path, name=path.name.split(".")[0], strength=strength, **options)
+    return _load_entry(name, CATALOG[name], data_folder(data_dir), options)
+
+
+def check_name(name: str, names: Sequence[str]) -> None:
+    """Raises ValueError, with the nearest name, for one that is not among `names`."""
+    if name not in names:
+        nearest = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
-        raise ValueError(f"dataset: expected one of {', '.join(NAMES)}, got {name!r}{hint}")
-    return _load_entry(name, CATALOG[name], _data_dir(data_dir), options)
+        raise ValueError(f"dataset: expected one of {', '.join(names)}, got {name!r}{hint}")
 
 
 def _given(name: str, expected: str, value: Path | str | None) -> Path:
@@ -131,14 +148,17 @@ def _given(name: str, expected: str, value: Path | str | None) -> Path:
     return Path(value).expanduser()
 
 
-def _existing(path: Path) -> Path:
+def existing_file(name: str, path: Path | str | None) -> Path:
+    """The file that the data set `name` is in, plain or .gz; raises ValueError or FileNotFoundError for none."""
+    path = _given(name, "path=FILE", path)
     existing = find_file(path)
     if existing is None:
         raise FileNotFoundError(f"{path}: expected a file, plain or .gz, got none")
     return existing
 
 
-def _data_dir(data_dir: Path | str | None) -> Path:
+def data_folder(data_dir: Path | str | None) -> Path:
+    """`data_dir`, else the folder that NCFJAX_DATA names, else the user's cache folder."""
     data_dir = data_dir or os.environ.get("NCFJAX_DATA")
     if not data_dir:
         import pooch  # here, because most runs need no download
@@ -147,60 +167,82 @@ def _data_dir(data_dir: Path | str | None) -> Path:
     return Path(data_dir).expanduser()
 
 
-def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, int]) -> LeaveOneOut:
-    paths = _find_files(name, entry.files, data_dir)
+def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, Any]) -> LeaveOneOut:
+    paths = find_files(name, entry.files, data_dir)
     data = entry.read(*paths, name=name, **options)
-    notes = [entry.note, *_differences(paths, entry.files), data.note]
+    notes = [entry.note, *differences(paths, entry.files), data.note]
     return replace(data, note="; ".join(note for note in notes if note))
 
 
-def _find_files(name: str, files: tuple[RemoteFile, ...], data_dir: Path) -> list[Path]:
-    """Returns the path of each file, after downloading what neither folder has."""
-    candidates = [[find_file(folder / file.name) for file in files] for folder in (data_dir, data_dir / name)]
-    fuller, other = sorted(candidates, key=lambda paths: paths.count(None))  # so that a whole set is not mixed
-    paths = [first or second for first, second in zip(fuller, other, strict=True)]
-    missing = [file for file, path in zip(files, paths, strict=True) if path is None]
-    folder = data_dir / name
+def find_files(name: str, files: Sequence[RemoteFile], data_dir: Path, subfolders: Sequence[str] = ()) -> list[Path]:
+    """Returns the path of each file, after downloading what no folder has.
+
+    Looks in `data_dir`, in its subfolder `name`, and in `subfolders`. Raises FileNotFoundError, with files, folders and
+    address, for files that cannot be had.
+    """
+    folders = [data_dir, *(data_dir / subfolder for subfolder in (name, *subfolders))]
+    paths = local_files(files, folders)
+    by_address: dict[str, list[RemoteFile]] = {}
+    for file, path in zip(files, paths, strict=True):
+        if path is None:
+            by_address.setdefault(file.address, []).append(file)
     try:
-        for file in missing:
-            if not file.address:
-                raise OSError("no address")
-            download(file, folder / file.name)
+        for missing in by_address.values():
+            download(missing, folders[1])
     except OSError as error:
-        raise FileNotFoundError(_not_found(name, missing, data_dir, error)) from error
-    return [path or folder / file.name for file, path in zip(files, paths, strict=True)]
+        missing = [file for group in by_address.values() for file in group]
+        raise FileNotFoundError(not_found(name, missing, folders, error)) from error
+    return [path or folders[1] / file.name for file, path in zip(files, paths, strict=True)]
 
 
-def _not_found(name: str, missing: list[RemoteFile], data_dir: Path, error: OSError) -> str:
+def local_files(files: Sequence[RemoteFile], folders: Sequence[Path]) -> list[Path | None]:
+    """Returns the path of each file that one of the folders has, from the one that has most of them if it can be."""
+    candidates = [[_local_file(file, folder) for file in files] for folder in folders]
+    fullest_first = sorted(candidates, key=lambda paths: paths.count(None))  # so that a whole set is not mixed
+    return [next(filter(None, paths), None) for paths in zip(*fullest_first, strict=True)]
+
+
+def _local_file(file: RemoteFile, folder: Path) -> Path | None:
+    names = filter(None, (file.name, file.other_name))
+    return next(filter(None, (find_file(folder / name) for name in names)), None)
+
+
+def not_found(name: str, missing: Sequence[RemoteFile], folders: Sequence[Path], error: OSError) -> str:
+    """The message for files that are nowhere."""
     names = ", ".join(file.name for file in missing)
     addresses = ", ".join(dict.fromkeys(file.address for file in missing if file.address))
     download = (
         f"the download from {addresses} failed ({error})" if addresses else "there is no address to download from"
     )
     return (
-        f"{name}: expected {names} (plain or .gz) in {data_dir} or {data_dir / name}, got none, and {download}. "
+        f"{name}: expected {names} (plain or .gz) in {' or '.join(map(str, folders))}, got none, and {download}. "
         f"Put the files there, or set data_dir or NCFJAX_DATA to the folder that has them."
     )
 
 
-def download(file: RemoteFile, target: Path) -> None:
-    """Downloads one file; `target` appears whole and verified, or not at all.
+def download(files: Sequence[RemoteFile], folder: Path) -> None:
+    """Downloads files of one address to a folder; each appears whole and verified, or not at all.
 
-    Raises OSError if the address cannot be reached or the folder cannot be written, ValueError for a wrong checksum.
+    Raises OSError if there is no address, if it cannot be reached or the folder cannot be written, and ValueError for a
+    wrong checksum.
     """
     import pooch
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    address, expected = files[0].address, files[0].checksum
+    if not address:
+        raise OSError("no address")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         part = Path(scratch) / "part"
-        pooch.HTTPDownloader(stream=False)(file.address, str(part), None)  # streams leak a socket on error 404
+        pooch.HTTPDownloader(stream=False)(address, str(part), None)  # streams leak a socket on error 404
         content = part.read_bytes()
-        if checksum(content, file.checksum) != file.checksum:
-            got = checksum(content, file.checksum)
-            raise ValueError(f"{file.address}: expected content with checksum {file.checksum}, got {got}")
-        if file.member:
-            part.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(file.member))
-        os.replace(part, target)
+        got = checksum(content, expected)
+        if got != expected:
+            raise ValueError(f"{address}: expected content with checksum {expected}, got {got}")
+        for file in files:
+            if file.member:
+                part.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(file.member))
+            os.replace(part, folder / file.name)
 
 
 def checksum(content: bytes, like: str) -> str:
@@ -211,7 +253,7 @@ def checksum(content: bytes, like: str) -> str:
     return "md5:" + hashlib.md5(content).hexdigest()
 
 
-def _differences(paths: list[Path], files: tuple[RemoteFile, ...]) -> list[str]:
+def differences(paths: Sequence[Path], files: Sequence[RemoteFile]) -> list[str]:
     """Names the local files that are not the originals: they are taken all the same, and the results say so."""
     return [
         f"local {file.name} is not the original"

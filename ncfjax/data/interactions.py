@@ -8,11 +8,11 @@ Everything is checked here, because JAX clamps or drops an index that is out of 
 int32 and the arrays are read-only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 
 def pair_keys(users: Int[np.ndarray, "..."], items: Int[np.ndarray, "..."], num_items: int) -> Int[np.ndarray, "..."]:
@@ -33,7 +33,16 @@ def is_among(keys: Int[np.ndarray, " n"], known: Int[np.ndarray, " known"]) -> B
     return np.append(known, -1)[position] == keys
 
 
-def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
+def repeated_pair(users: Int[np.ndarray, " n"], items: Int[np.ndarray, " n"], num_items: int) -> int | None:
+    """The row of a pair that occurs in another row too, the pair with the lowest key; None where all are distinct."""
+    keys = pair_keys(users, items, num_items)
+    ordered = np.sort(keys)
+    repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
+    return int(np.argmax(keys == ordered[repeated[0]])) if repeated.size else None
+
+
+def as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
+    """Ids as read-only int32. Raises ValueError for anything else than integers in 0..2**31-1."""
     values = np.asarray(values)
     if values.dtype.kind not in "iu" or values.ndim != ndim:
         raise ValueError(f"{name}: expected integers of {ndim} dimension(s), got {values.dtype} {values.shape}")
@@ -44,7 +53,8 @@ def _as_ids(name: str, values: np.ndarray, ndim: int = 1) -> np.ndarray:
     return values
 
 
-def _as_times(values: np.ndarray, size: int) -> np.ndarray:
+def as_times(values: np.ndarray, size: int) -> np.ndarray:
+    """Time stamps, read-only. Raises ValueError unless there is a finite number for each of `size` rows."""
     values = np.array(values)
     if values.dtype.kind not in "iuf" or values.shape != (size,) or not np.isfinite(values).all():
         raise ValueError(f"timestamps: expected {size} numbers, one per pair, got {values.dtype} {values.shape}")
@@ -52,7 +62,19 @@ def _as_times(values: np.ndarray, size: int) -> np.ndarray:
     return values
 
 
-def _check_below(name: str, values: np.ndarray, size: int) -> None:
+def _as_weights(values: np.ndarray, size: int) -> np.ndarray:
+    values = np.array(values, np.float32)
+    if values.shape != (size,):
+        raise ValueError(f"weights: expected {size} numbers, one per pair, got shape {values.shape}")
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if wrong.any():
+        raise ValueError(f"weights: expected numbers > 0, got {values[wrong.argmax()]:g}")
+    values.flags.writeable = False
+    return values
+
+
+def check_below(name: str, values: np.ndarray, size: int) -> None:
+    """Raises ValueError for an id that is not below `size`."""
     if values.size and values.max() >= size:
         raise ValueError(f"{name}: expected ids below {size}, got {values.max()}")
 
@@ -61,7 +83,8 @@ def _check_below(name: str, values: np.ndarray, size: int) -> None:
 class Interactions:
     """Distinct observed pairs, in the order of their source.
 
-    Raises ValueError for ids out of range, arrays of unequal length, and a pair that occurs twice.
+    `weights` are strengths: say 1 for a visit, 5 for a purchase. Raises ValueError for ids out of range, arrays of
+    unequal length, a pair that occurs twice, and a weight that is not above 0.
     """
 
     users: np.ndarray  # int32[n]; checked below and not by type, because anything may come in here
@@ -69,29 +92,32 @@ class Interactions:
     num_users: int
     num_items: int
     timestamps: np.ndarray | None = None  # numbers[n] of any unit, larger is later; None where the source has none
+    weights: np.ndarray | None = None  # float32[n] > 0; None where all pairs are alike
 
     def __post_init__(self):
         for name, size in (("users", self.num_users), ("items", self.num_items)):
-            values = _as_ids(name, getattr(self, name))
-            _check_below(name, values, size)
+            values = as_ids(name, getattr(self, name))
+            check_below(name, values, size)
             object.__setattr__(self, name, values)
         if self.users.shape != self.items.shape:
             raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
         if self.timestamps is not None:
-            object.__setattr__(self, "timestamps", _as_times(self.timestamps, len(self.users)))
-        keys = np.sort(pair_keys(self.users, self.items, self.num_items))
-        repeated = np.flatnonzero(keys[1:] == keys[:-1])
-        if repeated.size:
-            user, item = divmod(int(keys[repeated[0]]), self.num_items)
-            raise ValueError(f"interactions: expected distinct pairs, got user {user}, item {item} twice")
+            object.__setattr__(self, "timestamps", as_times(self.timestamps, len(self.users)))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _as_weights(self.weights, len(self.users)))
+        row = repeated_pair(self.users, self.items, self.num_items)
+        if row is not None:
+            pair = f"user {self.users[row]}, item {self.items[row]}"
+            raise ValueError(f"interactions: expected distinct pairs, got {pair} twice")
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def where(self, mask: Bool[np.ndarray, " n"]) -> "Interactions":
-        """Some of the pairs, of the same users and items."""
-        timestamps = None if self.timestamps is None else self.timestamps[mask]
-        return Interactions(self.users[mask], self.items[mask], self.num_users, self.num_items, timestamps)
+    def where(self, rows: Shaped[np.ndarray, " n"]) -> "Interactions":
+        """Some of the pairs, by a mask or by their rows, of the same users and items."""
+        optional = {name: getattr(self, name) for name in ("timestamps", "weights")}
+        kept = {name: None if values is None else values[rows] for name, values in optional.items()}
+        return replace(self, users=self.users[rows], items=self.items[rows], **kept)
 
     @property
     def order(self) -> str:
@@ -121,7 +147,7 @@ class HeldOut:
 
     def __post_init__(self):
         for name, ndim in (("users", 1), ("positives", 1), ("negatives", 2)):
-            object.__setattr__(self, name, _as_ids(name, getattr(self, name), ndim))
+            object.__setattr__(self, name, as_ids(name, getattr(self, name), ndim))
         for name in ("positives", "negatives"):
             if len(getattr(self, name)) != len(self.users):
                 raise ValueError(
@@ -176,11 +202,11 @@ class LeaveOneOut:
         if self.split not in ("test", "holdout"):
             raise ValueError(f"split: expected 'test' or 'holdout', got {self.split!r}")
         held_out, num_items = self.held_out, self.train.num_items
-        _check_below("held-out users", held_out.users, self.train.num_users)
-        _check_below("held-out positives", held_out.positives, num_items)
-        _check_below("held-out negatives", held_out.negatives, num_items)
+        check_below("held-out users", held_out.users, self.train.num_users)
+        check_below("held-out positives", held_out.positives, num_items)
+        check_below("held-out negatives", held_out.negatives, num_items)
         _check_not_held_out("train", self.train, held_out, num_items)
         if self.set_aside is not None:
-            _check_below("set-aside users", self.set_aside.users, self.train.num_users)
-            _check_below("set-aside items", self.set_aside.items, num_items)
+            check_below("set-aside users", self.set_aside.users, self.train.num_users)
+            check_below("set-aside items", self.set_aside.items, num_items)
             _check_not_held_out("set_aside", self.set_aside, held_out, num_items)

@@ -4,8 +4,9 @@
     NAME.test.rating     the same, one row per user                         the held-out positive
     NAME.test.negative   (user,item) <tab> item_1 <tab> ... <tab> item_99   line by line with test.rating
 
-Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. Ratings are
-checked to be numbers and dropped. Negatives stay as they were read, the user's own positive included.
+Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. As a split the
+files are implicit feedback: ratings are checked to be numbers and not used. `read_ncf_ratings` reads them as ratings.
+Negatives stay as they were read, the user's own positive included.
 """
 
 import re
@@ -15,11 +16,15 @@ import numpy as np
 import pandas as pd
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
+from ncfjax.data.numbering import numbers_of
+from ncfjax.data.rating_rows import check_scale
+from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.splits import draw_negatives, drawn
 from ncfjax.data.text import Layout, bad_line, find_file, read_content, read_table
 
 SUFFIXES = (".train.rating", ".test.rating", ".test.negative")
 _RATING = Layout("3 or 4 fields (user, item, rating, timestamp)", widths=(3, 4), num_ids=2)
+_ITEM_ID = Layout("2 fields (item, MovieID)", widths=(2,), num_ids=2)
 _HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)", re.MULTILINE)
 
 
@@ -62,6 +67,46 @@ def read_ncf_files(
     return LeaveOneOut(name, "test", interactions, HeldOut(users, positives, negatives), source, note)
 
 
+def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | None = None, *, scale: Scale) -> Ratings:
+    """Returns the ratings of both files, train before test, with the numbers of users and items that they have there.
+
+    `item_ids_path` maps the items of ML-1M to MovieLens's ids, in lines of NCF's item, a tab, and the MovieID, after a
+    header; its users are MovieLens's, less one. Raises ValueError with file and line for a bad one, a rating off the
+    scale among them.
+    """
+    train, test = _read_ratings(train_path), _read_ratings(test_path)
+    for path, table in ((train_path, train), (test_path, test)):
+        check_scale(path, table["rating"].to_numpy(), scale)
+    _check_users(train, test, train_path, test_path)
+    num_users, num_items = int(test.user.max()) + 1, 1 + int(max(train["item"].max(), test["item"].max()))
+    kept, note = _drop_repeated(train, num_items)
+    _check_disjoint(train, test, train_path, test_path, num_items)
+    rows = pd.concat([kept, test], join="inner")
+    user_ids = item_ids = None
+    if item_ids_path:
+        user_ids, item_ids = np.arange(1, num_users + 1), _read_item_ids(item_ids_path, num_items)
+    return Ratings(
+        rows["user"].to_numpy(),
+        rows["item"].to_numpy(),
+        rows["rating"].to_numpy(),
+        num_users,
+        num_items,
+        scale,
+        rows["timestamp"].to_numpy() if "timestamp" in rows else None,
+        user_ids,
+        item_ids,
+        note=note,
+    )
+
+
+def _read_item_ids(path: Path, num_items: int) -> np.ndarray:
+    numbers, ids = read_table(path, read_content(path), _ITEM_ID, num_headers=1).to_numpy().T
+    places, is_there = numbers_of(np.arange(num_items), numbers)
+    if not is_there.all():
+        raise ValueError(f"{path}: expected an id for each of {num_items} items, got none for {(~is_there).argmax()}")
+    return ids[places]
+
+
 def _find_files(prefix: Path) -> list[Path | None]:
     paths = [find_file(Path(f"{prefix}{suffix}")) for suffix in SUFFIXES]
     for path, suffix in zip(paths[:2], SUFFIXES, strict=False):
@@ -72,7 +117,7 @@ def _find_files(prefix: Path) -> list[Path | None]:
 
 def _read_ratings(path: Path) -> pd.DataFrame:
     table = read_table(path, read_content(path), _RATING)
-    return table.set_axis(["user", "item", "rating", "timestamp"][: table.shape[1]], axis=1).drop(columns="rating")
+    return table.set_axis(["user", "item", "rating", "timestamp"][: table.shape[1]], axis=1)
 
 
 def _read_negatives(path: Path, test: pd.DataFrame, test_path: Path, num_negatives: int) -> np.ndarray:

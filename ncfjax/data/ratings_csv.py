@@ -1,71 +1,122 @@
-"""Any interactions as comma-separated text with a header, split by time.
+"""Any interactions or ratings as comma-separated text with a header.
 
     user,item,rating,timestamp      the header is required; its columns may stand in any order
-    alice,tea,5,1700000000          user and item are any text, compared as text; rating is optional and not used
+    alice,tea,5,1700000000          user and item are any text, compared as text
 
-Timestamps are numbers of any unit, larger is later. Fields may be quoted. The split is that of `splits.leave_one_out`.
+`rating` is optional and used where it is asked for. `strength` is another column for implicit signals: 1 for a visit, 5
+for a purchase. Timestamps are numbers of any unit, larger is later; a split by time needs them. Fields may be quoted.
 """
 
-import io
-import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.data.splits import leave_one_out
-from ncfjax.data.text import bad_line, read_content
+from ncfjax.data.fields import check_filled, numbers_in, read_fields
+from ncfjax.data.interactions import Interactions, LeaveOneOut
+from ncfjax.data.numbering import number_pairs
+from ncfjax.data.rating_rows import check_scale, ratings_of_rows
+from ncfjax.data.ratings import UNARY, Ratings, Scale
+from ncfjax.data.splits import leave_one_out, leave_one_out_of_ratings
+from ncfjax.data.text import bad_line
 
-_COLUMNS = ("user", "item", "timestamp")
+_ROW = ("user", "item", "timestamp")
 
 
-def read_csv(path: Path, *, name: str, num_negatives: int = 99, seed: int = 0) -> LeaveOneOut:
-    """Returns the split of one file, plain or gzip.
+def read_csv(
+    path: Path,
+    *,
+    name: str,
+    min_rating: float | None = None,
+    strength: bool = False,
+    num_negatives: int = 99,
+    seed: int = 0,
+) -> LeaveOneOut:
+    """Returns the split of one file, plain or gzip, by `splits.leave_one_out`.
 
-    Users are numbered by ascending id, as numbers if all of them are. Raises ValueError with file and line for a
-    missing column, a row that is too long, an empty id, and a timestamp that is missing or not a number.
+    Every row is an interaction, or those rated at least `min_rating`. With `strength` they have weights. Users are
+    numbered by ascending id, as numbers if all of them are. Raises ValueError with file and line for a missing column,
+    a row that is too long, an empty id, and a timestamp, rating or strength that is missing or not a number; and for
+    `min_rating` with `strength`.
     """
-    table = _read_fields(path)
-    for column in ("user", "item"):
-        missing = table[column].isna().to_numpy() | (table[column] == "").to_numpy()
-        if missing.any():
-            raise bad_line(path, int(missing.argmax()) + 1, f"a value for {column}", "none")
-    timestamps = pd.to_numeric(table.timestamp, errors="coerce").to_numpy()
-    wrong = ~np.isfinite(timestamps)
+    negatives = {"num_negatives": num_negatives, "seed": seed}
+    if strength and min_rating is not None:
+        raise ValueError(f"min_rating: expected none with strength, got {min_rating:g}")
+    if strength:
+        observed, note = _read_strengths(path)
+        return leave_one_out(observed, name=name, note=note, **negatives)
+    ratings = _read_unrated(path) if min_rating is None else read_ratings_csv(path, needs_time=True)
+    return leave_one_out_of_ratings(ratings, name=name, min_rating=min_rating, **negatives)
+
+
+def read_ratings_csv(path: Path, *, scale: Scale | None = None, needs_time: bool = False) -> Ratings:
+    """Returns the ratings of one file, plain or gzip, in its order; of a repeated pair the latest row counts.
+
+    Ratings are numbers, or the words of the scale, in any case. Where no scale is given it is `Scale.of_values` of the
+    ratings, and `note` says so. Raises ValueError with file and line as `read_csv` does, and for a rating that is not
+    on a given scale.
+    """
+    columns = ("user", "item", "rating")
+    rows = _read_rows(path, (*_ROW, "rating") if needs_time else columns, ("timestamp",))
+    values = _words_in(path, rows, scale) if scale and scale.words else numbers_in(path, rows, "rating")
+    note = ""
+    if scale is None:
+        scale = Scale.of_values(values)
+        note = f"scale {scale}, from the values"
+    check_scale(path, values, scale, num_headers=1)
+    timestamps = numbers_in(path, rows, "timestamp") if "timestamp" in rows else None
+    return _number(rows, values, timestamps, scale, note)
+
+
+def _read_unrated(path: Path) -> Ratings:
+    rows = _read_rows(path, _ROW)
+    return _number(rows, np.ones(len(rows)), numbers_in(path, rows, "timestamp"), UNARY)
+
+
+def _read_rows(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> pd.DataFrame:
+    rows = read_fields(path, columns, [column for column in optional if column not in columns])
+    check_filled(path, rows, ("user", "item"))
+    return rows
+
+
+def _words_in(path: Path, rows: pd.DataFrame, scale: Scale) -> np.ndarray:
+    """Returns the place of each word."""
+    places = {word.lower(): scale.minimum + scale.step * place for place, word in enumerate(scale.words)}
+    values = rows["rating"].str.strip().str.lower().map(places).to_numpy(np.float64)
+    wrong = np.isnan(values)
     if wrong.any():
         row = int(wrong.argmax())
-        raise bad_line(path, row + 1, "a number as timestamp", repr(table.timestamp[row]))
-    users, items = _number_users(table.user), pd.factorize(table["item"])[0]
-    return leave_one_out(users, items, timestamps, name=name, num_negatives=num_negatives, seed=seed)
+        raise bad_line(path, row + 1, f"one of {scale} as rating", repr(rows["rating"][row]))
+    return values
 
 
-def _read_fields(path: Path) -> pd.DataFrame:
-    """Returns the needed columns as text; row r is line r + 2."""
-    content = read_content(path)
-    try:
-        text = io.StringIO(content.decode())
-        table = pd.read_csv(
-            text, header=None, dtype=str, na_filter=False, skip_blank_lines=False, skipinitialspace=True
-        )
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start)
-        raise bad_line(path, row, "text in UTF-8", repr(content[error.start : error.end])) from None
-    except pd.errors.ParserError as error:
-        mismatch = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        if not mismatch:
-            raise ValueError(f"{path}: expected comma-separated text, got {error}") from None
-        raise bad_line(path, int(mismatch[2]) - 1, f"{mismatch[1]} fields, as in the header", mismatch[3]) from None
-    header = [str(field).strip().lower() for field in table.iloc[0]]
-    if any(header.count(column) != 1 for column in _COLUMNS):
-        raise bad_line(path, 0, "a header with user, item and timestamp", repr(content.split(b"\n")[0].decode()))
-    if len(table) == 1:
-        raise bad_line(path, 1, "at least one row after the header", "the end of the file")
-    return table.iloc[1:].set_axis(header, axis=1)[list(_COLUMNS)].reset_index(drop=True)
+def _number(
+    rows: pd.DataFrame, values: np.ndarray, timestamps: np.ndarray | None, scale: Scale, note: str = ""
+) -> Ratings:
+    (users, user_ids), (items, item_ids) = _number_users(rows["user"]), pd.factorize(rows["item"])
+    ratings = ratings_of_rows(users, items, values, timestamps, scale, note)
+    return replace(ratings, user_ids=user_ids, item_ids=np.asarray(item_ids))
 
 
-def _number_users(ids: pd.Series) -> np.ndarray:
+def _read_strengths(path: Path) -> tuple[Interactions, str]:
+    """Returns the pairs with the sum of their strengths as weights, and what to note of repeated ones."""
+    rows = _read_rows(path, (*_ROW, "strength"))
+    strengths, times = numbers_in(path, rows, "strength"), numbers_in(path, rows, "timestamp")
+    if (strengths <= 0).any():
+        row = int((strengths <= 0).argmax())
+        raise bad_line(path, row + 1, "a strength > 0", repr(rows["strength"][row]))
+    pairs = number_pairs(_number_users(rows["user"])[0], pd.factorize(rows["item"])[0], times)
+    weights = np.bincount(pairs.pairs, strengths)
+    sizes = len(pairs.user_ids), len(pairs.item_ids)
+    observed = Interactions(pairs.users, pairs.items, *sizes, times[pairs.rows], weights)
+    repeated = f", those of {pairs.num_repeated} repeated pairs added up" if pairs.num_repeated else ""
+    return observed, f"weighted by strength{repeated}"
+
+
+def _number_users(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ids as 0, 1, ... by ascending id, and the ids in this order."""
     codes, distinct = pd.factorize(ids)
     numbers = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy()
     ascending = np.argsort(distinct if np.isnan(numbers).any() else numbers, kind="stable")
-    return np.argsort(ascending)[codes]
+    return np.argsort(ascending)[codes], np.asarray(distinct)[ascending]

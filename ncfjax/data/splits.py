@@ -10,9 +10,10 @@ taken: in a file that is sorted by item, say, the first row would be each user's
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Int
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, pair_keys, sorted_distinct
+from ncfjax.data.ratings import Ratings
 
 
 def draw_negatives(
@@ -72,44 +73,44 @@ def _excluded_before(
 
 
 def leave_one_out(
-    users: Shaped[np.ndarray, " n"],
-    items: Shaped[np.ndarray, " n"],
-    timestamps: Shaped[np.ndarray, " n"],
-    *,
-    name: str,
-    num_negatives: int = 99,
-    seed: int = 0,
+    observed: Interactions, *, name: str, note: str = "", num_negatives: int = 99, seed: int = 0
 ) -> LeaveOneOut:
-    """Holds out each user's latest interaction; ids are any numbers or texts, in the order of their file.
+    """Holds out each user's latest interaction.
 
-    Numbering is NCF's: users by ascending id, items by first appearance. Among equal times the later row of the file
-    counts as the later one. Of a repeated pair only the latest row counts, and `note` tells how many were dropped. A
-    user with a single interaction stays in train and is not evaluated. Train rows are sorted by user, newest first.
-    Raises ValueError if no user has two different items.
+    Users and items without any interaction are left out, the others numbered anew in the same order. Among equal times
+    the later row counts as the later one. A user with a single interaction stays in train and is not evaluated. Train
+    rows are sorted by user, newest first. Raises ValueError without time stamps, and if no user has two items.
     """
-    user_ids, users = np.unique(users, return_inverse=True)
-    items, num_items = _by_first_appearance(items)
-    newest_first = np.lexsort((np.arange(len(users)), timestamps, -users))[::-1]
-    _, first = np.unique(pair_keys(users, items, num_items)[newest_first], return_index=True)
-    order = newest_first[np.sort(first)]
-    num_repeated = len(users) - len(order)
-    users, items = users[order], items[order]
-    is_held_out = _first_rows(users)
+    if observed.timestamps is None:
+        raise ValueError(f"{name}: expected time stamps, to hold out each user's latest interaction, got none")
+    observed = _without_gaps(observed)
+    times, users = observed.timestamps, observed.users
+    newest_first = np.lexsort((np.arange(len(observed)), times, -users))[::-1]
+    ordered = observed.where(newest_first)
+    is_held_out = _first_rows(ordered.users)
     if not is_held_out.any():
         raise ValueError(f"{name}: expected a user with at least two items, got none")
-    train = Interactions(users, items, len(user_ids), num_items, timestamps[order]).where(~is_held_out)
+    users, items = ordered.users, ordered.items
     negatives = draw_negatives(
-        users[is_held_out], users, items, num_items=num_items, num_negatives=num_negatives, seed=seed
+        users[is_held_out], users, items, num_items=observed.num_items, num_negatives=num_negatives, seed=seed
     )
     held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
-    note = f"{num_repeated} repeated pairs dropped" if num_repeated else ""
-    return LeaveOneOut(name, "test", train, held_out, drawn(num_negatives, seed), note)
+    return LeaveOneOut(name, "test", ordered.where(~is_held_out), held_out, drawn(num_negatives, seed), note)
 
 
-def _by_first_appearance(ids: np.ndarray) -> tuple[np.ndarray, int]:
-    """Returns ids as 0, 1, ... in the order in which they first appear, and their number."""
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse], len(first)
+def _without_gaps(observed: Interactions) -> Interactions:
+    user_ids, users = np.unique(observed.users, return_inverse=True)
+    item_ids, items = np.unique(observed.items, return_inverse=True)
+    return replace(observed, users=users, items=items, num_users=len(user_ids), num_items=len(item_ids))
+
+
+def leave_one_out_of_ratings(
+    ratings: Ratings, *, name: str, min_rating: float | None = None, num_negatives: int = 99, seed: int = 0
+) -> LeaveOneOut:
+    """The same of what was rated, at least `min_rating` where it is given; `note` says so."""
+    threshold = "" if min_rating is None else f"ratings of at least {min_rating:g}"
+    note = "; ".join(filter(None, [ratings.note, threshold]))
+    return leave_one_out(ratings.at_least(min_rating), name=name, note=note, num_negatives=num_negatives, seed=seed)
 
 
 def _first_rows(users: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

@@ -148,14 +148,25 @@ def compare_all(
         ValueError: as of `compare`; fewer than two models.
     """
     _check_ranks(ranks)
-    values = {name: _per_user(model_ranks, metric, k) for name, model_ranks in ranks.items()}
+    return compare_values({name: _per_user(x, metric, k) for name, x in ranks.items()}, pairs=pairs)
+
+
+def compare_values(
+    values: Mapping[str, Float[np.ndarray, "..."]], *, pairs: Iterable[tuple[str, str]] | None = None
+) -> dict[tuple[str, str], Comparison]:
+    """`compare_all` of what each user adds to any mean: float[seeds, users], of which more is better.
+
+    Raises:
+        ValueError: as of `compare_all`.
+    """
+    _check_ranks(values)
     runs = {name: _runs(model_values) for name, model_values in values.items()}
-    chosen = itertools.combinations(ranks, 2) if pairs is None else pairs
+    chosen = itertools.combinations(values, 2) if pairs is None else pairs
     return {(a, b): _compare(values[a], values[b], [runs[a], runs[b]]) for a, b in chosen}
 
 
-def _check_ranks(ranks: Mapping[str, Integer[np.ndarray, "..."]]) -> None:
-    """Of two models or more, each of at least one seed, all of the same two or more users."""
+def _check_ranks(ranks: Mapping[str, np.ndarray]) -> None:
+    """Ranks, or other values: of two models or more, each of at least one seed, all of the same two or more users."""
     shapes = {name: model_ranks.shape for name, model_ranks in ranks.items()}
     are_ranks = all(len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2 for shape in shapes.values())
     if len(shapes) < 2 or not are_ranks or len({shape[1] for shape in shapes.values()}) > 1:
@@ -285,7 +296,12 @@ def over_seeds(ours: Integer[np.ndarray, "..."], other: Integer[np.ndarray, "...
         ValueError: as of `compare`.
     """
     _check_ranks({"ours": ours, "other": other})
-    means = [np.round(np.asarray(metric(ranks, k)), 12) for ranks in (ours, other)]
+    return seed_test(*(np.asarray(metric(ranks, k)) for ranks in (ours, other)))
+
+
+def seed_test(ours: Float[np.ndarray, " seeds"], other: Float[np.ndarray, " other_seeds"]) -> SeedTest:
+    """`over_seeds` of the runs' means themselves."""
+    means = [np.round(values, 12) for values in (ours, other)]
     difference = float(means[0].mean() - means[1].mean())
     varied = [runs for runs in means if np.ptp(runs) > 0.0]
     if not varied:

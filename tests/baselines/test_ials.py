@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from ncfjax.baselines import ials
-from ncfjax.baselines.ials import IalsWeights, fit_ials, ials_epochs, make_side, solve_side
+from ncfjax.baselines import least_squares
+from ncfjax.baselines.ials import IalsWeights, fit_ials, ials_epochs, solve_side
+from ncfjax.baselines.least_squares import make_side
 from ncfjax.data.interactions import Interactions
 
 OPTIONS = {
@@ -56,7 +57,7 @@ WEIGHTS = {"regularization": 0.02, "unobserved_weight": 0.3, "nu": 0.7}
 
 @pytest.mark.parametrize("floats_at_once", [10**6, 300])
 def test_a_side_is_the_dense_solution_of_its_normal_equations(train, table, monkeypatch, floats_at_once):
-    monkeypatch.setattr(ials, "FLOATS_AT_ONCE", floats_at_once)
+    monkeypatch.setattr(least_squares, "FLOATS_AT_ONCE", floats_at_once)
     fixed = np.random.default_rng(2).standard_normal((24, 6))
     users, _ = sides(train)
     got = solve_side(jnp.ones((30, 6)), jnp.asarray(fixed, jnp.float32), users, IalsWeights(**WEIGHTS), 6)
@@ -84,6 +85,25 @@ def test_newton_steps_on_blocks_lead_to_the_exact_solution(train, table, block_s
     for _ in range(60):
         got = solve_side(got, fixed, users, IalsWeights(**WEIGHTS), block_size)
     np.testing.assert_allclose(got, solved(table, np.asarray(fixed, float), **WEIGHTS), rtol=2e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("block_size", [6, 2])
+def test_a_weight_of_one_is_no_weight_and_others_count_their_pairs_so_often(train, table, block_size):
+    fixed = jnp.asarray(np.random.default_rng(2).standard_normal((24, 6)), jnp.float32)
+    strength = np.random.default_rng(3).integers(1, 6, len(train)).astype(np.float32)
+
+    def solve(weights, start=None):
+        users = make_side(train.users, train.items, 30, 24, 6, weights=weights)
+        start = jnp.zeros((30, 6)) if start is None else start
+        return solve_side(start, fixed, users, IalsWeights(**WEIGHTS), block_size)
+
+    np.testing.assert_array_equal(solve(np.ones(len(train), np.float32)), solve(None))
+    weighted = np.zeros((30, 24))
+    weighted[train.users, train.items] = strength
+    got = solve(strength)
+    for _ in range(60 if block_size < 6 else 0):
+        got = solve(strength, got)
+    np.testing.assert_allclose(got, solved(weighted, np.asarray(fixed, float), **WEIGHTS), rtol=2e-2, atol=2e-3)
 
 
 @pytest.mark.parametrize("block_size", [6, 2])

@@ -211,10 +211,10 @@ def test_local_files_that_are_not_the_original_are_taken_and_noted(tiny, tmp_pat
 def test_the_folder_is_the_argument_else_the_environment_else_the_cache(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("NCFJAX_DATA", raising=False)
-    assert catalog._data_dir(None) == tmp_path / "cache" / "ncfjax"
+    assert catalog.data_folder(None) == tmp_path / "cache" / "ncfjax"
     monkeypatch.setenv("NCFJAX_DATA", str(tmp_path / "environment"))
-    assert catalog._data_dir(None) == tmp_path / "environment"
-    assert catalog._data_dir(tmp_path / "argument") == tmp_path / "argument"
+    assert catalog.data_folder(None) == tmp_path / "environment"
+    assert catalog.data_folder(tmp_path / "argument") == tmp_path / "argument"
     write_ncf(tmp_path / "environment")
     assert len(load("tiny", num_negatives=1).train) == 3
 
@@ -246,6 +246,15 @@ def test_any_table_is_read_by_its_path(tmp_path, suffix):
     assert (data.name, len(data.train)) == ("mine", 2)
 
 
+def test_high_ratings_and_strengths_are_interactions_where_it_is_asked_for(tmp_path):
+    (tmp_path / "u.data").write_bytes(RATINGS.replace(b"::", b"\t") + b"2\t6\t4\t999\n")
+    data = load("ml-100k", data_dir=tmp_path, min_rating=4.0, num_negatives=1)
+    assert (len(data.train), len(data.held_out), data.note) == (2, 1, "ratings of at least 4")
+    (tmp_path / "mine.csv").write_text("user,item,strength,timestamp\na,x,5,1\na,y,1,2\nb,z,1,1\n")
+    data = load("csv", path=tmp_path / "mine.csv", strength=True, num_negatives=1)
+    assert data.train.weights.tolist() == [5, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -258,6 +267,16 @@ def test_any_table_is_read_by_its_path(tmp_path, suffix):
         ({"name": "synthetic", "num_negatives": 0}, ValueError, "num_negatives: expected at least 1, got 0"),
         ({"name": "ncf"}, ValueError, "ncf: expected prefix=FOLDER/NAME, got none"),
         ({"name": "csv"}, ValueError, "csv: expected path=FILE, got none"),
+        (
+            {"name": "ml-1m", "min_rating": 4.0},
+            ValueError,
+            "min_rating: expected none, as ml-1m has no ratings to choose from, got 4",
+        ),
+        (
+            {"name": "synthetic", "min_rating": 0.5},
+            ValueError,
+            "min_rating: expected none, as synthetic has no ratings",
+        ),
         ({"name": "ncf", "prefix": "nowhere/x"}, FileNotFoundError, r"nowhere/x\.train\.rating: expected a file"),
         ({"name": "csv", "path": "nowhere/x.csv"}, FileNotFoundError, r"nowhere/x\.csv: expected a file"),
     ],

@@ -140,3 +140,28 @@ def test_time_stamps_tell_the_order_of_each_users_rows(users, times, order):
 def test_time_stamps_that_are_not_one_number_per_pair_are_refused(times):
     with pytest.raises(ValueError, match="timestamps: expected 2 numbers, one per pair, got"):
         Interactions(np.array([0, 1]), np.array([0, 1]), 2, 2, np.array(times))
+
+
+def test_weights_are_single_precision_and_go_with_their_pairs():
+    users, items = np.array([0, 1, 1]), np.array([2, 0, 1])
+    weighted = Interactions(users, items, 2, 4, np.array([3, 2, 1]), np.array([1, 5, 2]))
+    assert weighted.weights.dtype == np.float32
+    for rows in (np.array([False, True, True]), np.array([1, 2])):
+        part = weighted.where(rows)
+        assert (part.weights.tolist(), part.timestamps.tolist(), part.items.tolist()) == ([5, 2], [2, 1], [0, 1])
+    assert interactions().where(np.array([0])).weights is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2, 3], r"weights: expected 2 numbers, one per pair, got shape \(3,\)"),
+        ([1, 0], "weights: expected numbers > 0, got 0"),
+        ([-2, 1], "weights: expected numbers > 0, got -2"),
+        ([1, np.nan], "weights: expected numbers > 0, got nan"),
+        ([1, np.inf], "weights: expected numbers > 0, got inf"),
+    ],
+)
+def test_weights_that_are_not_one_positive_number_per_pair_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        Interactions(np.array([0, 1]), np.array([0, 1]), 2, 2, weights=np.array(weights))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncfjax.data.ncf import read_ncf
+from ncfjax.data.ncf import read_ncf, read_ncf_ratings
+from ncfjax.data.ratings import STARS
 
 # 3 users, 7 items; item 6 occurs in test only, user 2's positive is among its own negatives
 FILES = {
@@ -241,3 +242,50 @@ def test_time_stamps_are_kept_and_a_file_without_them_has_none(tmp_path):
     assert read(tmp_path).train.order == "newest first"
     train = b"\n".join(line.rsplit(b"\t", 1)[0] for line in FILES["train.rating"].splitlines()) + b"\n"
     assert read(tmp_path, train_rating=train).train.timestamps is None
+
+
+# ratings
+
+
+def read_tiny_ratings(folder, item_ids=None, **changed):
+    prefix = write(folder, **changed)
+    path = None
+    if item_ids is not None:
+        path = folder / "ids.tsv"
+        path.write_text(item_ids)
+    return read_ncf_ratings(Path(f"{prefix}.train.rating"), Path(f"{prefix}.test.rating"), path, scale=STARS)
+
+
+def test_both_files_together_are_read_as_ratings(tmp_path):
+    ratings = read_tiny_ratings(tmp_path)
+    assert ratings.users.tolist() == [0, 0, 1, 1, 2, 0, 1, 2]
+    assert ratings.items.tolist() == [1, 0, 2, 0, 3, 2, 6, 4]
+    assert ratings.values.tolist() == [5, 4, 3, 1, 2, 5, 4, 3]
+    assert ratings.timestamps.tolist() == [30, 20, 40, 10, 50, 31, 41, 51]
+    assert (ratings.num_users, ratings.num_items, ratings.item_ids) == (3, 7, None)
+
+
+def test_items_have_the_ids_of_a_map_and_users_one_more_than_their_number(tmp_path):
+    ids = "item\tid\n" + "".join(f"{item}\t{100 - item}\n" for item in reversed(range(8)))
+    ratings = read_tiny_ratings(tmp_path, ids)
+    assert ratings.item_ids.tolist() == [100, 99, 98, 97, 96, 95, 94] and ratings.user_ids.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"train_rating": b"0\t1\t5\n1\t0\t0\n2\t0\t1\n"},
+            r"train\.rating:2: expected a rating on the scale 1 to 5 .*, got 0",
+        ),
+        (
+            {"test_rating": b"0\t2\t5\n1\t6\t4.5\n2\t4\t3\n"},
+            r"test\.rating:2: expected a rating on the scale .*, got 4.5",
+        ),
+        ({"item_ids": "item\tid\n0\t7\n1\t8\n"}, r"ids\.tsv: expected an id for each of 7 items, got none for 2"),
+        ({"item_ids": "item\tid\n0\t7\n1\tx\n"}, r"ids\.tsv:3: expected an integer id, got 'x' in field 2"),
+    ],
+)
+def test_ratings_off_the_scale_and_items_without_an_id_are_refused(tmp_path, changed, message):
+    with pytest.raises(ValueError, match=message):
+        read_tiny_ratings(tmp_path, **changed)

@@ -2,7 +2,8 @@ import gzip
 
 import pytest
 
-from ncfjax.data.ratings_csv import read_csv
+from ncfjax.data.ratings import STARS, Scale
+from ncfjax.data.ratings_csv import read_csv, read_ratings_csv
 
 CONTENT = """user,item,rating,timestamp
 bob,tea,5,30
@@ -85,3 +86,102 @@ def test_ids_that_look_like_missing_values_are_ids(tmp_path):
 def test_a_bad_table_is_refused_with_its_line(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, content)
+
+
+# ratings
+
+
+def read_ratings(tmp_path, content, **options):
+    path = tmp_path / "mine.csv"
+    path.write_text(content)
+    return read_ratings_csv(path, **options)
+
+
+def test_ratings_keep_the_ids_of_the_table(tmp_path):
+    ratings = read_ratings(tmp_path, CONTENT, scale=STARS)
+    assert [ratings.user_ids[user] for user in ratings.users] == ["bob", "ann", "bob", "ann"]
+    assert [ratings.item_ids[item] for item in ratings.items] == ["tea", "milk", "tea, green", "tea"]
+    assert (ratings.values.tolist(), ratings.timestamps.tolist()) == ([5, 4, 3, 2], [30, 20, 10.5, 40])
+    assert (ratings.scale, ratings.note) == (STARS, "")
+
+
+def test_a_scale_that_is_not_given_is_taken_from_the_ratings_and_noted(tmp_path):
+    ratings = read_ratings(tmp_path, CONTENT)
+    assert ratings.scale == Scale(2.0, 5.0) and ratings.note == "scale 2 to 5 in steps of 1, from the values"
+
+
+def test_words_are_ratings_where_the_scale_has_words(tmp_path):
+    scale = Scale.of_words("strongly disagree", "disagree", "Neutral", "agree", "strongly agree")
+    content = "item,user,rating\nx,ann,Agree\ny,ann, strongly disagree\nx,bob,NEUTRAL\n"
+    ratings = read_ratings(tmp_path, content, scale=scale)
+    assert ratings.values.tolist() == [4, 1, 3] and ratings.timestamps is None
+    with pytest.raises(ValueError, match=r"mine\.csv:3: expected one of strongly disagree, .* as rating, got 'maybe'"):
+        read_ratings(tmp_path, content.replace("strongly disagree", "maybe"), scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (CONTENT.replace(",4,20", ",7,20"), r"mine\.csv:3: expected a rating on the scale 1 to 5 in steps of 1, got 7"),
+        (CONTENT.replace(",4,20", ",,20"), r"mine\.csv:3: expected a number as rating, got ''"),
+        (CONTENT.replace("rating", "stars"), r"mine\.csv:1: expected a header with user, item and rating"),
+        (CONTENT.replace(",4,20", ",4,soon"), r"mine\.csv:3: expected a number as timestamp, got 'soon'"),
+        ("user,item,rating,timestamp,timestamp\na,b,1,2,3\n", r"mine\.csv:1: expected a header with"),
+    ],
+)
+def test_a_rating_that_is_none_is_refused_with_its_line(tmp_path, content, message):
+    with pytest.raises(ValueError, match=message):
+        read_ratings(tmp_path, content, scale=STARS)
+
+
+def test_of_a_repeated_pair_the_latest_rating_counts(tmp_path):
+    ratings = read_ratings(tmp_path, CONTENT + "bob,tea,1,29\nann,tea,3,41\n", scale=STARS)
+    assert ratings.values.tolist() == [5, 4, 3, 3] and ratings.note == "2 repeated pairs dropped"
+
+
+# implicit feedback from ratings and strengths
+
+
+def test_only_high_ratings_are_interactions_where_it_is_asked_for(tmp_path):
+    content = "user,item,rating,timestamp\na,x,5,1\na,y,1,2\na,z,4,3\nb,y,5,1\nb,x,4,2\n"
+    data = read(tmp_path, content, min_rating=4.0)
+    assert data.held_out.positives.tolist() == [2, 0] and data.train.items.tolist() == [0, 1]
+    assert data.note == "scale 1 to 5 in steps of 1, from the values; ratings of at least 4"
+    assert len(read(tmp_path, content.replace("rating", "stars")).train) == 3
+
+
+def test_strengths_are_weights_and_those_of_repeated_pairs_are_added_up(tmp_path):
+    content = "user,item,strength,timestamp\na,x,1,1\na,y,5,2\na,x,5,3\na,z,2,9\nb,x,1,1\nb,y,1,2\n"
+    data = read(tmp_path, content, strength=True)
+    assert data.train.items.tolist() == [0, 1, 0] and data.train.weights.tolist() == [6, 5, 1]
+    assert data.note == "weighted by strength, those of 1 repeated pairs added up"
+    assert read(tmp_path, content).train.weights is None
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (CONTENT, {"strength": True}, r"mine\.csv:1: expected a header with user, item, timestamp and strength"),
+        (
+            CONTENT.replace("rating", "strength").replace(",4,", ",0,"),
+            {"strength": True},
+            r"mine\.csv:3: expected a strength > 0",
+        ),
+        (
+            CONTENT.replace("rating", "strength").replace(",4,", ",x,"),
+            {"strength": True},
+            "expected a number as strength",
+        ),
+        (CONTENT, {"strength": True, "min_rating": 4.0}, "min_rating: expected none with strength, got 4"),
+        (CONTENT, {"min_rating": 6.0}, "min_rating: expected at most 5, the highest rating, got 6"),
+        (
+            "user,item,timestamp\na,b,1\n",
+            {"min_rating": 1.0},
+            "expected a header with user, item, timestamp and rating",
+        ),
+        ("user,item,rating\na,b,1\n", {"min_rating": 1.0}, "expected a header with user, item, timestamp and rating"),
+    ],
+)
+def test_what_a_split_needs_and_a_table_lacks_is_refused(tmp_path, content, options, message):
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, content, **options)

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
-from ncfjax.data.splits import draw_negatives, holdout, leave_one_out
+from ncfjax.data.numbering import number_pairs
+from ncfjax.data.ratings import Ratings, Scale
+from ncfjax.data.splits import draw_negatives, holdout, leave_one_out, leave_one_out_of_ratings
 
 
 def draw(users, pairs, num_items, num_negatives, seed=0):
@@ -80,6 +82,13 @@ def test_memory_does_not_grow_with_the_catalogue():
 # leave_one_out
 
 
+def split(users, items, timestamps, **options):
+    """Of rows of any ids."""
+    pairs = number_pairs(users, items, timestamps)
+    sizes = len(pairs.user_ids), len(pairs.item_ids)
+    return leave_one_out(Interactions(pairs.users, pairs.items, *sizes, timestamps[pairs.rows]), name="tiny", **options)
+
+
 def plain_leave_one_out(rows):
     """The same split, user by user; rows of (user, item, timestamp)."""
     items = {item: number for number, item in enumerate(dict.fromkeys(item for _, item, _ in rows))}
@@ -102,26 +111,56 @@ def test_leave_one_out_equals_a_loop_over_users(rows):
     arguments = [np.array(column) for column in zip(*rows, strict=True)]
     if not held_out:
         with pytest.raises(ValueError, match="tiny: expected a user with at least two items, got none"):
-            leave_one_out(*arguments, name="tiny", num_negatives=0)
+            split(*arguments, num_negatives=0)
         return
-    data = leave_one_out(*arguments, name="tiny", num_negatives=0)
+    data = split(*arguments, num_negatives=0)
     assert list(zip(data.train.users.tolist(), data.train.items.tolist(), strict=True)) == train
     assert list(zip(data.held_out.users.tolist(), data.held_out.positives.tolist(), strict=True)) == held_out
-    num_repeated = len(rows) - len({row[:2] for row in rows})
-    assert data.note == (f"{num_repeated} repeated pairs dropped" if num_repeated else "")
 
 
 def test_leave_one_out_by_hand():
     users = np.array([20, 10, 20, 10, 20, 30])
     items = np.array([5, 5, 4, 9, 8, 4])
     timestamps = np.array([1.5, 2.0, 3.0, 2.0, 2.5, 9.0])  # user 10: a tie, the later row is held out
-    data = leave_one_out(users, items, timestamps, name="tiny", num_negatives=1)
+    data = split(users, items, timestamps, num_negatives=1)
     assert data.held_out.users.tolist() == [0, 1]
     assert data.held_out.positives.tolist() == [2, 1]
     assert data.train.users.tolist() == [0, 1, 1, 2]
     assert data.train.items.tolist() == [0, 3, 0, 1]
     assert data.held_out.negatives[1].tolist() == [2]
     assert (data.split, data.negatives, data.note) == ("test", "1 drawn, seed=0", "")
+
+
+def test_users_and_items_without_interactions_are_left_out():
+    observed = Interactions(np.array([1, 1, 4]), np.array([7, 2, 7]), 6, 9, np.array([1, 2, 3]))
+    data = leave_one_out(observed, name="tiny", num_negatives=0)
+    assert (data.train.num_users, data.train.num_items) == (2, 2)
+    assert pairs_of(data.train.users, data.train.items) == [(0, 1), (1, 1)]
+    assert pairs_of(data.held_out.users, data.held_out.positives) == [(0, 0)]
+
+
+def test_weights_go_with_their_pairs():
+    times, weights = np.array([3, 1, 2]), np.array([1.0, 5.0, 2.0])
+    observed = Interactions(np.array([0, 0, 0]), np.array([0, 1, 2]), 1, 3, times, weights)
+    data = leave_one_out(observed, name="tiny", num_negatives=0)
+    assert data.train.items.tolist() == [2, 1] and data.train.weights.tolist() == [2.0, 5.0]
+    assert holdout(data, num_negatives=0).train.weights.tolist() == [5.0]
+
+
+def test_without_time_stamps_there_is_no_latest_interaction():
+    with pytest.raises(ValueError, match="tiny: expected time stamps, .*, got none"):
+        leave_one_out(Interactions(np.array([0, 0]), np.array([0, 1]), 1, 2), name="tiny")
+
+
+def test_ratings_below_the_threshold_are_no_interactions():
+    users, items, times = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 3]), np.arange(5)
+    ratings = Ratings(users, items, np.array([4, 5, 3, 2, 1]), 2, 4, Scale(1.0, 5.0), times, note="mine")
+    data = leave_one_out_of_ratings(ratings, name="tiny", min_rating=4.0, num_negatives=0)
+    assert pairs_of(data.held_out.users, data.held_out.positives) == [(0, 1)]
+    assert pairs_of(data.train.users, data.train.items) == [(0, 0)] and data.train.num_users == 1
+    assert data.note == "mine; ratings of at least 4"
+    every = leave_one_out_of_ratings(ratings, name="tiny", num_negatives=0)
+    assert (len(every.train), every.note) == (3, "mine")
 
 
 # holdout
@@ -226,7 +265,7 @@ def test_the_study_could_draw_the_test_item_as_a_negative():
 
 
 def test_the_split_by_time_keeps_the_times_of_what_is_trained_on():
-    data = leave_one_out(np.array([7, 7, 7]), np.array([1, 2, 3]), np.array([5, 9, 7]), name="tiny", num_negatives=0)
+    data = split(np.array([7, 7, 7]), np.array([1, 2, 3]), np.array([5, 9, 7]), num_negatives=0)
     assert data.train.timestamps.tolist() == [7, 5] and data.train.order == "newest first"
 
 

@@ -7,7 +7,7 @@ numbers here.
 
 import pytest
 
-from experiments import baselines, imitate, sweep
+from experiments import baselines, imitate, ratings, sweep
 
 pytestmark = pytest.mark.slow  # XLA compiles
 
@@ -69,3 +69,18 @@ def test_the_imitators(finish, distillation):
     runs = finish(imitate, *distillation, "grid.seed=7").store.runs()
     got += [round(value, 4) for value in [*runs["rmse_test"], *runs["dot_full_ndcg@10"]]]
     assert got == pytest.approx([1.0091, 2.3686, 0.2513], abs=5e-4), RULE.format(got)
+
+
+def test_the_ratings(finish):
+    sizes = ("dataset.num_users=80", "dataset.num_items=60", "dataset.ratings_per_user=20", "model.embedding_dim=6")
+    few = ("method.num_epochs=3", "grid.seed=7")
+    got = {}
+    for arguments in (
+        ("method=user_mean,biases",),
+        ("method=alternating", "method.embedding_dim=4", *few),
+        ("method=gradient", "model=dot,neumf", "grid.learning_rate=0.05", *few),
+    ):
+        runs = finish(ratings, *sizes, *arguments).store.runs()
+        got |= {row["model"]: round(row["rmse"], 4) for row in runs.to_dict("records")}
+    expected = {"user_mean": 0.8869, "biases": 0.7792, "alternating": 0.7746, "dot": 0.7808, "neumf": 0.9908}
+    assert got == pytest.approx(expected, abs=5e-4), RULE.format(got)

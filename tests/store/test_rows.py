@@ -133,10 +133,18 @@ def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path, row, message):
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize("ranks", [np.array([0.5]), np.array([-1]), np.zeros((2, 2), int)])
+@pytest.mark.parametrize("ranks", [np.array([np.nan]), np.array([-1]), np.array([-0.5]), np.zeros((2, 2), int)])
 def test_ranks_that_are_no_ranks_are_refused(tmp_path, ranks):
     with pytest.raises(ValueError, match="ranks 'full': expected non-negative int"):
         store_of(tmp_path).append(a_run(1), [], {"full": ranks})
+
+
+def test_sums_of_errors_are_kept_beside_ranks_in_single_precision(tmp_path):
+    store = store_of(tmp_path)
+    store.append(a_run(1), [], {"squared": np.array([0.25, 3.0]), "count": np.array([1, 300])})
+    kept = store.ranks(a_run(1)["run_id"])
+    assert kept["squared"].dtype == np.float32 and kept["count"].dtype == np.uint16
+    assert kept["squared"].tolist() == [0.25, 3.0] and kept["count"].tolist() == [1, 300]
 
 
 def test_a_curve_of_another_run_is_refused(tmp_path):

@@ -41,9 +41,10 @@ def test_an_older_table_is_read_with_unknown_cells_and_left_as_it_is(tmp_path, m
 def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, committed_table, committed_store):
     with open(committed_table, newline="") as file:
         header, *rows = csv.reader(file)
-    for name in ("runs.csv", "curves.csv"):
+    there = [name for name in ("runs.csv", "curves.csv") if committed_table.with_name(name).is_file()]
+    for name in there:
         shutil.copy(committed_table.with_name(name), tmp_path / name)
-    curves = (tmp_path / "curves.csv").read_bytes()
+    curves = [(tmp_path / name).read_bytes() for name in there[1:]]
     types = committed_store.columns
     assert Store(tmp_path, types).append(dict.fromkeys(types) | {"run_id": "new", "status": "completed"}, [], {})
     with open(tmp_path / "runs.csv", newline="") as file:
@@ -52,7 +53,7 @@ def test_a_committed_table_keeps_every_cell_when_a_run_is_added(tmp_path, commit
     assert [[row[column] for column in header] for row in upgraded] == rows
     assert {row[column] for row in upgraded for column in set(types) - set(header)} <= {""}
     pd.testing.assert_frame_equal(Store(tmp_path, types).runs()[:-1], committed_store.runs())
-    assert (tmp_path / "curves.csv").read_bytes() == curves
+    assert [(tmp_path / name).read_bytes() for name in there[1:]] == curves
 
 
 def test_the_first_writer_adds_the_columns_and_changes_no_line_otherwise(tmp_path):

@@ -1,25 +1,21 @@
-"""The keys of a sweep: which values they take, and what makes a run what it is.
-
-The keys of a model are those that the similarities declare (ncfjax/models): a new one needs no line here.
-"""
+"""The keys of a sweep: which values they take, and what makes a run what it is."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
-from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity
+from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity, refuse_strength
+from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from experiments.tasks.ranking import METRIC_COLUMNS
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, TEXT, Key, anything, one_of
-from ncfjax.models.registry import check_similarity, declared_keys, similarity_class, with_defaults
+from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
+from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
 
 KEYS: dict[str, Key] = {
-    "model.name": TEXT,
-    "model.embedding_dim": Key(int, anything, "an integer"),  # of the whole vector: with biases it includes the bias
+    **MODEL_KEYS,
     "num_epochs": COUNT,
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
@@ -39,7 +35,6 @@ OBJECTIVES = {
     # A batch mixes positives and negatives of many users, as in NCF's code.
     "sampled": _EXPECTED | {"shuffle_examples": FLAG},
 }
-OPTIMIZERS = {"sgd": {}, "adam": {}, "lazy_adam": {}}
 # What NeuMF starts from: nothing, a GMF and an MLP trained before it by Adam, or weights in Keras files. `alpha` is
 # GMF's share in the joined output weights.
 PRETRAININGS = {
@@ -50,7 +45,7 @@ PRETRAININGS = {
 CHOICES = (
     DATASET,
     part("objective", OBJECTIVES),
-    part("optimizer", OPTIMIZERS),
+    part("optimizer", {name: {} for name in OPTIMIZERS}),
     part("pretraining", PRETRAININGS),
 )
 
@@ -86,31 +81,6 @@ def columns() -> dict[str, type | str]:
     return before | declared | after
 
 
-# ---- the model, whose keys are its similarity's
-
-
-def model_options(model: SimpleNamespace) -> dict[str, Any]:
-    """Every key that the similarity declares: its value, or its default where it is null."""
-    return with_defaults(model.name, model.embedding_dim, vars(model))
-
-
-def model_cells(model: SimpleNamespace) -> dict[str, Any]:
-    """The cells of the similarity's own keys."""
-    keys = similarity_class(model.name).keys
-    return {name: keys[name].cell(value) for name, value in model_options(model).items()}
-
-
-def _model_identity(model: SimpleNamespace) -> dict[str, Any]:
-    """Without what is false, as in `set_keys`, and without a default that is as if the key were not there."""
-    keys = similarity_class(model.name).keys
-    named = {
-        name: value
-        for name, value in model_options(model).items()
-        if value is not False and not (keys[name].default_is_unnamed and value == keys[name].default)
-    }
-    return {"name": model.name, "embedding_dim": model.embedding_dim, **named}
-
-
 # ---- what makes a run what it is
 
 
@@ -118,7 +88,7 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
     run = {
         "phase": config.phase,
         "data": data_identity(config),
-        "model": _model_identity(config.model),
+        "model": model_identity(config.model),
         "objective": set_keys(config.objective),
         "optimizer": set_keys(config.optimizer),
         "num_epochs": config.num_epochs,
@@ -158,10 +128,12 @@ def check(config: Any) -> None:
         ValueError: naming the key, what was expected and what it got.
     """
     model, pretraining = config.model, config.pretraining
-    options = {name: value for name, value in vars(model).items() if name not in ("name", "embedding_dim")}
-    check_similarity(model.name, model.embedding_dim, options)
+    check_model(model)
+    refuse_strength(config.dataset)
     if pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
+        is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))
+        expect("pretraining", is_ours, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name)
     if pretraining.name == "keras":
         is_clean = config.split == "test" and not config.tune
         expected = "none or trained on the holdout, whose items the weights of a file have seen"
@@ -173,17 +145,3 @@ def check(config: Any) -> None:
     expect("select_epoch", is_right, why, config.select_epoch)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
-
-
-# ---- what conf/ computes with
-
-
-def pick(swept: str | int, values: Mapping[Any, Any]) -> Any:
-    """What a study sets for one of several swept values: ${pick:${model.name},{mlp:32,neumf:40}}.
-
-    Raises:
-        ConfigError: it sets nothing for this one.
-    """
-    if swept not in values:
-        raise ConfigError(f"{swept}: expected one of {', '.join(map(str, values))}, for which this study is made")
-    return values[swept]

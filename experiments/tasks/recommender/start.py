@@ -11,7 +11,7 @@ from typing import Any
 from experiments.engine.checks import ConfigError
 from experiments.engine.progress import Progress
 from experiments.engine.training import Clock, Start, timed_advance
-from experiments.tasks.recommender.config import model_options
+from experiments.tasks.models import model_options
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.keras import read_keras
 from ncfjax.models.pretraining import join
@@ -59,7 +59,7 @@ def branches(spec: Spec) -> tuple[Spec, Spec]:
     weights = (("regularize_weights", options["regularize_weights"]),)
     return (
         spec._replace(model="gmf", embedding_dim=spec.embedding_dim - dim, options=weights),
-        spec._replace(model="mlp", embedding_dim=dim),
+        spec._replace(model="mlp", embedding_dim=dim, options=(("layers", options["layers"]), *weights)),
     )
 
 

@@ -4,9 +4,8 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
 from experiments.tasks.data import data_identity
+from experiments.tasks.models import model_cells
 from experiments.tasks.ranking import RankedTask
 from experiments.tasks.recommender import config as configs
 from ncfjax.store import run_id
@@ -32,11 +31,8 @@ class RecommenderTask(RankedTask):
     def own_columns(self) -> dict[str, type | str]:
         return configs.columns()
 
-    def register(self) -> None:
-        OmegaConf.register_new_resolver("pick", configs.pick, replace=True)
-
     def cells(self, config: Any, point: Any) -> dict[str, Any]:
-        return super().cells(config, point) | configs.model_cells(config.model)
+        return super().cells(config, point) | model_cells(config.model)
 
     def label(self, config: Any) -> str:
         pretrained = "" if config.pretraining.name == "none" else f", pretraining={config.pretraining.name}"

@@ -11,8 +11,9 @@ from experiments.engine.progress import Progress
 from experiments.engine.training import Evaluation, curve_of, measure, metrics_at, train_block
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.data import data_cells, load_data
+from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, values_of
-from experiments.tasks.recommender.config import model_options, weight_files
+from experiments.tasks.recommender.config import weight_files
 from experiments.tasks.recommender.start import joined_files, start
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
 from ncfjax.baselines.popularity import fit_popularity

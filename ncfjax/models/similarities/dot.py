@@ -3,14 +3,16 @@
     with biases    s = b + b_u + b_i + <p, q>
     without        s = <p, q>
 
-With biases the last entry of a vector *is* its bias, so that embedding_dim - 1 factors are left, as in the study.
+With biases the last entry of a vector *is* its bias, so that embedding_dim - 1 factors are left, as in the study. With
+`frozen_constants` b is one that was drawn once and is not trained, as in the internship report's model.
 """
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.keys import TRUE
+from ncfjax.keys import FLAG, TRUE
+from ncfjax.models.constants import drawn_once
 from ncfjax.models.products import inner
 from ncfjax.models.similarity import Similarity, expect_dim
 
@@ -19,29 +21,35 @@ class Dot(Similarity):
     """The dot product of two vectors, plus user, item and global biases unless `biases` is False."""
 
     name = "dot"
-    keys = {"biases": TRUE._replace(default_is_blank=True)}
+    keys = {"biases": TRUE._replace(default_is_blank=True), "frozen_constants": FLAG}
 
     @classmethod
-    def check(cls, embedding_dim: int, *, biases: bool) -> None:
+    def check(cls, embedding_dim: int, *, biases: bool, frozen_constants: bool = False) -> None:
         expect_dim(embedding_dim, 1 + biases, " (with biases, one is the bias)" * biases)
+        if frozen_constants and not biases:
+            raise ValueError("model.frozen_constants: expected false, as model.biases=false has no constant, got True")
 
-    def __init__(self, embedding_dim: int, *, biases: bool, key: Array | None = None):
+    def __init__(self, embedding_dim: int, *, biases: bool, frozen_constants: bool = False, key: Array | None = None):
         """Nothing of it is random: `key` is not used."""
-        self.check(embedding_dim, biases=biases)
+        self.check(embedding_dim, biases=biases, frozen_constants=frozen_constants)
         self.biases = biases
-        self.bias = nnx.Param(jnp.zeros(())) if biases else None
+        self.bias = nnx.Param(jnp.zeros(())) if biases and not frozen_constants else None
 
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
         if not self.biases:
             return jnp.sum(p * q, axis=-1)
-        return jnp.sum(_with_one(p) * q, axis=-1) + (p[..., -1] + self.bias[...])
+        return jnp.sum(_with_one(p) * q, axis=-1) + (p[..., -1] + self._constant)
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item as one matrix product."""
         if not self.biases:
             return inner(p, q)
-        return inner(_with_one(p), q) + (p[:, -1:] + self.bias[...])
+        return inner(_with_one(p), q) + (p[:, -1:] + self._constant)
+
+    @property
+    def _constant(self) -> Float[Array, ""]:
+        return drawn_once() if self.bias is None else self.bias[...]
 
     @property
     def holds_biases(self) -> bool:

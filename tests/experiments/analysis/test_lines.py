@@ -56,10 +56,9 @@ def test_every_column_of_a_runs_configuration_tells_lines_apart():
     """One that is neither a setting nor what a line is known by would let unlike runs share a mean."""
     table = pd.DataFrame(columns=list(COLUMNS_OF["sweep"]))
     assert set(setting_columns(table)) == {
-        "negatives", "note", "biases", "layers", "regularize_weights", "num_negatives", "reject_positives",
-        "shuffle_examples",
-        "negative_weight", "optimizer", "pretraining", "learning_rate", "regularization", "stddev", "num_epochs",
-        "select_epoch", "batch_size",
+        "negatives", "note", "biases", "frozen_constants", "gmf_sigmoid", "layers", "regularize_weights",
+        "num_negatives", "reject_positives", "shuffle_examples", "negative_weight", "optimizer", "pretraining",
+        "learning_rate", "regularization", "stddev", "num_epochs", "select_epoch", "batch_size",
     }  # fmt: skip
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import sweep
+from experiments import baselines, sweep
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
-from experiments.tasks.data import data_cells, load_data, load_test_split
+from experiments.tasks.data import data_cells, data_identity, load_data, load_test_split
+from experiments.tasks.rating import config as rating_config
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
 
@@ -91,9 +93,51 @@ def test_a_row_says_what_its_data_were_drawn_with(config):
 
 
 def test_names_agree_with_the_package():
-    assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(catalog.NAMES)
+    names = {*catalog.NAMES, *rating_config.DATASET.options}
+    assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(names)
 
 
 def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():
     stated = OmegaConf.load(CONF / "dataset" / "synthetic.yaml").synthetic
     assert SyntheticOptions(**stated) == SyntheticOptions() and set(stated) == set(asdict(SyntheticOptions()))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> tuple[str, ...]:
+    """The arguments of a sweep on a table of ratings and strengths."""
+    rows = ["user,item,rating,strength,timestamp"]
+    pairs = [(user, item) for user in range(5) for item in range(10) if item != user]
+    rows += [f"{user},{item},{1 + (user + item) % 5},{1 + item % 2},{item}" for user, item in pairs]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    return "dataset=csv", f"dataset.path={tmp_path / 'mine.csv'}", "dataset.num_negatives=1"
+
+
+def test_only_ratings_from_the_threshold_on_are_interactions(table: tuple[str, ...]):
+    every, high = (load_data(configured(sweep.ENTRY, *table, *more)) for more in ((), ("dataset.min_rating=4",)))
+    assert (len(every.train), len(high.train)) == (40, 13)
+    assert data_cells(configured(sweep.ENTRY, *table), high)["note"].endswith("ratings of at least 4")
+
+
+def test_strengths_are_the_weights_of_interactions(table: tuple[str, ...]):
+    data = load_data(configured(baselines.ENTRY, *table, "dataset.strength=true", "baseline=ials"))
+    assert set(data.train.weights.tolist()) == {1, 2} and data.note == "weighted by strength"
+    assert load_data(configured(sweep.ENTRY, *table)).train.weights is None
+
+
+@pytest.mark.parametrize(("entry", "method"), [(sweep, "model=dot"), (baselines, "baseline=ease")])
+def test_strengths_are_refused_where_nothing_would_weigh_by_them(refusal, table: tuple[str, ...], entry, method: str):
+    message = refusal(entry.ENTRY, *table, "dataset.strength=true", method)
+    assert message.startswith("dataset.strength: expected false, as only baseline=ials weighs interactions")
+
+
+def test_what_is_left_out_is_no_part_of_what_makes_a_run_what_it_is(table: tuple[str, ...]):
+    """The runs from before there was a threshold keep their ids; a run with one has another."""
+    before = {"name", "path", "num_negatives", "seed", "split"}
+    assert set(data_identity(configured(sweep.ENTRY, *table))) == before
+    high = data_identity(configured(sweep.ENTRY, *table, "dataset.min_rating=4"))
+    assert set(high) == before | {"min_rating"} and high["min_rating"] == 4
+
+
+def test_a_threshold_is_refused_where_there_are_no_ratings():
+    with pytest.raises(ConfigError, match="dataset.min_rating: expected nothing, as only dataset=csv or ml-100k"):
+        configured(sweep.ENTRY, "dataset=ml-1m", "dataset.min_rating=4")

@@ -1,9 +1,12 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ncfjax.models.constants import drawn_once
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarities.dot import Dot
+from ncfjax.models.similarity import make_similarity
 
 
 def make_model(key, *, biases, embedding_dim=5):
@@ -36,3 +39,14 @@ def test_scoring_all_items_equals_scoring_pairs(key, biases):
 def test_a_dimension_without_a_factor_is_refused(dim, biases):
     with pytest.raises(ValueError, match=f"embedding_dim: expected an integer >= {dim + 1}.*got {dim}"):
         Dot(dim, biases=biases)
+
+
+def test_a_frozen_constant_is_no_parameter_and_the_same_for_all(key):
+    frozen = make_similarity("dot", 5, key=key, frozen_constants=True)
+    assert not jax.tree.leaves(frozen) and frozen.global_bias is None
+    p, q = jax.random.normal(key, (2, 9, 5))
+    difference = frozen(p, q) - Dot(5, biases=True)(p, q)
+    np.testing.assert_allclose(difference, np.full(9, drawn_once()), rtol=1e-5)
+    np.testing.assert_allclose(jnp.diag(frozen.all_pairs(p, q)), frozen(p, q), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="frozen_constants: expected false, as model.biases=false has no constant"):
+        make_similarity("dot", 5, key=key, biases=False, frozen_constants=True)

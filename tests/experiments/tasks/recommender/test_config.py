@@ -10,6 +10,7 @@ from experiments.cli.compose import configured
 from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
 from experiments.sweep import ENTRY
+from experiments.tasks.models import OPTIMIZERS, model_options
 from experiments.tasks.recommender import config as configs
 from ncfjax.models.registry import similarity_names
 from ncfjax.training.loop import EPOCHS
@@ -83,7 +84,7 @@ def test_another_tower_penalty_or_start_is_another_run(other: str, id_of: Callab
 @pytest.mark.parametrize(("model", "dim", "layers"), [("mlp", 64, [128, 64, 32]), ("neumf", 48, [64, 32, 16])])
 def test_layers_scale_with_the_embedding_and_may_be_given(model: str, dim: int, layers: list[int], id_of):
     model = (*ONE, f"model={model}", f"model.embedding_dim={dim}")
-    assert configs.model_options(configured(ENTRY, *model).model)["layers"] == tuple(layers)
+    assert model_options(configured(ENTRY, *model).model)["layers"] == tuple(layers)
     assert id_of(ENTRY, *model) == id_of(ENTRY, *model, f"model.layers={layers}".replace(" ", ""))
 
 
@@ -195,7 +196,7 @@ def test_a_winner_is_the_winner_of_its_data_and_its_model():
 @pytest.mark.parametrize("group", ["model", "objective", "optimizer", "pretraining"])
 def test_every_name_has_its_file_and_every_file_its_name(group: str):
     files = sorted((CONF / group).glob("*.yaml"))
-    names = {"model": similarity_names(), "objective": EPOCHS, "optimizer": configs.OPTIMIZERS,
+    names = {"model": similarity_names(), "objective": EPOCHS, "optimizer": OPTIMIZERS,
              "pretraining": configs.PRETRAININGS}  # fmt: skip
     assert [OmegaConf.load(file).name for file in files] == [file.stem for file in files]
     assert {file.stem for file in files} == set(names[group])
@@ -210,7 +211,7 @@ def test_the_columns_of_a_model_stand_behind_its_dimension_and_each_other_beside
     """A table of an older version lacks some of them, and is read wherever they stand."""
     columns = list(ENTRY.task.all_columns)
     for before, *new in (
-        ("embedding_dim", "biases", "layers", "regularize_weights", "objective"),
+        ("embedding_dim", "biases", "frozen_constants", "gmf_sigmoid", "layers", "regularize_weights", "objective"),
         ("num_negatives", "reject_positives", "shuffle_examples", "negative_weight"),
         ("optimizer", "pretraining", "learning_rate"),
         ("num_epochs", "select_epoch", "epoch", "batch_size"),

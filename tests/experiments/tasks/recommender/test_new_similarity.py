@@ -9,7 +9,7 @@ import pytest
 from experiments import sweep
 from experiments.engine.checks import ConfigError
 from experiments.engine.closing import averaged
-from experiments.tasks.recommender.config import model_cells
+from experiments.tasks.models import model_cells
 from experiments.tasks.recommender.task import RecommenderTask
 from ncfjax.keys import Key
 from ncfjax.models import registry
@@ -126,4 +126,5 @@ def test_a_key_that_a_similarity_gets_later_leaves_its_runs_as_they_were(
 def test_the_cells_of_a_model_are_by_its_own_keys(monkeypatch: pytest.MonkeyPatch, jobs_of: Callable[..., list]):
     """Another similarity may show the default of a key of the same name."""
     declare(monkeypatch, "neumf", biases=Key(bool, lambda value: True, "true or false", default=True))
-    assert model_cells(jobs_of(sweep.ENTRY, "model=dot")[0].config.model) == {"biases": None}
+    cells = model_cells(jobs_of(sweep.ENTRY, "model=dot")[0].config.model)
+    assert cells == {"biases": None, "frozen_constants": None}

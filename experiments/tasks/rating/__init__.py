@@ -1,0 +1,1 @@
+"""Explicit ratings: python -m experiments.ratings."""

@@ -1,0 +1,134 @@
+"""The keys of python -m experiments.ratings: which values they take, and what makes a run what it is.
+
+A method is fitted in closed form, or is `gradient`: a similarity of ncfjax/models, whose keys are its own.
+"""
+
+from typing import Any
+
+from experiments.engine.checks import expect
+from experiments.engine.config import AXIS, Choice, part, set_keys
+from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
+from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, one_of
+
+SHARE = Key(float, lambda value: 0 < value < 1, "a number between 0 and 1")
+# What a content-based method is given of every item.
+PARTS = {"genres": ("genres",), "genres_year": ("genres", "year"), "all": ("genres", "year", "words")}
+FEATURES = one_of(*PARTS)
+
+# Of a method: the axes that are searched over, and its sizes.
+_FACTORS = {"embedding_dim": COUNT, "num_epochs": COUNT}
+_AXES = {
+    "user_damping": NON_NEGATIVE,  # ratings at the mean that a user's bias counts beside the real ones
+    "item_damping": NON_NEGATIVE,
+    "learning_rate": POSITIVE,
+    "decay": Key(float, lambda value: 0 < value <= 1, "a number above 0, at most 1"),  # of the rate, per epoch
+    "regularization": NON_NEGATIVE,
+    "bias_regularization": NON_NEGATIVE,  # of the entries of a vector that are biases
+    "nu": NON_NEGATIVE,  # the penalty of a row grows with its number of ratings to this power
+    "feature_regularization": POSITIVE,  # of what the features tell of an item's vector
+    "stddev": NON_NEGATIVE,
+    "seed": SEED,
+}
+_PENALTIES = ("regularization", "bias_regularization", "stddev", "seed")
+_METHODS = {
+    "global_mean": ((), {}),
+    "user_mean": ((), {}),
+    "item_mean": ((), {}),
+    "biases": (("user_damping", "item_damping"), {}),
+    "content_based": (("regularization",), {"features": FEATURES}),
+    "alternating": (("nu", *_PENALTIES), _FACTORS),
+    "hybrid": (("nu", "feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
+    "gradient": (
+        ("learning_rate", "decay", *_PENALTIES),
+        {"batch_size": COUNT, "num_epochs": COUNT, "optimizer": one_of(*OPTIMIZERS)},
+    ),
+}
+METHOD = Choice(
+    "method.name",
+    {
+        name: {f"{AXIS}{axis}": _AXES[axis] for axis in axes} | {f"method.{key}": value for key, value in sizes.items()}
+        for name, (axes, sizes) in _METHODS.items()
+    },
+)
+
+_SIZES = ("num_users", "num_items", "ratings_per_user", "rank")
+# In the files for the ranking of items: not used here.
+_RANKED = {
+    "num_negatives": COUNT._replace(default=99),
+    "min_rating": NON_NEGATIVE._replace(default=None),
+    "strength": FLAG,
+}
+DATASET = part(
+    "dataset",
+    {
+        "worked-example": {},
+        "synthetic-ratings": {**dict.fromkeys(_SIZES, COUNT), "seed": SEED},
+        "ml-100k": _RANKED | {"seed": SEED},
+        "ml-1m": {},
+        "netflix-excerpt": {},
+        "netflix": {},
+        "csv": _RANKED | {"seed": SEED, "path": Key(str, bool, "the file")},
+    },
+)
+_WITH_FEATURES = ("ml-100k", "ml-1m", "worked-example")
+# How training and test ratings are told apart.
+_DRAWN = {"share": SHARE, "seed": SEED}
+FOLDS = part(
+    "folds",
+    {
+        "random": {"count": Key(int, lambda value: value >= 2, "an integer >= 2"), "seed": SEED},
+        "official": {},  # of the data set: u1 to u5, the excerpt's own halves, Netflix's probe
+        "share": _DRAWN,
+        "latest": {"share": SHARE},
+        "cold_items": _DRAWN,
+        "cold_users": _DRAWN,
+    },
+)
+CHOICES = (DATASET, FOLDS, METHOD)
+KEYS: dict[str, Key] = {
+    "fold": COUNT,  # which of the folds is tested
+    **MODEL_KEYS,  # of method=gradient
+    # The notebook of the internship report read one file four times before it split the rows.
+    "leak": FLAG,
+    "validation_share": Key(float, lambda value: 0 <= value < 1, "a number from 0, below 1", default=0.0),
+    "select_epoch": one_of("last", "holdout", default="last", default_is_blank=True),
+}
+
+
+def model_name(config: Any) -> str:
+    """What a table calls the model: its similarity, or its method where it has none."""
+    return config.model.name if config.method.name == "gradient" else config.method.name
+
+
+def data_identity(config: Any) -> dict[str, Any]:
+    """What decides which ratings are trained on and which are predicted."""
+    folds = {"folds": set_keys(config.folds), "fold": config.fold, "split": config.split}
+    leak = {"leak": config.leak, "validation_share": config.validation_share}
+    dataset = {name: x for name, x in vars(config.dataset).items() if x is not None and name not in _RANKED}
+    return {"dataset": dataset, **folds, **{name: x for name, x in leak.items() if x}}
+
+
+def identity(config: Any, point: Any) -> dict[str, Any]:
+    run = {"phase": config.phase, "data": data_identity(config), "method": set_keys(config.method)}
+    axes = {name: value for name, value in point._asdict().items() if value is not None}
+    model = {"model": model_identity(config.model)} if config.method.name == "gradient" else {}
+    return run | model | axes
+
+
+def check(config: Any) -> None:
+    """Raises ValueError for what could only fail, or mean nothing, later."""
+    if config.method.name == "gradient":
+        check_model(config.model)
+    most = {"random": config.folds.count, "official": 5}.get(config.folds.name)
+    if most is not None:
+        expect("fold", config.fold <= most, f"at most {most}, as there are so many folds", config.fold)
+    if config.leak:
+        expect("validation_share", config.validation_share > 0, "a number above 0, as leak=true", 0.0)
+        expect("leak", config.split == "test" and not config.tune, "false, as tune=true", True)
+    if config.select_epoch == "holdout":
+        is_right = config.tune or config.phase != "run"
+        expect("select_epoch", is_right, "last, as only tune=true evaluates on a holdout", config.select_epoch)
+    needs_items = config.method.name in ("content_based", "hybrid")
+    has_items = config.dataset.name in _WITH_FEATURES
+    expected = f"{' or '.join(_WITH_FEATURES)}, as method={config.method.name} needs features"
+    expect("dataset", has_items or not needs_items, expected, config.dataset.name)

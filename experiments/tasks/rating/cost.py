@@ -1,0 +1,25 @@
+"""What a run costs, in nanoseconds on two CPU cores: a unit in which the jobs of a study add up."""
+
+from ncfjax.data.ratings import Ratings
+
+STARTING = 5e8  # reading, compiling and predicting, whatever is fitted
+PRODUCT = 90  # multiply-adds of a large matrix product in a unit
+_RATING = 100  # of a mean over ratings
+_DIM = 2.5  # of a step on one rating, per entry of a vector
+_OVERHEAD_DIM = 40  # what a step costs beside its vectors, in entries
+_SOLVED = 0.1  # a multiply-add of small systems
+
+
+def of_means(train: Ratings) -> float:
+    return STARTING + _RATING * len(train)
+
+
+def of_solutions(train: Ratings, width: int, num_iterations: int) -> float:
+    """Of systems of `width` entries for every user and item, so many times."""
+    rows = train.num_users + train.num_items
+    return of_means(train) + _SOLVED * num_iterations * (2 * len(train) * width**2 + rows * width**3 / 3)
+
+
+def of_an_epoch(train: Ratings, embedding_dim: int, multiplications_per_pair: int) -> float:
+    """Of steps on every rating."""
+    return len(train) * (_DIM * (embedding_dim + _OVERHEAD_DIM) + _SOLVED * 3 * multiplications_per_pair)

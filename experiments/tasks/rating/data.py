@@ -1,0 +1,107 @@
+"""The ratings that a job trains on and those that it predicts."""
+
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.engine.checks import refused
+from experiments.tasks.rating.config import PARTS
+from ncfjax.data.rating_catalog import load_features, load_given_split, load_ratings
+from ncfjax.data.rating_splits import RatingSplit, cold_items, cold_users, holdout, latest, random_fold, random_share
+from ncfjax.data.ratings import Ratings
+from ncfjax.data.synthetic_ratings import make_synthetic_ratings
+from ncfjax.ratings.worked_example import FEATURES, worked_example
+
+HOLDOUT_SHARE = 0.1  # of the training ratings, for tuning
+NOTEBOOK_COPIES = 4  # of the one file that the report's notebook read in the place of four
+
+
+class JobRatings(NamedTuple):
+    """Of one job. `validation` are rows that were set aside from the training rows, as the report's notebook did."""
+
+    name: str
+    train: Ratings
+    test: Ratings
+    validation: Ratings | None
+    note: str
+
+
+def load_job(config: Any) -> JobRatings:
+    """Raises ConfigError for a file that is not there or not as expected, and for a split that has no ratings."""
+    with refused(f"dataset={config.dataset.name}"):
+        split = _split(config)
+        if config.split == "holdout":
+            split = holdout(split, share=HOLDOUT_SHARE, seed=0)
+        train, validation = _with_validation(split.train, config.leak, config.validation_share)
+    note = "; ".join(filter(None, [split.note, split.train.note]))
+    return JobRatings(config.dataset.name, train, split.test, validation, note)
+
+
+def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:
+    """What a content-based method is given of every item: float32[items, k]. Raises ConfigError as `load_job` does."""
+    with refused(f"dataset={config.dataset.name}"):
+        if config.dataset.name == "worked-example":
+            return FEATURES.astype(np.float32)
+        return _features(config.dataset.name, PARTS[config.method.features], config.data_dir, ratings)
+
+
+def data_cells(data: JobRatings) -> dict[str, Any]:
+    """Of a row."""
+    return {"dataset": data.name, "note": data.note, "num_train": len(data.train), "num_test": len(data.test)}
+
+
+def _split(config: Any) -> RatingSplit:
+    folds, fold = config.folds, config.fold
+    if folds.name == "official":
+        return _given(config.dataset.name, fold, config.data_dir)
+    ratings = _ratings(config.dataset, config.data_dir)
+    match folds.name:
+        case "random":
+            return random_fold(ratings, fold=fold, num_folds=folds.count, seed=folds.seed)
+        case "latest":
+            return latest(ratings, share=folds.share)
+    draw = {"share": random_share, "cold_items": cold_items, "cold_users": cold_users}[folds.name]
+    return draw(ratings, share=folds.share, seed=folds.seed + fold - 1)
+
+
+def _ratings(dataset: SimpleNamespace, data_dir: str | None) -> Ratings:
+    if dataset.name == "worked-example":
+        return worked_example()
+    if dataset.name == "synthetic-ratings":
+        sizes = dataset.num_users, dataset.num_items, dataset.ratings_per_user, dataset.rank
+        return make_synthetic_ratings(*sizes, seed=dataset.seed)
+    return _loaded(dataset.name, data_dir, dataset.path)
+
+
+@lru_cache(maxsize=1)  # the last one: the jobs of a study share it
+def _loaded(name: str, data_dir: str | None, path: str | None) -> Ratings:
+    return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None)
+
+
+@lru_cache(maxsize=1)
+def _given(name: str, fold: int, data_dir: str | None) -> RatingSplit:
+    return load_given_split(name, fold=fold, data_dir=data_dir)
+
+
+_last_features: list = []
+
+
+def _features(name: str, parts: tuple[str, ...], data_dir: str | None, ratings: Ratings) -> np.ndarray:
+    key = name, parts, data_dir, ratings.num_items
+    if not (_last_features and _last_features[0] == key):
+        _last_features[:] = [key, load_features(name, ratings, parts, data_dir=data_dir).values]
+    return _last_features[1]
+
+
+def _with_validation(train: Ratings, leak: bool, share: float) -> tuple[Ratings, Ratings | None]:
+    """Training rows, and those that are set aside of them: copies of each other where the rows are read repeatedly."""
+    if not share:
+        return train, None
+    copies = NOTEBOOK_COPIES if leak else 1
+    rows = np.random.default_rng(0).permutation(np.tile(np.arange(len(train)), copies))
+    first = round(share * len(rows))
+    repeated = train.repeatable()
+    return repeated.where(rows[first:]), repeated.where(rows[:first])

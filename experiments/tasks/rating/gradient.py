@@ -1,0 +1,58 @@
+"""Runs that are trained step by step: a similarity of ncfjax/models under the squared error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.engine.progress import Progress
+from experiments.engine.training import curve_of, measure, metrics_at, train_block
+from experiments.engine.work import Result, Trial, Work
+from experiments.tasks.models import model_options
+from experiments.tasks.rating import cost
+from experiments.tasks.rating.data import data_cells, load_job
+from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
+from ncfjax.training.blocks import Block
+from ncfjax.training.program import Program
+from ncfjax.training.rating import RatingProblem, RatingSpec
+
+
+class GradientWork(Work):
+    """One job of models that learn by gradient steps."""
+
+    def __init__(self, config: Any):
+        self.config, self.data = config, load_job(config)
+        model, method = config.model, config.method
+        options = tuple(model_options(model).items())
+        self.spec = RatingSpec(model.embedding_dim, method.batch_size, model.name, options, method.optimizer)
+        self.problem = RatingProblem(self.data.train, to_predict(self.data), self.spec)
+        self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
+        tower = self.spec.similarity.multiplications_per_pair
+        self.epoch_work = cost.of_an_epoch(self.data.train, model.embedding_dim, tower)
+        self.each = self.epoch_work * method.num_epochs
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        trained = train_block(
+            self.problem,
+            block,
+            bar,
+            f"{self.spec.model} d={self.spec.embedding_dim}",
+            epoch_work=self.epoch_work,
+            num_epochs=self.config.method.num_epochs,
+            eval_every=self.config.eval_every,
+            values=lambda predictions: metrics_of_members(predictions, self.data),
+        )
+        evaluations, cells = trained.evaluations, data_cells(self.data) | trained.cost
+        for i, member in enumerate(block.members):
+            curve, last = curve_of(evaluations, i), evaluations[-1]
+            if last.diverged[i]:
+                yield member, Result(cells, curve, status="diverged")
+            else:
+                values = metrics_at(last, i) | {"epoch": last.epoch}
+                yield member, Result(cells | values, curve, arrays(last.measured[i], self.data))
+
+    def kind(self) -> str:
+        return str((self.spec, len(self.data.train)))
+
+    def trial(self, block: Block) -> Trial:
+        num_epochs = self.config.method.num_epochs
+        num_evaluations = -(-num_epochs // self.config.eval_every)
+        return measure(Program(self.problem, block), self.epoch_work * len(block.members), num_epochs, num_evaluations)

@@ -1,0 +1,196 @@
+"""Every row of a table by a least-squares problem of its own: one side of a factorization, given the other.
+
+    p_u = argmin over p of   sum over i in I_u of c_ui (<p, q_i> + o_i - y_ui)^2 + sum_k penalty_uk (p_k - prior_uk)^2
+
+        = (sum over i in I_u of c_ui q_i q_i' + diag(penalty_u))^-1
+          (sum over i in I_u of c_ui (y_ui - o_i) q_i + penalty_u * prior_u)
+
+I_u is the history of row u. Rows of similar history length are padded to one length and shared out to the devices, each
+of which solves FLOATS_AT_ONCE floats of them at a time.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int
+
+from ncfjax.models.products import matrix_product
+
+FLOATS_AT_ONCE = 500_000  # of the gathered vectors and the systems of some rows: 2 MB stay in cache
+GROWTH = 1.6  # of the lengths within a batch, at most; every batch is a program to compile
+
+
+class Batch(NamedTuple):
+    """Rows of similar history length, as many chunks for every device; padding is past the last row or column."""
+
+    rows: Int[Array, "chunks rows"]
+    columns: Int[Array, "chunks rows length"]
+    values: Float[Array, "chunks rows length"] | None = None  # y of each pair
+    weights: Float[Array, "chunks rows length"] | None = None  # c of each pair; None: one
+
+
+class Side(NamedTuple):
+    """Who interacted with what, from the view of the users or of the items.
+
+    `places` tells where a row is among those of all batches, one after the other; `counts` how many pairs it has, or
+    the sum of their weights.
+    """
+
+    batches: list[Batch]
+    places: Int[Array, " rows"]
+    counts: Int[Array, " rows"] | Float[Array, " rows"]
+
+
+def make_side(
+    rows: Int[np.ndarray, " n"],
+    columns: Int[np.ndarray, " n"],
+    num_rows: int,
+    num_columns: int,
+    embedding_dim: int,
+    values: Float[np.ndarray, " n"] | None = None,
+    weights: Float[np.ndarray, " n"] | None = None,
+    shortest: int = 1,
+) -> Side:
+    """Lays out the pairs by `rows`; rows without any are solved too.
+
+    No batch ends before GROWTH * `shortest` pairs: with more of them fewer programs are compiled.
+    """
+    counts = np.bincount(rows, minlength=num_rows)
+    by_row, starts = np.argsort(rows, kind="stable"), np.cumsum(counts) - counts
+    pairs = [None if array is None else array[by_row] for array in (columns, values, weights)]
+    order, batches, first = np.argsort(counts, kind="stable"), [], 0
+    while first < num_rows:
+        last = int(np.searchsorted(counts[order], max(shortest, counts[order[first]]) * GROWTH, side="right"))
+        ids = order[first:last]
+        batches.append(_make_batch(ids, starts[ids], counts[ids], pairs, num_rows, num_columns, embedding_dim))
+        first = last
+    everywhere = np.concatenate([batch.rows.ravel() for batch in batches])
+    places = np.argsort(everywhere, kind="stable")[:num_rows]
+    if weights is not None:
+        return Side(batches, places.astype(np.int32), np.bincount(rows, weights, num_rows).astype(np.float32))
+    return Side(batches, places.astype(np.int32), counts.astype(np.int32))
+
+
+def _make_batch(ids, starts, counts, pairs, num_rows: int, num_columns: int, embedding_dim: int) -> Batch:
+    """Those rows, whose `counts` pairs begin at `starts`; the last of them has the longest history."""
+    length = max(1, int(counts[-1]))
+    at_once = max(1, FLOATS_AT_ONCE // (embedding_dim * (length + embedding_dim)))
+    num_devices = jax.device_count()
+    num_chunks = num_devices * -(-len(ids) // (at_once * num_devices))
+    size = -(-len(ids) // num_chunks)
+    is_pair = np.arange(length) < counts[:, None]
+    sources = (starts[:, None] + np.arange(length))[is_pair]
+
+    def padded(array, padding):
+        whole = np.full((num_chunks * size, length), padding, array.dtype)
+        whole[: len(ids)][is_pair] = array[sources]
+        return whole.reshape(num_chunks, size, length)
+
+    rows = np.full(num_chunks * size, num_rows, np.int32)
+    rows[: len(ids)] = ids
+    columns, *others = pairs
+    values, weights = (None if array is None else padded(array, 0) for array in others)
+    return Batch(rows.reshape(num_chunks, size), padded(columns, num_columns), values, weights)
+
+
+def on_devices(side: Side) -> Side:
+    """The chunks of every batch shared out to the devices."""
+    batches = jax.device_put(side.batches, sharding("devices"))
+    return Side(batches, *jax.device_put((side.places, side.counts), sharding()))
+
+
+def on_one_device(tables: Any) -> Any:
+    """Tables that were solved, as any other model has them: on all devices, every one would score everything."""
+    # Once they are there: where several programs that need all devices are under way, each may hold a thread that the
+    # other waits for (jaxlib 0.10.2, two devices of one CPU: 20 epochs of MovieLens-100K, asked for at once).
+    return jax.device_put(jax.block_until_ready(tables), jax.devices()[0])
+
+
+def sharding(*axes: str) -> NamedSharding:
+    """Over the devices along the first axis, or a copy for each of them."""
+    return NamedSharding(Mesh(np.asarray(jax.devices()), ("devices",)), PartitionSpec(*axes))
+
+
+def solve_rows(
+    side: Side,
+    vectors: Float[Array, "columns dim"],
+    offsets: Float[Array, " columns"],
+    penalty: Float[Array, "rows dim"],
+    prior: Float[Array, "rows dim"] | None = None,
+) -> Float[Array, "rows dim"]:
+    """Every row, given the `vectors` q and the `offsets` o of the columns.
+
+    Penalties may be zero where a row's history decides the entry. A row without history is at its prior, exactly at
+    zero where there is none.
+    """
+    penalty, pull = _with_prior(side.counts, penalty, prior)
+    return in_order([_solve_batch(vectors, offsets, penalty, pull, batch) for batch in side.batches], side.places)
+
+
+@jax.jit
+def _with_prior(counts, penalty, prior):
+    """The penalties, and how hard they pull; an unpenalised row without history has no unique solution else."""
+    penalty = jnp.where((counts == 0)[:, None], 1.0, penalty)
+    return penalty, None if prior is None else penalty * prior
+
+
+@jax.jit
+def _solve_batch(vectors, offsets, penalty, pull, batch: Batch) -> Float[Array, "chunks rows dim"]:
+    def solve(vectors, offsets, penalty, pull, chunk):
+        history = vectors.at[chunk.columns].get(mode="fill", fill_value=0.0)
+        target = chunk.values - offsets.at[chunk.columns].get(mode="clip")  # padded: of vectors that are zero
+        weighted = with_weights(history, chunk.weights)
+        right = matrix_product(target[:, None, :], weighted)[:, 0]
+        if pull is not None:
+            right += pull.at[chunk.rows].get(mode="clip")
+        diagonal = penalty.at[chunk.rows].get(mode="clip")
+        identity = jnp.eye(vectors.shape[1])[None]
+        return solve_systems(matrix_product(history.swapaxes(1, 2), weighted) + diagonal[:, None, :] * identity, right)
+
+    return over_chunks(solve, (vectors, offsets, penalty, pull), batch)
+
+
+def over_chunks(
+    solve: Callable[..., Float[Array, "rows dim"]], shared: tuple[Any, ...], batch: Batch
+) -> Float[Array, "chunks rows dim"]:
+    """`solve(*shared, chunk)` of every chunk of a batch; each device solves its chunks one after the other."""
+
+    def chunks(shared, batch):
+        return jax.lax.map(lambda chunk: solve(*shared, chunk), batch)
+
+    cut, copied = PartitionSpec("devices"), PartitionSpec()
+    over_devices = jax.shard_map(chunks, mesh=sharding().mesh, in_specs=(copied, cut), out_specs=cut, check_vma=False)
+    return over_devices(shared, batch)
+
+
+@jax.jit
+def in_order(solved: list[Float[Array, "_chunks _rows dim"]], places: Int[Array, " rows"]) -> Float[Array, "rows dim"]:
+    """The rows of all batches, each in its place."""
+    vectors = jnp.concatenate([batch.reshape(-1, batch.shape[2]) for batch in solved])
+    return jax.lax.with_sharding_constraint(vectors[places], sharding())
+
+
+def with_weights(
+    history: Float[Array, "rows length dim"], weights: Float[Array, "rows length"] | None
+) -> Float[Array, "rows length dim"]:
+    """c q of every pair."""
+    return history if weights is None else weights[..., None] * history
+
+
+def solve_systems(hessian: Float[Array, "rows dim dim"], right: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
+    """Positive definite systems, one for each row."""
+    if jax.default_backend() != "cpu":
+        return jax.vmap(_solve_one)(hessian, right)
+    # One system a call: LAPACK on many of them waits for threads that XLA shares among all programs, and when as many
+    # calls wait as there are threads, none goes on (jaxlib 0.10.2, two devices).
+    return jax.lax.map(lambda system: _solve_one(*system), (hessian, right))
+
+
+def _solve_one(hessian: Float[Array, "dim dim"], right: Float[Array, " dim"]) -> Float[Array, " dim"]:
+    factor = jax.lax.linalg.cholesky(hessian, symmetrize_input=False)
+    half = jax.lax.linalg.triangular_solve(factor, right[:, None], left_side=True, lower=True)
+    return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[:, 0]

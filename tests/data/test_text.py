@@ -1,0 +1,49 @@
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ncfjax.data.text import read_chunks, read_content, read_text
+
+lines = st.lists(st.text("ab,:1\n", max_size=6).filter(lambda line: "\n" not in line), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("text") / "file"
+
+
+@given(lines, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(0, 3), st.booleans(), st.integers(1, 9))
+def test_pieces_together_are_the_whole_content(path, lines, end, has_mark, num_empty, is_gzip, size):
+    text = b"\xef\xbb\xbf" * has_mark + (end.join(lines) + end * num_empty).encode()
+    path.write_bytes(gzip.compress(text) if is_gzip else text)
+    content = "\n".join(lines).rstrip("\n").encode()
+    if not content:
+        with pytest.raises(ValueError, match="file:1: expected at least one row, got an empty file"):
+            list(read_chunks(path, size))
+        return
+    pieces = list(read_chunks(path, size))
+    assert b"".join(pieces) == content + b"\n" == read_content(path) + b"\n"
+    assert all(piece.endswith(b"\n") for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda content: content[:-9], "its early end"),
+        (lambda content: content[:-8] + b"12345678", "damaged gzip data"),
+        (lambda content: content[:20] + b"\xff\xff\xff\xff" + content[24:], "damaged gzip data"),
+    ],
+    ids=["truncated", "checksum", "stream"],
+)
+def test_a_bad_gzip_stream_is_refused_with_its_line(tmp_path, damage, problem):
+    (tmp_path / "file").write_bytes(damage(gzip.compress(b"".join(b"%d\n" % row for row in range(3000)), mtime=0)))
+    with pytest.raises(ValueError, match=rf"file:\d+: expected the rest of the gzip stream, got {problem}"):
+        list(read_chunks(tmp_path / "file", 100))
+
+
+def test_text_that_is_not_utf_8_is_latin_1(tmp_path):
+    for content in ("café\n".encode(), "café\n".encode("latin-1")):
+        (tmp_path / "file").write_bytes(content)
+        assert read_text(tmp_path / "file") == "café"
