@@ -22,7 +22,6 @@ from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import Store
 
 ERROR = "rmse"
-SIMPLE = ("global_mean", "user_mean", "item_mean", "biases")  # no model is shown without them
 _SETTING = ["dataset", "folds", "model", "embedding_dim", "features"]
 EDGES = (0, 1, 5, 10, 20, 50, 100, 200, 500)  # of the numbers of training ratings that are shown together
 

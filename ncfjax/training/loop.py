@@ -5,7 +5,7 @@ initialisation of the tables, -> of the similarity, and -> epoch -> order, negat
 it is reached in one call or in many.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,17 @@ class Hyperparameters(NamedTuple):
     negative_weight: Float[Array, "*members"]
 
 
-def init_train_state(spec: Spec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> TrainState:
+@runtime_checkable
+class ModelSpec(Protocol):
+    """What a fresh model and its optimiser are made of."""
+
+    model: str
+    embedding_dim: int
+    options: tuple[tuple[str, Any], ...]
+    optimizer: str
+
+
+def init_train_state(spec: ModelSpec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> TrainState:
     """A fresh model, drawn from its seed."""
     key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
     similarity = make_similarity(spec.model, spec.embedding_dim, key=similarity_key, **dict(spec.options))

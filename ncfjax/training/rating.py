@@ -19,9 +19,9 @@ from jaxtyping import Array, Float, Int
 
 from ncfjax.data.ratings import Ratings
 from ncfjax.models.recommender import Recommender
-from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
+from ncfjax.models.similarity import Similarity, abstract_similarity
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
-from ncfjax.training.loop import INIT, SIMILARITY, epoch_key
+from ncfjax.training.loop import epoch_key, init_train_state
 from ncfjax.training.objectives import squared_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.program import Data
@@ -97,11 +97,7 @@ class RatingRun:
     cpu_compiler_options = WITHOUT_YNN
 
     def init(self, hyperparameters: RatingHyperparameters, seed) -> TrainState:
-        key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
-        spec, stddev = self.spec, hyperparameters.stddev
-        similarity = make_similarity(spec.model, spec.embedding_dim, key=similarity_key, **dict(spec.options))
-        model = Recommender(self.num_users, self.num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
-        return self.begin(model)
+        return init_train_state(self.spec, self.num_users, self.num_items, hyperparameters.stddev, seed)
 
     def begin(self, model: Recommender) -> TrainState:
         return TrainState(model, init_optimizer(self.spec.optimizer, model))

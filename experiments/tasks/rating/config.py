@@ -119,6 +119,7 @@ def check(config: Any) -> None:
     """Raises ValueError for what could only fail, or mean nothing, later."""
     if config.method.name == "gradient":
         check_model(config.model)
+    _check_solvable(config)
     most = {"random": config.folds.count, "official": 5}.get(config.folds.name)
     if most is not None:
         expect("fold", config.fold <= most, f"at most {most}, as there are so many folds", config.fold)
@@ -132,3 +133,14 @@ def check(config: Any) -> None:
     has_items = config.dataset.name in _WITH_FEATURES
     expected = f"{' or '.join(_WITH_FEATURES)}, as method={config.method.name} needs features"
     expect("dataset", has_items or not needs_items, expected, config.dataset.name)
+
+
+def _check_solvable(config: Any) -> None:
+    """A system of equations without a penalty may have no solution; one entry of a factorization is its bias."""
+    if config.method.name in ("content_based", "alternating", "hybrid"):
+        for axis in ("regularization", "bias_regularization"):
+            values = getattr(config.grid, axis) or []
+            expect(f"grid.{axis}", 0 not in values, f"numbers > 0, as method={config.method.name} solves", values)
+    if config.method.name in ("alternating", "hybrid"):
+        dim = config.method.embedding_dim
+        expect("method.embedding_dim", dim >= 2, "an integer >= 2, as one is the bias", dim)

@@ -29,6 +29,9 @@ def test_every_name_has_its_file_and_every_file_its_name(group: str):
         (("method=content_based",), "dataset: expected ml-100k or ml-1m or worked-example, as method=content_based"),
         ((*GRADIENT, "model.embedding_dim=1"), "model.embedding_dim: expected an integer >= 2"),
         ((*GRADIENT, "grid.decay=1.1"), "grid.decay: expected a number above 0, at most 1, got 1.1"),
+        (("method=alternating", "grid.regularization=1,0"), "grid.regularization: expected numbers > 0, as method=alt"),
+        (("method=alternating", "grid.bias_regularization=0"), "grid.bias_regularization: expected numbers > 0"),
+        (("method=alternating", "method.embedding_dim=1"), "method.embedding_dim: expected an integer >= 2"),
         (("method=bias",), "method=bias: no such method, did you mean biases?"),
     ],
 )
