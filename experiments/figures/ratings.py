@@ -26,7 +26,12 @@ def tables(all_data: list[RatedData]) -> str:
 
 
 def title(data: RatedData) -> str:
-    return f"**{panels.dataset_title(data.dataset)}, {FOLDS[data.folds]}**"
+    return f"**{_heading(data)}**"
+
+
+def _heading(data: RatedData) -> str:
+    sizes = f" ({data.sizes})" * bool(data.sizes)
+    return f"{panels.dataset_title(data.dataset)}, {FOLDS[data.folds]}{sizes}"
 
 
 def errors_table(data: RatedData) -> str:
@@ -64,7 +69,7 @@ def answer(all_data: list[RatedData]) -> str:
     parts = []
     for data in all_data:
         best = data.models[-1]
-        part = f"{panels.dataset_title(data.dataset)}, {FOLDS[data.folds]}: {best.name}, {mean_text(best.mean(ERROR))}"
+        part = f"{_heading(data)}: {best.name}, {mean_text(best.mean(ERROR))}"
         simple = [model for model in data.models if model.model == "biases"]
         parts.append(part + f" (biases {mean_text(simple[0].mean(ERROR))})" * bool(simple))
     return f"Lowest RMSE: {'; '.join(parts)}."
@@ -72,7 +77,8 @@ def answer(all_data: list[RatedData]) -> str:
 
 def parts(all_data: list[RatedData]) -> dict[str, RatedData]:
     """What a figure's name ends with -> what it shows."""
-    return {f"-{data.folds}" * (len(all_data) > 1): data for data in all_data}
+    many = len(all_data) > 1
+    return {"-".join(["", data.folds, *data.sizes.replace(", ", "-").split()]) * many: data for data in all_data}
 
 
 def draw(data: RatedData) -> Figure:
@@ -89,7 +95,7 @@ def draw(data: RatedData) -> Figure:
         axes.set_xticks(list(places.values()), list(places), rotation=30)
         axes.set_xlabel(f"training ratings of the {side[:-1]}")
         axes.set_title("RMSE", loc="left")
-    heading = f"{panels.dataset_title(data.dataset)}, {FOLDS[data.folds]}: error by number of ratings"
+    heading = f"{_heading(data)}: error by number of ratings"
     return panels.complete(figure, heading, [model.name for model in reversed(drawn)])
 
 

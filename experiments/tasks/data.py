@@ -9,16 +9,33 @@ from experiments.engine.checks import expect, refused
 from experiments.engine.config import part, set_keys
 from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.data.rating_catalog import load_implicit
+from ncfjax.data.ratings import Scale
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
 
 _RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
+
+
+def _is_scale(text: str) -> bool:
+    try:
+        Scale.of_text(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+_SCALE_WORDS = "a scale: binary, unary, '1 to 5 by 0.5' or 'bad < fair < good'"
+SCALE = Key(str, _is_scale, _SCALE_WORDS, default=None)  # of the column rating; null: from its numbers
+# Sets of ratings that only here are interactions.
+_IMPLICIT = ("netflix", "netflix-excerpt")
 _OWN_KEYS = {
+    **dict.fromkeys(_IMPLICIT, _RATED),
     "ml-100k": _RATED,
     "ml-1m-ratings": _RATED,
     "ncf": {"prefix": Key(str, bool, "FOLDER/NAME of the files NAME.train.rating and so on")},
-    "csv": {"path": Key(str, bool, "the file"), "strength": FLAG} | _RATED,
+    "csv": {"path": Key(str, bool, "the file"), "scale": SCALE, "strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {
         f"synthetic.{field.name}": Key(field.type, anything, "a number") for field in fields(SyntheticOptions)
@@ -30,7 +47,7 @@ _NEGATIVES = {
 }
 DATASET = part(
     "dataset",
-    {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted(NAMES)},
+    {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted((*NAMES, *_IMPLICIT))},
 )
 
 
@@ -49,7 +66,7 @@ DATA_COLUMNS = {
 
 
 # Data sets whose rows have time stamps. Of the others' holdouts 2 is the version: a random row of each user.
-_TIMED = ("csv", "ml-1m", "ml-1m-ratings", "ml-100k")
+_TIMED = ("csv", "ml-1m", "ml-1m-ratings", "ml-100k", *_IMPLICIT)
 
 
 def data_identity(config: Any) -> dict[str, Any]:
@@ -66,7 +83,14 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
     return {"dataset": data.name, "negatives": data.negatives, "note": note}
 
 
-_load, _holdout = lru_cache(maxsize=1)(load), lru_cache(maxsize=1)(holdout)
+@lru_cache(maxsize=1)
+def _load(*, name: str, scale: str | None = None, **options: Any) -> LeaveOneOut:
+    if name in _IMPLICIT:
+        return load_implicit(name, **options)
+    return load(name, scale=Scale.of_text(scale) if scale else None, **options)
+
+
+_holdout = lru_cache(maxsize=1)(holdout)
 
 
 def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneOut:
@@ -76,9 +100,10 @@ def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneO
         ConfigError: a file is not there or not as expected.
     """
     with refused(f"dataset={dataset.name}"):
-        synthetic = SyntheticOptions(**vars(dataset.synthetic)) if dataset.name == "synthetic" else None
-        given = {name: value for name, value in vars(dataset).items() if value is not None}
-        return _load(**given | {"data_dir": data_dir, "synthetic": synthetic})
+        given = {name: value for name, value in vars(dataset).items() if value is not None and name != "synthetic"}
+        if dataset.name == "synthetic":
+            given["synthetic"] = SyntheticOptions(**vars(dataset.synthetic))
+        return _load(**given | {"data_dir": data_dir})
 
 
 def load_data(config: Any) -> LeaveOneOut:

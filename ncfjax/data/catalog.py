@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens
 from ncfjax.data.ncf import SUFFIXES, read_ncf, read_ncf_files
+from ncfjax.data.ratings import Scale
 from ncfjax.data.ratings_csv import read_csv
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
 from ncfjax.data.text import find_file, read_raw
@@ -102,6 +103,7 @@ def load(
     prefix: Path | str | None = None,
     path: Path | str | None = None,
     min_rating: float | None = None,
+    scale: Scale | None = None,
     strength: bool = False,
     num_negatives: int = 99,
     seed: int = 0,
@@ -109,10 +111,10 @@ def load(
 ) -> LeaveOneOut:
     """Returns the data set `name`, one of NAMES; `seed` is that of the negatives where they are drawn.
 
-    `prefix` belongs to "ncf", `path` and `strength` to "csv", `synthetic` to "synthetic". Where there are ratings,
-    those below `min_rating` are no interactions. Raises ValueError for an unknown name, for `min_rating` where there
-    are no ratings and for bad files, and FileNotFoundError, with files, folder and address, for files that cannot be
-    had.
+    `prefix` belongs to "ncf", `path`, `scale` and `strength` to "csv", `synthetic` to "synthetic". Where there are
+    ratings, those below `min_rating` are no interactions. Raises ValueError for an unknown name, for `min_rating` where
+    there are no ratings and for bad files, and FileNotFoundError, with files, folders and address, for files that
+    cannot be had.
     """
     if num_negatives < 1:
         raise ValueError(f"num_negatives: expected at least 1, got {num_negatives}")
@@ -130,7 +132,7 @@ def load(
         options["min_rating"] = min_rating
     if name == "csv":
         path = existing_file("csv", path)
-        return read_csv(path, name=path.name.split(".")[0], strength=strength, **options)
+        return read_csv(path, name=path.name.split(".")[0], scale=scale, strength=strength, **options)
     return _load_entry(name, CATALOG[name], data_folder(data_dir), options)
 
 

@@ -29,6 +29,7 @@ from ncfjax.data.catalog import (
     not_found,
 )
 from ncfjax.data.features import Features, features_of
+from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens_ratings, read_official_fold
 from ncfjax.data.movies import Movies, read_ml_100k_movies, read_movies, read_netflix_titles
 from ncfjax.data.ncf import read_ncf_ratings
@@ -37,6 +38,7 @@ from ncfjax.data.netflix_excerpt import read_netflix_excerpt, split_netflix_exce
 from ncfjax.data.rating_splits import RatingSplit
 from ncfjax.data.ratings import STARS, Ratings, Scale
 from ncfjax.data.ratings_csv import read_ratings_csv
+from ncfjax.data.splits import leave_one_out_of_ratings
 
 NAMES = ("ml-100k", "ml-1m", "netflix", "netflix-excerpt", "csv")
 NUM_GIVEN = {"ml-100k": 5, "netflix": 1, "netflix-excerpt": 1}  # splits that a data set comes with
@@ -77,6 +79,24 @@ def load_ratings(
         return ratings if probe else replace(ratings, note=_joined(ratings.note, "no probe.txt"))
     split = take_probe(ratings, probe)
     return replace(split.train, note=_joined(ratings.note, f"without the {len(split.test)} ratings of probe.txt"))
+
+
+def load_implicit(
+    name: str,
+    *,
+    data_dir: Path | str | None = None,
+    min_rating: float | None = None,
+    num_negatives: int = 99,
+    seed: int = 0,
+) -> LeaveOneOut:
+    """Returns rated pairs of a data set as interactions, those of at least `min_rating`, each user's latest held out.
+
+    For data sets of `load_ratings` that `catalog.load` does not have; errors as there, and as
+    `splits.leave_one_out_of_ratings` raises.
+    """
+    ratings = load_ratings(name, data_dir=data_dir, keep_probe=True)
+    options = {"min_rating": min_rating, "num_negatives": num_negatives, "seed": seed}
+    return leave_one_out_of_ratings(ratings, name=name, **options)
 
 
 def load_given_split(name: str, *, fold: int = 1, data_dir: Path | str | None = None) -> RatingSplit:

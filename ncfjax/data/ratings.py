@@ -7,6 +7,7 @@ Everything is checked here, as in interactions.py: JAX would clamp or drop a wro
 """
 
 import copy
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
 from ncfjax.data.interactions import Interactions, as_ids, as_times, check_below, pair_keys, repeated_pair
+
+_NUMBER = r"([-+]?[\d.]+)"
+_RANGE = re.compile(rf"{_NUMBER} to {_NUMBER}(?: by {_NUMBER})?")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,22 @@ class Scale:
         ends = float(np.min(values)), float(np.max(values))
         scales = (cls(*ends, step) for step in (1.0, 0.5) if (ends[1] - ends[0]) % step == 0)
         return next((scale for scale in scales if scale.contains(values).all()), cls(*ends, 0.0))
+
+    @classmethod
+    def of_text(cls, text: str) -> "Scale":
+        """What a person writes: "1 to 5", "0.5 to 5 by 0.5", "disagree < neutral < agree", "binary" or "unary".
+
+        Steps are 1 where none are given; "by 0" is any number in between. Raises ValueError for anything else.
+        """
+        named = {"binary": BINARY, "unary": UNARY}
+        if text.strip().lower() in named:
+            return named[text.strip().lower()]
+        if "<" in text:
+            return cls.of_words(*(word.strip() for word in text.split("<")))
+        numbers = _RANGE.fullmatch(text.strip())
+        if numbers is None:
+            raise ValueError(f"scale: expected 'binary', 'unary', '1 to 5 by 1' or 'bad < fair < good', got {text!r}")
+        return cls(*(float(number) for number in numbers.groups(default="1")))
 
     @property
     def num_values(self) -> int:

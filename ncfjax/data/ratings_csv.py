@@ -29,13 +29,15 @@ def read_csv(
     *,
     name: str,
     min_rating: float | None = None,
+    scale: Scale | None = None,
     strength: bool = False,
     num_negatives: int = 99,
     seed: int = 0,
 ) -> LeaveOneOut:
     """Returns the split of one file, plain or gzip, by `splits.leave_one_out`.
 
-    Every row is an interaction, or those rated at least `min_rating`. With `strength` they have weights. Users are
+    Every row is an interaction, or those rated at least `min_rating`, a word's place where the ratings are words of a
+    `scale`. With `strength` they have weights. Users are
     numbered by ascending id, as numbers if all of them are. Raises ValueError with file and line for a missing column,
     a row that is too long, an empty id, and a timestamp, rating or strength that is missing or not a number; and for
     `min_rating` with `strength`.
@@ -43,10 +45,13 @@ def read_csv(
     negatives = {"num_negatives": num_negatives, "seed": seed}
     if strength and min_rating is not None:
         raise ValueError(f"min_rating: expected none with strength, got {min_rating:g}")
+    if strength and scale is not None:
+        raise ValueError(f"scale: expected none with strength, got {scale}")
     if strength:
         observed, note = _read_strengths(path)
         return leave_one_out(observed, name=name, note=note, **negatives)
-    ratings = _read_unrated(path) if min_rating is None else read_ratings_csv(path, needs_time=True)
+    rated = min_rating is not None or scale is not None
+    ratings = read_ratings_csv(path, scale=scale, needs_time=True) if rated else _read_unrated(path)
     return leave_one_out_of_ratings(ratings, name=name, min_rating=min_rating, **negatives)
 
 

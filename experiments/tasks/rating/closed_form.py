@@ -15,7 +15,8 @@ from experiments.tasks.rating.task import TASK
 from ncfjax.ratings.alternating import alternating_iterations
 from ncfjax.ratings.content_based import fit_content_based
 from ncfjax.ratings.hybrid import hybrid_iterations
-from ncfjax.ratings.model import RatingModel
+from ncfjax.ratings.model import RatingModel, added
+from ncfjax.ratings.normalization import residuals
 from ncfjax.ratings.predictors import fit_biases, fit_global_mean, fit_item_mean, fit_user_mean
 from ncfjax.training.blocks import Block, MemoryEstimate
 
@@ -79,7 +80,7 @@ class ClosedFormWork(Work):
         return {
             "embedding_dim": method.embedding_dim,
             "regularization": point.regularization,
-            "bias_regularization": point.bias_regularization,
+            "bias_regularization": point.bias_regularization or 0.0,  # blank where no entry is a bias
             "nu": point.nu,
             "stddev": point.stddev,
             "num_iterations": method.num_epochs,
@@ -88,6 +89,14 @@ class ClosedFormWork(Work):
 
     def _alternating(self, point: Any) -> Iterator[RatingModel]:
         return alternating_iterations(self.data.train, biases=True, **self._factors(point))
+
+    def _without_biases(self, point: Any) -> Iterator[RatingModel]:
+        return alternating_iterations(self.data.train, biases=False, **self._factors(point))
+
+    def _mean_normalized(self, point: Any) -> Iterator[RatingModel]:
+        base = fit_item_mean(self.data.train)
+        rest = residuals(self.data.train, base)
+        return (added(base, model) for model in alternating_iterations(rest, biases=False, **self._factors(point)))
 
     def _hybrid(self, point: Any) -> Iterator[RatingModel]:
         kappa = {"feature_regularization": point.feature_regularization}
@@ -101,5 +110,7 @@ _FITS: dict[str, Callable[[ClosedFormWork, Any], RatingModel | Iterator[RatingMo
     "biases": ClosedFormWork._biases,
     "content_based": ClosedFormWork._content_based,
     "alternating": ClosedFormWork._alternating,
+    "alternating_without_biases": ClosedFormWork._without_biases,
+    "mean_normalized": ClosedFormWork._mean_normalized,
     "hybrid": ClosedFormWork._hybrid,
 }

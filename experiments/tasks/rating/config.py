@@ -7,8 +7,9 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS, Choice, part, set_keys
+from experiments.tasks.data import SCALE
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, one_of
+from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
 
 SHARE = Key(float, lambda value: 0 < value < 1, "a number between 0 and 1")
 # What a content-based method is given of every item.
@@ -37,12 +38,15 @@ _METHODS = {
     "biases": (("user_damping", "item_damping"), {}),
     "content_based": (("regularization",), {"features": FEATURES}),
     "alternating": (("nu", *_PENALTIES), _FACTORS),
+    "alternating_without_biases": (("nu", "regularization", "stddev", "seed"), _FACTORS),
+    "mean_normalized": (("nu", "regularization", "stddev", "seed"), _FACTORS),
     "hybrid": (("nu", "feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
     "gradient": (
         ("learning_rate", "decay", *_PENALTIES),
         {"batch_size": COUNT, "num_epochs": COUNT, "optimizer": one_of(*OPTIMIZERS)},
     ),
 }
+FACTORIZATIONS = ("alternating", "alternating_without_biases", "mean_normalized", "hybrid")
 METHOD = Choice(
     "method.name",
     {
@@ -52,34 +56,41 @@ METHOD = Choice(
 )
 
 _SIZES = ("num_users", "num_items", "ratings_per_user", "rank")
-# In the files for the ranking of items: not used here.
+# Of the ranking of items, in files that both kinds of run share: refused here unless they are as the file has them.
 _RANKED = {
     "num_negatives": COUNT._replace(default=99),
-    "min_rating": NON_NEGATIVE._replace(default=None),
+    "min_rating": Key(float, anything, "a number, or null", default=None),
     "strength": FLAG,
 }
+_RANKED_SEED = SEED._replace(default=0)
 DATASET = part(
     "dataset",
     {
         "worked-example": {},
         "synthetic-ratings": {**dict.fromkeys(_SIZES, COUNT), "seed": SEED},
-        "ml-100k": _RANKED | {"seed": SEED},
+        "ml-100k": _RANKED | {"seed": _RANKED_SEED},
         "ml-1m": {},
-        "netflix-excerpt": {},
-        "netflix": {},
-        "csv": _RANKED | {"seed": SEED, "path": Key(str, bool, "the file")},
+        "netflix-excerpt": _RANKED | {"seed": _RANKED_SEED},
+        "netflix": _RANKED | {"seed": _RANKED_SEED},
+        "csv": _RANKED | {"seed": _RANKED_SEED, "path": Key(str, bool, "the file"), "scale": SCALE},
     },
 )
 _WITH_FEATURES = ("ml-100k", "ml-1m", "worked-example")
 # How training and test ratings are told apart.
-_DRAWN = {"share": SHARE, "seed": SEED}
+# A table shows these sizes where they are not those of conf/folds, which the studies have.
+_SHARE = SHARE._replace(default=0.1, default_is_blank=True)
+_SEED = SEED._replace(default=0, default_is_blank=True)
+_DRAWN = {"share": _SHARE, "seed": _SEED}
 FOLDS = part(
     "folds",
     {
-        "random": {"count": Key(int, lambda value: value >= 2, "an integer >= 2"), "seed": SEED},
+        "random": {
+            "count": Key(int, lambda value: value >= 2, "an integer >= 2", default=5, default_is_blank=True),
+            "seed": _SEED,
+        },
         "official": {},  # of the data set: u1 to u5, the excerpt's own halves, Netflix's probe
         "share": _DRAWN,
-        "latest": {"share": SHARE},
+        "latest": {"share": _SHARE},
         "cold_items": _DRAWN,
         "cold_users": _DRAWN,
     },
@@ -104,7 +115,9 @@ def data_identity(config: Any) -> dict[str, Any]:
     """What decides which ratings are trained on and which are predicted."""
     folds = {"folds": set_keys(config.folds), "fold": config.fold, "split": config.split}
     leak = {"leak": config.leak, "validation_share": config.validation_share}
-    dataset = {name: x for name, x in vars(config.dataset).items() if x is not None and name not in _RANKED}
+    # The seed of negatives came later to Netflix's files than their runs.
+    unnamed = {*_RANKED, "seed"} if config.dataset.name.startswith("netflix") else set(_RANKED)
+    dataset = {name: x for name, x in vars(config.dataset).items() if x is not None and name not in unnamed}
     return {"dataset": dataset, **folds, **{name: x for name, x in leak.items() if x}}
 
 
@@ -117,6 +130,7 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
 
 def check(config: Any) -> None:
     """Raises ValueError for what could only fail, or mean nothing, later."""
+    _check_rated(config.dataset)
     if config.method.name == "gradient":
         check_model(config.model)
     _check_solvable(config)
@@ -135,12 +149,22 @@ def check(config: Any) -> None:
     expect("dataset", has_items or not needs_items, expected, config.dataset.name)
 
 
+def _check_rated(dataset: Any) -> None:
+    """What only the ranking of items has."""
+    drawn = {"seed": _RANKED_SEED} if dataset.name != "synthetic-ratings" else {}
+    for name, key in (_RANKED | drawn).items():
+        value = getattr(dataset, name, None)
+        expected = "nothing, as only experiments.sweep and experiments.baselines use it"
+        expect(f"dataset.{name}", value in (None, key.default), expected, value)
+
+
 def _check_solvable(config: Any) -> None:
     """A system of equations without a penalty may have no solution; one entry of a factorization is its bias."""
-    if config.method.name in ("content_based", "alternating", "hybrid"):
+    factorizes = config.method.name in FACTORIZATIONS
+    if factorizes or config.method.name == "content_based":
         for axis in ("regularization", "bias_regularization"):
             values = getattr(config.grid, axis) or []
             expect(f"grid.{axis}", 0 not in values, f"numbers > 0, as method={config.method.name} solves", values)
-    if config.method.name in ("alternating", "hybrid"):
+    if factorizes and config.grid.bias_regularization:
         dim = config.method.embedding_dim
         expect("method.embedding_dim", dim >= 2, "an integer >= 2, as one is the bias", dim)

@@ -11,7 +11,7 @@ from experiments.engine.checks import refused
 from experiments.tasks.rating.config import PARTS
 from ncfjax.data.rating_catalog import load_features, load_given_split, load_ratings
 from ncfjax.data.rating_splits import RatingSplit, cold_items, cold_users, holdout, latest, random_fold, random_share
-from ncfjax.data.ratings import Ratings
+from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.synthetic_ratings import make_synthetic_ratings
 from ncfjax.ratings.worked_example import FEATURES, worked_example
 
@@ -73,12 +73,13 @@ def _ratings(dataset: SimpleNamespace, data_dir: str | None) -> Ratings:
     if dataset.name == "synthetic-ratings":
         sizes = dataset.num_users, dataset.num_items, dataset.ratings_per_user, dataset.rank
         return make_synthetic_ratings(*sizes, seed=dataset.seed)
-    return _loaded(dataset.name, data_dir, dataset.path)
+    return _loaded(dataset.name, data_dir, dataset.path, dataset.scale)
 
 
 @lru_cache(maxsize=1)  # the last one: the jobs of a study share it
-def _loaded(name: str, data_dir: str | None, path: str | None) -> Ratings:
-    return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None)
+def _loaded(name: str, data_dir: str | None, path: str | None, scale: str | None) -> Ratings:
+    parsed = Scale.of_text(scale) if scale else None
+    return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None, scale=parsed)
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,9 @@ class RatingTask(Task):
             "dataset": str,
             "folds": "folds.name",
             "fold": "fold",
+            "fold_count": "folds.count",
+            "test_share": "folds.share",
+            "fold_seed": "folds.seed",
             "split": "split",
             "leak": "leak",
             "note": str,
@@ -94,7 +97,8 @@ class RatingTask(Task):
 
     def tuning_group(self, config: Any) -> Hashable:
         dim = config.model.embedding_dim if config.method.name == "gradient" else config.method.embedding_dim
-        return self.data_key(config), configs.model_name(config), dim
+        # What a model is told of the items is not searched over: each set of features is a model of its own.
+        return self.data_key(config), configs.model_name(config), dim, config.method.features
 
     def chosen_epoch(self, epoch: int) -> list[str]:
         return [f"method.num_epochs={epoch}"] if epoch else []
