@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Num, Shaped
 
 from ncfjax.data.interactions import Interactions, as_ids, as_times, check_below, pair_keys, repeated_pair
 
-_NUMBER = r"([-+]?[\d.]+)"
+_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 _RANGE = re.compile(rf"{_NUMBER} to {_NUMBER}(?: by {_NUMBER})?")
 
 
@@ -42,7 +42,7 @@ class Scale:
         if self.step < 0 or (self.step > 0 and not self.contains(np.array([self.maximum])).all()):
             span = self.maximum - self.minimum
             raise ValueError(f"scale: expected a step that divides {span:g}, or 0, got {self.step:g}")
-        if self.words and not len(self.words) == len(set(self.words)) == self.num_values:
+        if self.words and not len(self.words) == len(set(filter(None, self.words))) == self.num_values:
             got = ", ".join(self.words)
             raise ValueError(f"scale: expected {self.num_values} different words, one for each value, got {got}")
 

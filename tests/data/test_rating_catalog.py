@@ -11,6 +11,7 @@ from ncfjax.data.rating_catalog import (
     NUM_GIVEN,
     load_features,
     load_given_split,
+    load_implicit,
     load_movies,
     load_ratings,
 )
@@ -152,6 +153,14 @@ def test_the_excerpt_has_its_own_split(tmp_path):
     write(tmp_path / "netflix-prize-sample", EXCERPT, gzip.compress, ".gz")
     assert load_ratings("netflix-excerpt", data_dir=tmp_path).values.tolist() == [5, 1]
     assert load_given_split("netflix-excerpt", data_dir=tmp_path).test.values.tolist() == [1]
+
+
+def test_rated_pairs_are_interactions_for_the_ranking_of_items(tmp_path):
+    write(tmp_path, NETFLIX | {"probe.txt": b"3:\n7\n"})
+    data = load_implicit("netflix", data_dir=tmp_path, num_negatives=1)
+    assert len(data.train) + len(data.held_out) == 5  # the probe's rating too
+    high = load_implicit("netflix", data_dir=tmp_path, min_rating=4.0, num_negatives=1)
+    assert len(high.train) + len(high.held_out) == 3
 
 
 # your own

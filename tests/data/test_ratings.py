@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,6 +41,37 @@ def test_every_number_between_the_ends_is_on_a_scale_without_steps():
     scale = Scale(-10.0, 10.0, 0.0)
     assert scale.contains(np.array([-10.5, -10.0, np.pi, 10.0, 10.1])).tolist() == [False, True, True, True, False]
     assert scale.num_values == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("1 to 5", STARS),
+        (" 0.5 to 5 by 0.5 ", HALF_STARS),
+        ("-10 to +10 by 0", Scale(-10.0, 10.0, 0.0)),
+        ("Binary", BINARY),
+        ("unary", UNARY),
+        ("strongly disagree < neutral<agree", Scale.of_words("strongly disagree", "neutral", "agree")),
+    ],
+)
+def test_a_scale_is_read_as_a_person_writes_it(text, scale):
+    assert Scale.of_text(text) == scale
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1-5", "scale: expected 'binary', 'unary', '1 to 5 by 1' or 'bad < fair < good', got '1-5'"),
+        ("5 to 1", "scale: expected finite numbers, minimum <= maximum, got 5, 1"),
+        ("1 to 5 by 3", "scale: expected a step that divides 4, or 0, got 3"),
+        ("1.2.3 to 5", "scale: expected 'binary'"),
+        ("bad < bad", "scale: expected 2 different words"),
+        ("bad < ", "scale: expected 2 different words"),
+    ],
+)
+def test_a_text_that_is_no_scale_is_refused(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Scale.of_text(text)
 
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)

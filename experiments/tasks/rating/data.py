@@ -37,7 +37,9 @@ def load_job(config: Any) -> JobRatings:
             split = holdout(split, share=HOLDOUT_SHARE, seed=0)
         train, validation = _with_validation(split.train, config.leak, config.validation_share)
     note = "; ".join(filter(None, [split.note, split.train.note]))
-    return JobRatings(config.dataset.name, train, split.test, validation, note)
+    path = config.dataset.path
+    name = Path(path).name.split(".")[0] if path else config.dataset.name
+    return JobRatings(name, train, split.test, validation, note)
 
 
 def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:

@@ -32,6 +32,13 @@ def test_every_name_has_its_file_and_every_file_its_name(group: str):
         (("method=alternating", "grid.regularization=1,0"), "grid.regularization: expected numbers > 0, as method=alt"),
         (("method=alternating", "grid.bias_regularization=0"), "grid.bias_regularization: expected numbers > 0"),
         (("method=alternating", "method.embedding_dim=1"), "method.embedding_dim: expected an integer >= 2"),
+        (
+            ("dataset=ml-100k", "dataset.min_rating=4"),
+            "dataset.min_rating: expected nothing, as only",
+        ),
+        (("dataset=netflix-excerpt", "dataset.num_negatives=9"), "dataset.num_negatives: expected nothing, as only"),
+        (("dataset=csv", "dataset.path=x", "dataset.strength=true"), "dataset.strength: expected nothing, as only"),
+        (("dataset=csv", "dataset.path=x", "dataset.scale=low"), "dataset.scale: expected a scale: binary, unary, '1"),
         (("method=bias",), "method=bias: no such method, did you mean biases?"),
     ],
 )

@@ -100,6 +100,43 @@ def test_the_report_shows_each_model_against_the_next_worse_one(simple):
     assert "| biases | 2 |" in text and "p: corrected by Holm over 6 pairs of models" in text
 
 
+def test_a_user_without_ratings_gets_the_items_means_by_mean_normalization(finish):
+    cold = (*SMALL, "folds=cold_users", "method.num_epochs=2", "method.embedding_dim=3")
+    runs = finish(ratings, *cold, "method=mean_normalized").store.runs()
+    means = finish(ratings, *SMALL, "folds=cold_users", "method=item_mean").store.runs()
+    assert runs["rmse"].item() == pytest.approx(means["rmse"].item(), abs=1e-6)
+    plain = finish(ratings, *cold, "method=alternating_without_biases").store.runs()
+    assert plain["rmse"].item() > 1.5 * runs["rmse"].item()  # 0 stars, clipped to 1
+
+
+def test_runs_that_a_study_does_not_have_change_none_of_its_numbers(finish):
+    """A seed of one fold, other hyperparameters, another number of folds; all in the study's folder."""
+    study = (*SMALL, "method=alternating", "method.embedding_dim=3", "method.num_epochs=2")
+    done = finish(ratings, *study, "fold=1,2")
+    (before,) = rated_data(done.store)[0].models
+    folder = done.store.folder.parent
+    for stray in (["fold=1", "grid.seed=7"], ["fold=1,2", "grid.regularization=50"], ["fold=1,2", "folds.count=3"]):
+        finish(ratings, *study, *stray, folder=folder)
+    usual, other = rated_data(done.store)
+    by_name = {model.name: model for model in usual.models}
+    assert set(by_name) == {"alternating d=3 [regularization 3]", "alternating d=3 [regularization 50]"}
+    after = by_name["alternating d=3 [regularization 3]"]
+    assert after.mean("rmse") == before.mean("rmse") and len(after.by_seed) == 1
+    np.testing.assert_array_equal(after.per_user("rmse"), before.per_user("rmse"))
+    assert other.sizes == "fold_count 3" and "(fold_count 3)**" in tables([other])
+
+
+def test_ratings_in_words_are_their_places(finish, tmp_path):
+    errors = {}
+    for name, values in (("words", ("bad", "fair", "good")), ("numbers", (1, 2, 3))):
+        rows = [f"u{user},i{item},{values[user * item % 3]}" for user in range(12) for item in range(9)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,item,rating", *rows]))
+    for name, scale in (("words", "bad < fair < good"), ("numbers", "1 to 3")):
+        table = ("dataset=csv", f"dataset.path={tmp_path / name}.csv", f"dataset.scale='{scale}'")
+        errors |= finish(ratings, *table, "method=biases").store.runs().set_index("dataset")["rmse"].to_dict()
+    assert errors["words"] == errors["numbers"] and set(errors) == {"words", "numbers"}
+
+
 def test_the_worked_example_is_printed_and_drawn(finish):
     finished = finish(ratings, "dataset=worked-example", "method=user_mean,content_based")
     assert "Romance forever             5        ?        ?        1" in finished.said
