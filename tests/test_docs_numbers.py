@@ -31,6 +31,8 @@ CLAIMS = {
 }
 GAP = "MLP (m=2) learns the dot product, d=32, 8k users: RMSE gap"
 DIFFERENCE = "MLP (m=2) learns the scores of MF d=16: HR@10 difference"
+RATED = "Factorization of ratings by turns, MovieLens-100K, five random folds: RMSE"
+TUTORIAL = "Tutorial: the stars of *Romance forever* for Tarun, from its features ([a walk](docs/ratings.md))"
 
 
 def rows_where(study: str, **cells: str) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def claims() -> dict[str, str]:
 
 
 def test_no_claim_of_the_readme_is_left_out_here():
-    assert set(claims()) == {*CLAIMS, GAP, DIFFERENCE}
+    assert set(claims()) == {*CLAIMS, GAP, DIFFERENCE, RATED, TUTORIAL}
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -98,6 +100,20 @@ def test_the_ranks_give_the_difference_of_the_mlp_that_learns_a_models_scores():
     assert f"| {claims()[DIFFERENCE]} |" in REPORT.read_text(), "with the interval that the report states"
 
 
+def test_the_squared_errors_of_users_give_the_error_of_the_ratings():
+    rows = rows_where("ratings-ml-100k", model="alternating", folds="random", phase="final", split="test")
+    folds = [np.load(RESULTS / "ratings-ml-100k" / "ranks" / f"{i}.npz") for i in rows["run_id"]]
+    errors = [np.sqrt(fold["users_squared_error"].sum() / fold["users_test"].sum()) for fold in folds]
+    assert len(errors) == 5 and claims()[RATED] == f"{np.mean(errors):.4f}"
+
+
+def test_a_ridge_regression_gives_the_stars_of_the_tutorial():
+    """Of Tarun's four ratings on x_0 = 1, romance and action; the weight of x_0 pays no penalty of 0.03."""
+    x = np.array([[1, 0.90, 0.00], [1, 0.99, 0.00], [1, 0.10, 1.00], [1, 0.00, 0.90]])
+    theta = np.linalg.solve(x.T @ x + 0.03 * np.diag([0, 1, 1]), x.T @ np.array([5, 4, 1, 1]))
+    assert claims()[TUTORIAL] == f"{theta @ [1, 1.00, 0.01]:.2f}"
+
+
 def test_the_ranks_give_the_quality_by_users_per_step():
     (table,) = [t for t in tables(ROOT / "docs" / "results-matrix-factorization.md") if t[0][0] == "users per step"]
     for users, hit_ratio, ndcg in table[1:]:
@@ -114,7 +130,7 @@ def test_the_ranks_give_the_quality_of_the_best_grid_point():
 
 QUOTED_ROWS = {
     "results-matrix-factorization.md": 21, "results-equal-budget.md": 12 + 4, "results-ncf-protocol.md": 8,
-    "results-imitation.md": 4 + 11, "results-baselines.md": 14,
+    "results-imitation.md": 4 + 11, "results-baselines.md": 14, "results-ratings.md": 4 + 7 + 16 + 6 + 11,
 }  # fmt: skip
 
 

@@ -261,6 +261,13 @@ def test_simple_predictors_of_ratings_are_those_of_the_oracles():
         assert final[model] == pytest.approx(rmse, abs=0.003)
 
 
+def test_genres_beat_the_mean_of_the_user_where_an_item_has_no_ratings_and_factorization_does_not():
+    (data,) = rated_data(RESULTS.store("cold-items-ml-100k", "ratings"))
+    won = {(test.ours.name, test.other.name): test.winner for test in data.tests}
+    assert won["content based (genres)", "user mean"] == "content based (genres)"
+    assert won["user mean", "alternating d=64"] == "user mean"
+
+
 def test_the_leak_claims_what_the_report_claimed():
     """An error below 0.2 on the validation rows, less after rounding; on test ratings one above 1."""
     runs = RESULTS.store("report-leak", "ratings").runs()

@@ -132,7 +132,7 @@ def rated_data(store: Store) -> list[RatedData]:
         StoreError: what was kept of a run is missing.
     """
     runs = store.runs()
-    is_clean = (runs["split"] == "test") & (runs["status"] == "completed") & (runs["leak"] == "")
+    is_clean = (runs["split"] == "test") & (runs["status"] == "completed") & (runs["leak"] != "true")
     runs = runs[is_clean & (runs["phase"] != "tune") & ~(runs["validation_share"] > 0)]
     if runs.empty:
         raise ValueError("expected completed runs on test ratings, got none")

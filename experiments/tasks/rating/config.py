@@ -100,7 +100,7 @@ KEYS: dict[str, Key] = {
     "fold": COUNT,  # which of the folds is tested
     **MODEL_KEYS,  # of method=gradient
     # The notebook of the internship report read one file four times before it split the rows.
-    "leak": FLAG,
+    "leak": FLAG._replace(default_is_blank=False),
     "validation_share": Key(float, lambda value: 0 <= value < 1, "a number from 0, below 1", default=0.0),
     "select_epoch": one_of("last", "holdout", default="last", default_is_blank=True),
 }

@@ -84,9 +84,9 @@ def test_read_four_times_the_validation_rows_have_copies_among_the_training_rows
     leaky = (*SMALL, "method=gradient", "model.embedding_dim=30", "method.num_epochs=40", "validation_share=0.2",
              "grid.regularization=0.0", "grid.bias_regularization=0.0", "grid.decay=1.0")  # fmt: skip
     runs = finish(ratings, *leaky, "leak=false,true").store.runs().set_index("leak")
-    assert runs.loc["true", "num_train"] == round(0.8 * 4 * 720) and runs.loc["", "num_train"] == 576
+    assert runs.loc["true", "num_train"] == round(0.8 * 4 * 720) and runs.loc["false", "num_train"] == 576
     assert runs.loc["true", "rmse_validation"] < 0.5 * runs.loc["true", "rmse"]
-    assert runs.loc["", "rmse_validation"] == pytest.approx(runs.loc["", "rmse"], rel=0.15)
+    assert runs.loc["false", "rmse_validation"] == pytest.approx(runs.loc["false", "rmse"], rel=0.15)
 
 
 def test_the_report_shows_each_model_against_the_next_worse_one(simple):
