@@ -16,6 +16,7 @@ from experiments.analysis.equal_budget import tuned_models
 from experiments.analysis.figure3 import gap_cells
 from experiments.analysis.methods import methods
 from experiments.analysis.published import figure2 as published_figure2
+from experiments.analysis.ratings import rated_data
 from experiments.analysis.results import Results
 from experiments.entries import columns
 from experiments.figures.equal_budget import paired_table, quality_table

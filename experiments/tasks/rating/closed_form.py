@@ -14,6 +14,7 @@ from experiments.tasks.rating.evaluation import arrays, metrics, to_predict
 from experiments.tasks.rating.task import TASK
 from ncfjax.ratings.alternating import alternating_iterations
 from ncfjax.ratings.content_based import fit_content_based
+from ncfjax.ratings.ensemble import mean_iterations
 from ncfjax.ratings.hybrid import hybrid_iterations
 from ncfjax.ratings.model import RatingModel, added
 from ncfjax.ratings.normalization import residuals
@@ -31,11 +32,13 @@ class ClosedFormWork(Work):
         self.features = None
         if config.method.name in ("content_based", "hybrid"):
             self.features = load_item_features(config, self.data.train)
-        train, width = self.data.train, self._width()
-        self.each = cost.of_solutions(train, width, config.method.num_epochs or 1) if width else cost.of_means(train)
+        train, width, many = self.data.train, self._width(), config.method.num_members or 1
+        num_iterations = (config.method.num_epochs or 1) * many
+        self.each = cost.of_solutions(train, width, num_iterations) if width else cost.of_means(train)
         self.pace_share = 1 / cost.PRODUCT
         rows = train.num_users + train.num_items
-        self.memory = MemoryEstimate(0, 16 * len(train) + 4 * max(1, width) * (2 * rows + len(to_predict(self.data))))
+        each = 16 * len(train) + 4 * max(1, width) * (2 * rows + len(to_predict(self.data)))
+        self.memory = MemoryEstimate(0, many * each)
 
     def _width(self) -> int:
         """Entries that are solved for a user: none of a mean."""
@@ -98,6 +101,12 @@ class ClosedFormWork(Work):
         rest = residuals(self.data.train, base)
         return (added(base, model) for model in alternating_iterations(rest, biases=False, **self._factors(point)))
 
+    def _ensemble(self, point: Any) -> Iterator[RatingModel]:
+        """The seeds of an ensemble follow each other, and no other ensemble has them."""
+        many = self.config.method.num_members
+        seeds = range(point.seed * many, (point.seed + 1) * many)
+        return mean_iterations([self._alternating(point._replace(seed=seed)) for seed in seeds])
+
     def _hybrid(self, point: Any) -> Iterator[RatingModel]:
         kappa = {"feature_regularization": point.feature_regularization}
         return hybrid_iterations(self.data.train, self.features, **kappa, **self._factors(point))
@@ -112,5 +121,6 @@ _FITS: dict[str, Callable[[ClosedFormWork, Any], RatingModel | Iterator[RatingMo
     "alternating": ClosedFormWork._alternating,
     "alternating_without_biases": ClosedFormWork._without_biases,
     "mean_normalized": ClosedFormWork._mean_normalized,
+    "ensemble": ClosedFormWork._ensemble,
     "hybrid": ClosedFormWork._hybrid,
 }

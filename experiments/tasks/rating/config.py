@@ -40,13 +40,14 @@ _METHODS = {
     "alternating": (("nu", *_PENALTIES), _FACTORS),
     "alternating_without_biases": (("nu", "regularization", "stddev", "seed"), _FACTORS),
     "mean_normalized": (("nu", "regularization", "stddev", "seed"), _FACTORS),
+    "ensemble": (("nu", *_PENALTIES), _FACTORS | {"num_members": COUNT}),
     "hybrid": (("nu", "feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
     "gradient": (
         ("learning_rate", "decay", *_PENALTIES),
         {"batch_size": COUNT, "num_epochs": COUNT, "optimizer": one_of(*OPTIMIZERS)},
     ),
 }
-FACTORIZATIONS = ("alternating", "alternating_without_biases", "mean_normalized", "hybrid")
+FACTORIZATIONS = ("alternating", "alternating_without_biases", "mean_normalized", "ensemble", "hybrid")
 METHOD = Choice(
     "method.name",
     {

@@ -21,7 +21,7 @@ METRICS = {
     "rmse_validation": "validation RMSE",
     "rmse_validation_rounded": "validation RMSE rounded",
 }
-_METHOD = ("features", "optimizer", "batch_size")
+_METHOD = ("features", "num_members", "optimizer", "batch_size")
 _GRID = (
     "user_damping",
     "item_damping",
@@ -98,7 +98,7 @@ class RatingTask(Task):
     def tuning_group(self, config: Any) -> Hashable:
         dim = config.model.embedding_dim if config.method.name == "gradient" else config.method.embedding_dim
         # What a model is told of the items is not searched over: each set of features is a model of its own.
-        return self.data_key(config), configs.model_name(config), dim, config.method.features
+        return self.data_key(config), configs.model_name(config), dim, config.method.features, config.method.num_members
 
     def chosen_epoch(self, epoch: int) -> list[str]:
         return [f"method.num_epochs={epoch}"] if epoch else []

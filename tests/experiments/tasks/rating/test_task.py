@@ -109,6 +109,15 @@ def test_a_user_without_ratings_gets_the_items_means_by_mean_normalization(finis
     assert plain["rmse"].item() > 1.5 * runs["rmse"].item()  # 0 stars, clipped to 1
 
 
+def test_an_ensemble_of_one_is_its_only_member_and_more_members_are_better(finish):
+    few = (*SMALL, "method.num_epochs=3", "method.embedding_dim=5")
+    (alone,) = finish(ratings, *few, "method=alternating", "grid.seed=1").store.runs()["rmse"]
+    runs = finish(ratings, *few, "method=ensemble", "method.num_members=1,6", "grid.seed=1").store.runs()
+    (one,) = runs[runs["num_members"] == 1]["rmse"]
+    (six,) = runs[runs["num_members"] == 6]["rmse"]
+    assert one == pytest.approx(alone, abs=1e-6) and six < one
+
+
 def test_runs_that_a_study_does_not_have_change_none_of_its_numbers(finish):
     """A seed of one fold, other hyperparameters, another number of folds; all in the study's folder."""
     study = (*SMALL, "method=alternating", "method.embedding_dim=3", "method.num_epochs=2")
