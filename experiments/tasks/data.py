@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.engine.checks import expect, refused
+from experiments.engine.checks import refused
 from experiments.engine.config import part, set_keys
 from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
@@ -49,12 +49,6 @@ DATASET = part(
     "dataset",
     {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted((*NAMES, *_IMPLICIT))},
 )
-
-
-def refuse_strength(dataset: SimpleNamespace) -> None:
-    """Raises ConfigError for strengths of interactions where nothing would weigh by them."""
-    expected = "false, as only baseline=ials weighs interactions by their strength"
-    expect("dataset.strength", not getattr(dataset, "strength", False), expected, True)
 
 
 # Of a row that was evaluated on a data set.

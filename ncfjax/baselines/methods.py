@@ -30,10 +30,11 @@ class Baseline(NamedTuple):
     share: float  # of the pace of a large matrix product that it reaches, on MovieLens-1M and two CPU cores
     hyperparameters: tuple[str, ...] = ()  # to search over
     sizes: tuple[str, ...] = ()  # num_epochs among them: there is a scorer after each epoch
+    takes_weights: bool = False  # of the interactions
 
 
 METHODS = {
-    "popularity": Baseline(0.1),
+    "popularity": Baseline(0.1, takes_weights=True),
     "item_knn": Baseline(0.4, ("num_neighbors", "shrinkage")),
     "ease": Baseline(0.6, ("regularization",)),
     "slim": Baseline(0.1, ("l1", "l2"), ("num_sweeps",)),
@@ -41,6 +42,7 @@ METHODS = {
         0.3,
         ("regularization", "unobserved_weight", "nu", "stddev", "seed"),
         ("embedding_dim", "block_size", "num_epochs"),
+        takes_weights=True,
     ),
 }
 

@@ -1,4 +1,7 @@
-"""Popularity: the number of users that have an item in training, as its score for every user."""
+"""Popularity: the number of users that have an item in training, as its score for every user.
+
+Of pairs with weights it is the sum of them.
+"""
 
 from typing import NamedTuple
 
@@ -20,5 +23,5 @@ class Popularity(NamedTuple):
 
 
 def fit_popularity(train: Interactions) -> Popularity:
-    """Counts the users of every item."""
-    return Popularity(jnp.asarray(np.bincount(train.items, minlength=train.num_items), jnp.float32))
+    """Counts the users of every item, each by the weight of the pair."""
+    return Popularity(jnp.asarray(np.bincount(train.items, train.weights, train.num_items), jnp.float32))

@@ -4,6 +4,7 @@ Unpacking a block of users with shifts is cheaper than scattering their historie
 interaction on a CPU.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, UInt8
@@ -34,3 +35,15 @@ def unpack_history(
     rows = packed.at[users].get(mode="fill", fill_value=0)
     bits = (rows[:, :, None] >> jnp.arange(8, dtype=jnp.uint8)[None, None, :]) & jnp.uint8(1)
     return bits.reshape(len(users), -1)[:, :num_items].astype(bool)
+
+
+def count_before(
+    packed: UInt8[Array, "users bytes"], users: Int[Array, " batch"], num_items: int
+) -> Int[Array, "batch items"]:
+    """How many items of a user's history come before each item: the place of one of them in the sorted history."""
+    rows = packed.at[users].get(mode="fill", fill_value=0)
+    per_byte = jax.lax.population_count(rows).astype(jnp.int32)
+    before_byte = jnp.cumsum(per_byte, axis=1) - per_byte
+    lower_bits = jnp.left_shift(jnp.uint8(1), jnp.arange(8, dtype=jnp.uint8)) - jnp.uint8(1)
+    in_byte = jax.lax.population_count(rows[:, :, None] & lower_bits[None, None, :]).astype(jnp.int32)
+    return (before_byte[:, :, None] + in_byte).reshape(len(users), -1)[:, :num_items]

@@ -23,6 +23,8 @@ from ncfjax.training.sampling import (
     sample_negatives,
     sample_unobserved,
     shuffled,
+    weights_of_pairs,
+    weights_of_users,
 )
 from ncfjax.training.train_state import TrainState
 
@@ -101,7 +103,8 @@ def sampled_epoch(
         users, items = data.users.at[batch].get(mode="clip"), data.items.at[batch].get(mode="clip")
         examples = jnp.concatenate([items[:, None], negatives], axis=1)
         label = jnp.arange(1 + spec.num_negatives)[None, :] == 0
-        return _examples_step(spec, hyperparameters, state, users, examples, label, valid), None
+        weights = weights_of_pairs(data, batch)
+        return _examples_step(spec, hyperparameters, state, users, examples, label, valid, weights), None
 
     return jax.lax.scan(step, state, (batches, indices, drawn))[0]
 
@@ -124,22 +127,23 @@ def shuffled_examples_epoch(
 
     def step(state, batch):
         valid = batch < len(items)
-        users = data.users.at[batch // per_positive].get(mode="clip")
+        pairs = batch // per_positive
+        users, weights = data.users.at[pairs].get(mode="clip"), weights_of_pairs(data, pairs)
         examples, label = items.at[batch].get(mode="clip")[:, None], (batch % per_positive == 0)[:, None]
-        return _examples_step(spec, hyperparameters, state, users, examples, label, valid), None
+        return _examples_step(spec, hyperparameters, state, users, examples, label, valid, weights), None
 
     return jax.lax.scan(step, state, feistel_permutation(order_key, len(items), spec.batch_size))[0]
 
 
 def _examples_step(
-    spec: Spec, hyperparameters: Hyperparameters, state: TrainState, users, items, label, valid
+    spec: Spec, hyperparameters: Hyperparameters, state: TrainState, users, items, label, valid, weights
 ) -> TrainState:
-    """One step on examples [batch, examples] of a batch of users."""
+    """One step on examples [batch, examples] of a batch of users; `weights` are those of the positives among them."""
     num_users, num_items = len(state.model.user), len(state.model.item)
     ids = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
     user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, *ids)
     q = item.values.reshape(*items.shape, -1)
-    arguments = label, valid, hyperparameters.negative_weight, hyperparameters.regularization
+    arguments = label, valid, hyperparameters.negative_weight, hyperparameters.regularization, weights
     gradient = sampled_gradient(state.model.similarity, user.values, q, *arguments)
     return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient)
 
@@ -156,8 +160,9 @@ def expected_epoch(
         positives = unpack_history(data.history, users, num_items)
         count = data.count.at[users].get(mode="fill", fill_value=0)
         user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, users, None)
+        weights = weights_of_users(data, users, positives)
         arguments = positives, count, negatives_per_positive, hyperparameters.regularization, spec.reject_positives
-        gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments)
+        gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments, weights)
         return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient), None
 
     return jax.lax.scan(step, state, shuffled(key, num_users, spec.batch_size))[0]

@@ -1,9 +1,13 @@
 """Objectives, as gradients: logistic ones for implicit feedback, and the squared error of ratings.
 
-Logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, m negatives per positive, each of weight w:
+Logistic loss l(s) = log(1 + exp(-s)), n_u positives of user u, each of weight c_ui (one, unless pairs have strengths),
+m negatives per positive, each of weight w:
 
-    sampled     sum over positives (u, i) of  l(s_ui) + w sum over m uniform items j of l(-s_uj)
-    expected    sum over positives (u, i) of  l(s_ui) + w m / |I| sum over all items j of l(-s_uj)
+    sampled     sum over positives (u, i) of  c_ui l(s_ui) + w sum over m uniform items j of l(-s_uj)
+    expected    sum over positives (u, i) of  c_ui l(s_ui) + w m / |I| sum over all items j of l(-s_uj)
+
+A strength says how sure the positive is; it tells nothing of the items that are drawn beside it. So it does not weigh
+the negatives, and n_u stays the number of positives.
 
 `sampled` is the study's algorithm. `expected` is its mean over the negatives, without their noise, as dense products
 over a block of users.
@@ -11,7 +15,7 @@ The negatives are uniform over all items, may repeat and may be positives, as in
 2020, arXiv:2005.09683). With `reject_positives`, as in the code of NCF (He et al., WWW 2017), they are uniform over the
 items that the user has not in training, which is another objective:
 
-    expected    sum over positives (u, i) of  l(s_ui) + w m / (|I| - n_u) sum over all other items j of l(-s_uj)
+    expected    sum over positives (u, i) of  c_ui l(s_ui) + w m / (|I| - n_u) sum over all other items j of l(-s_uj)
 
 Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included,
 times its weight; it is summed and not averaged. A similarity's own parameters share it unless they are not
@@ -19,9 +23,9 @@ regularised (`regularize_weights`). The gradient is simultaneous, where the auth
 see the already updated user (a NumPy view).
 
 A step of `expected` takes a user's whole history at once. The logistic loss bends by at most 1/4 along its score, so
-that the examples of user u, (1 + w m) n_u by weight, bend the objective along the user's bias by at most
+that the examples of user u bend the objective along the user's bias by at most a quarter of their weights' sum
 
-    c_u = (1 + w m) n_u / 4
+    c_u = (sum over positives of c_ui + w m n_u) / 4        without strengths (1 + w m) n_u / 4
 
 and along the global bias by the sum of that over the block. A gradient step of size lr overshoots a minimum of
 curvature c, and leaves it for good, once lr c > 2: at the study's rates from 445 positives on. `damped` divides the two
@@ -63,12 +67,13 @@ def sampled_gradient(
     valid: Bool[Array, " batch"],
     negative_weight: Float[Array, ""],
     regularization: Float[Array, ""],
+    positive_weight: Float[Array, "batch 1"] | float = 1.0,
 ) -> Gradient:
     """Gradient of the sampled objective on some examples of each user of a batch; `label` says which are positives.
 
     The examples of a user that is not `valid` count nothing. The items' part is flat: batch * examples rows.
     """
-    weight = jnp.where(label, 1.0, negative_weight) * valid[:, None]
+    weight = jnp.where(label, positive_weight, negative_weight) * valid[:, None]
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), similarity, p, q)
     weights, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
     user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
@@ -86,10 +91,12 @@ def expected_gradient(
     negatives_per_positive: Float[Array, ""],
     regularization: Float[Array, ""],
     reject_positives: bool = False,
+    positive_weight: Float[Array, "batch items"] | None = None,
 ) -> Gradient:
     """Gradient of the expected objective on a block of users with all their `positives`, and on every item.
 
     `count` is n_u, their number; `negatives_per_positive` is w * m. A user without positives counts nothing.
+    `positive_weight` is c_ui, zero where there is no positive; None is one for all of them, which is cheaper.
     """
     num_items = positives.shape[1]
     candidates = jnp.maximum(num_items - count, 1) if reject_positives else num_items
@@ -97,11 +104,17 @@ def expected_gradient(
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), similarity, p, q)
     as_negative = weight[:, None] * jax.nn.sigmoid(scores)
     as_positive = jax.nn.sigmoid(scores) - 1.0
+    if positive_weight is not None:
+        as_positive *= positive_weight
     weights, user, item = pull_back(
         jnp.where(positives, as_positive if reject_positives else as_negative + as_positive, as_negative)
     )
-    examples = (1.0 + negatives_per_positive) * count
-    item_examples = jnp.sum(positives, axis=0) + (weight @ ~positives if reject_positives else jnp.sum(weight))
+    if positive_weight is None:
+        examples, item_positives = (1.0 + negatives_per_positive) * count, jnp.sum(positives, axis=0)
+    else:
+        examples = jnp.sum(positive_weight, axis=1) + negatives_per_positive * count
+        item_positives = jnp.sum(positive_weight, axis=0)
+    item_examples = item_positives + (weight @ ~positives if reject_positives else jnp.sum(weight))
     user += regularization * examples[:, None] * p
     item += regularization * item_examples[:, None] * q
     weights = _penalized(weights, similarity, regularization * jnp.sum(examples))

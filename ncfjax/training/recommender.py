@@ -127,14 +127,15 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
     """
     train, num_items, candidates = data.train, data.train.num_items, data.held_out.negatives.shape[1]
     packed = train.num_users * -(-num_items // 8)
-    fixed = 8 * len(train) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
+    is_weighted = train.weights is not None
+    fixed = 8 * len(train) * (1 + is_weighted) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
     # The tables, their update, and the moments of both.
     copies = 1 + 6 if pretrained else {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]
     hidden_widths = spec.similarity.hidden_widths
     if spec.objective == "expected":
-        # Scores, labels and their gradient; the units of a tower and theirs.
-        step = (6 + 3 * sum(hidden_widths)) * 4 * spec.batch_size * num_items
+        # Scores, labels and their gradient; the units of a tower and theirs; weights and where they are looked up.
+        step = (6 + 3 * sum(hidden_widths) + 3 * is_weighted) * 4 * spec.batch_size * num_items
     else:
         # Random keys and order, sorted and padded; then vectors of a batch, their gradient and its scatter.
         width = (3 if hidden_widths else 1) * spec.embedding_dim + sum(hidden_widths)  # a network reads both vectors

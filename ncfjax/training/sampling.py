@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt8, UInt32
 
-from ncfjax.data.history import pack_history
+from ncfjax.data.history import count_before, pack_history
 from ncfjax.data.interactions import Interactions
 
 _FEISTEL_ROUNDS = 8  # with 6, an id still follows its predecessor 5 % too often
@@ -27,6 +27,8 @@ class TrainingData(NamedTuple):
     history: UInt8[Array, "num_users bytes"]
     start: Int[Array, " num_users"]  # of each user in `gaps`
     gaps: Int[Array, " positives"]  # sorted by user and item: how many other items come before a positive
+    weights: Float[Array, " positives"] | None = None  # c of the pairs; None where all are alike
+    sorted_weights: Float[Array, " positives"] | None = None  # the same, sorted by user and item
 
 
 def make_training_data(interactions: Interactions) -> TrainingData:
@@ -36,7 +38,24 @@ def make_training_data(interactions: Interactions) -> TrainingData:
     start = (np.cumsum(count) - count).astype(np.int32)
     order = np.lexsort((items, users))
     gaps = (items[order] - (np.arange(len(items)) - start[users[order]])).astype(np.int32)
-    return TrainingData(*map(jnp.asarray, (users, items, count, pack_history(interactions), start, gaps)))
+    weights = interactions.weights
+    weighted = () if weights is None else (weights, weights[order])
+    return TrainingData(*map(jnp.asarray, (users, items, count, pack_history(interactions), start, gaps, *weighted)))
+
+
+def weights_of_users(
+    data: TrainingData, users: Int[Array, " batch"], positives: Bool[Array, "batch items"]
+) -> Float[Array, "batch items"] | None:
+    """The weights of the `positives` of some users, zero elsewhere; None where all are alike."""
+    if data.sorted_weights is None:
+        return None
+    places = data.start.at[users].get(mode="clip")[:, None] + count_before(data.history, users, positives.shape[1])
+    return jnp.where(positives, data.sorted_weights.at[places].get(mode="clip"), 0.0)
+
+
+def weights_of_pairs(data: TrainingData, rows: Int[Array, " batch"]) -> Float[Array, "batch 1"] | float:
+    """The weights of some pairs by their rows; 1 where all are alike."""
+    return 1.0 if data.weights is None else data.weights.at[rows].get(mode="clip")[:, None]
 
 
 def shuffled(key: Array, count: int, batch_size: int) -> Int[Array, "batches batch"]:

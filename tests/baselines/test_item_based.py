@@ -1,5 +1,7 @@
 """ItemKNN, EASE, SLIM and popularity against plain NumPy, scipy and loops."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -80,6 +82,14 @@ def test_slim_is_the_same_however_its_rows_are_cut_into_blocks(train, monkeypatc
 
 def test_popularity_counts_users(train, table):
     np.testing.assert_array_equal(scores(fit_popularity(train), 2), np.stack([table.sum(axis=0)] * 2))
+
+
+def test_popularity_adds_up_weights(train, table):
+    weights = np.random.default_rng(1).integers(1, 6, len(train)).astype(np.float32)
+    weighted = np.zeros(table.shape)
+    weighted[train.users, train.items] = weights
+    scorer = fit_popularity(replace(train, weights=weights))
+    np.testing.assert_array_equal(scores(scorer, 1)[0], weighted.sum(axis=0))
 
 
 def test_all_of_them_can_be_ranked(train):

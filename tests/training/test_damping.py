@@ -79,6 +79,14 @@ def test_it_ends_where_the_undamped_gradient_is_zero(model):
         assert np.abs(there).max() < 1e-3 * max(1.0, float(np.abs(before).max()))
 
 
+def test_a_weight_of_a_positive_counts_in_the_curvature_and_the_number_of_negatives_does_not_change():
+    similarity, ones = start(Spec(4, "expected", 5, NUM_NEGATIVES), 60).model.similarity, jnp.ones
+    weights = jnp.zeros((2, 60)).at[0, :3].set(jnp.array([1.0, 2.5, 4.0]))
+    arguments = weights > 0, jnp.array([3, 0]), jnp.float32(NUM_NEGATIVES), jnp.float32(0.0), False, weights
+    gradient = expected_gradient(similarity, ones((2, 4)), ones((60, 4)), *arguments)
+    np.testing.assert_allclose(gradient.bias_curvature, [(7.5 + 8 * 3) / 4, 0.0])
+
+
 @pytest.mark.parametrize("model", ["dot", "gmf", "mlp", "neumf"])
 def test_only_biases_are_damped(model):
     spec, data = Spec(6, "expected", 5, NUM_NEGATIVES, model=model), interactions(60, 40, 6)

@@ -18,10 +18,13 @@ USERS, ITEMS = 7, 12
 HYPERPARAMETERS = Hyperparameters(*map(jnp.float32, (0.05, 0.01, 0.3, 1.0)))
 
 
+USERS_AND_ITEMS = np.nonzero(np.random.default_rng(0).random((USERS, ITEMS)) < 0.4)
+ALL_EPOCHS = {**EPOCHS, "shuffled": loop.shuffled_examples_epoch}
+
+
 @pytest.fixture(scope="module")
 def data():
-    users, items = np.nonzero(np.random.default_rng(0).random((USERS, ITEMS)) < 0.4)
-    return make_training_data(Interactions(users, items, USERS, ITEMS))
+    return make_training_data(Interactions(*USERS_AND_ITEMS, USERS, ITEMS))
 
 
 @partial(jax.jit, static_argnames="spec")  # called eagerly, each of its operations would be compiled by itself
@@ -131,3 +134,41 @@ def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
     want, got = one_step(state), after_an_epoch(loop.shuffled_examples_epoch, spec, data, state, key)
     for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def spec_of(name, **options):
+    objective, is_shuffled = ("sampled", True) if name == "shuffled" else (name, False)
+    return Spec(4, objective, shuffle_examples=is_shuffled, options=(("biases", False),), **options)
+
+
+@pytest.mark.parametrize("name", ALL_EPOCHS)
+def test_an_epoch_weighs_every_positive_by_its_own_weight(name):
+    """Without negatives, and all at once: a step of gradient descent, as a loop over the pairs in any order."""
+    order = np.random.default_rng(1).permutation(len(USERS_AND_ITEMS[0]))
+    users, items = (ids[order] for ids in USERS_AND_ITEMS)
+    weights = np.random.default_rng(2).integers(1, 6, len(users)).astype(np.float32)
+    data = make_training_data(Interactions(users, items, USERS, ITEMS, weights=weights))
+    spec = spec_of(name, batch_size=2 * len(users), num_negatives=0)
+    state, rates = train_state_of(spec), HYPERPARAMETERS
+    p, q = np.array(state.model.user[...]), np.array(state.model.item[...])
+    user, item, rate, penalty = p.copy(), q.copy(), float(rates.learning_rate), float(rates.regularization)
+    for u, i, c in zip(users, items, weights, strict=True):
+        delta = 1.0 / (1.0 + np.exp(-p[u] @ q[i])) - 1.0
+        user[u] -= rate * c * (delta * q[i] + penalty * p[u])
+        item[i] -= rate * c * (delta * p[u] + penalty * q[i])
+    got = after_an_epoch(ALL_EPOCHS[name], spec, data, state, jax.random.key(3))
+    np.testing.assert_allclose(got.user[...], user, atol=1e-6)
+    np.testing.assert_allclose(got.item[...], item, atol=1e-6)
+
+
+@pytest.mark.parametrize("reject_positives", [False, True])
+@pytest.mark.parametrize("name", ALL_EPOCHS)
+def test_weights_of_one_give_the_numbers_of_none(data, name, reject_positives):
+    interactions = Interactions(*USERS_AND_ITEMS, USERS, ITEMS, weights=np.ones(len(data.users)))
+    spec = spec_of(name, batch_size=4, num_negatives=3, reject_positives=reject_positives)
+    models = [
+        after_an_epoch(ALL_EPOCHS[name], spec, training_data, train_state_of(spec), jax.random.key(3))
+        for training_data in (data, make_training_data(interactions))
+    ]
+    for none, ones in zip(*map(jax.tree.leaves, models), strict=True):
+        np.testing.assert_allclose(ones, none, atol=1e-7)

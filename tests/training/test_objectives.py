@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jaxtyping import Array, Float
 
 from ncfjax.data.interactions import Interactions
@@ -78,7 +80,7 @@ class Dense(NamedTuple):
 
 @jax.jit
 def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
-    """Of positives, each with its weights negatives."""
+    """Of positives, each with its negatives; a third rate is the weights [batch, 1] of the positives."""
     examples = jnp.concatenate([items[:, None], negatives], axis=1)
     label = jnp.arange(examples.shape[1])[None, :] == 0
     p, q = model.user[users], model.item[examples]
@@ -88,9 +90,9 @@ def sampled_gradient(model, users, items, negatives, valid, *rates) -> Dense:
 
 
 @partial(jax.jit, static_argnames="reject_positives")
-def expected_gradient(model, users, *arguments, reject_positives=False) -> Dense:
+def expected_gradient(model, users, *arguments, reject_positives=False, weights=None) -> Dense:
     """Of a block of users; an id past the table is padding."""
-    arguments = *arguments, reject_positives
+    arguments = *arguments, reject_positives, weights
     p = model.user.at[users].get(mode="clip")
     user, item, similarity, _ = objectives.expected_gradient(model.similarity, p, model.item[...], *arguments)
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user, mode="drop"), item, similarity)
@@ -127,6 +129,32 @@ def test_sampled_gradient_is_the_gradient_of_the_sampled_loss(any_model):
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
 
 
+def test_a_weighted_sampled_gradient_is_the_gradient_of_the_weighted_loss(any_model):
+    """The weight of a positive is its own: its negatives count as without it."""
+    users, items, weights = np.array([0, 3, 3]), np.array([2, 2, 8]), np.array([0.5, 1.0, 5.0], np.float32)
+    negatives = np.array([[1, 1], [2, 4], [8, 0]])
+    examples = []
+    for u, i, c, drawn in zip(users, items, weights, negatives, strict=True):
+        examples += [(u, i, 1.0, c), *((u, j, -1.0, WEIGHT) for j in drawn)]
+    rates = jnp.float32(WEIGHT), jnp.float32(REGULARIZATION), weights[:, None]
+    gradient = sampled_gradient(any_model, users, items, negatives, jnp.ones(3, bool), *rates)
+    assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(1, 4), min_size=4, max_size=4))
+def test_a_positive_of_weight_k_counts_as_one_that_is_listed_k_times(weights):
+    model = Recommender(USERS, ITEMS, DIM, Dot(DIM, biases=True), stddev=0.5, key=jax.random.key(0))
+    users, items, rates = np.array([0, 3, 3, 1]), np.array([2, 2, 8, 0]), (jnp.float32(1), jnp.float32(REGULARIZATION))
+    listed = np.resize(np.repeat(np.arange(4), weights), 16)  # of one shape, so that one program is compiled
+    is_listed, none = jnp.arange(16) < sum(weights), np.zeros((16, 0), int)
+    want = sampled_gradient(model, users[listed], items[listed], none, is_listed, *rates)
+    column = np.array(weights, np.float32)[:, None]
+    got = sampled_gradient(model, users, items, none[:4], jnp.ones(4, bool), *rates, column)
+    for ours, theirs in zip(dense(got), dense(want), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 def test_examples_that_are_not_valid_count_nothing(any_model):
     rates = jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
     users, items, negatives = jnp.array([0, 1]), jnp.array([2, 3]), jnp.array([[4], [5]])
@@ -157,6 +185,23 @@ def test_expected_gradient_is_the_gradient_of_the_expected_loss(any_model, rejec
     arguments = positives[users], count[users], *rates
     gradient = expected_gradient(any_model, users, *arguments, reject_positives=reject_positives)
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
+
+
+@pytest.mark.parametrize("reject_positives", [False, True])
+def test_a_weighted_expected_gradient_is_the_gradient_of_the_weighted_loss(any_model, reject_positives):
+    """The weights of a user's positives are their own: the negatives are by the number of positives."""
+    positives, count = expected_arguments()
+    weights = np.where(positives, np.random.default_rng(1).integers(1, 6, positives.shape), 0).astype(np.float32)
+    users, per_positive, examples = np.array([4, 1]), 3 * WEIGHT, []
+    for u in users:
+        for i in range(ITEMS):
+            weight = per_positive * int(count[u]) / (ITEMS - reject_positives * int(count[u]))
+            examples.append((u, i, -1.0, 0.0 if positives[u, i] and reject_positives else weight))
+            examples.append((u, i, 1.0, weights[u, i]))
+    arguments = positives[users], count[users], jnp.float32(per_positive), jnp.float32(REGULARIZATION)
+    options = {"reject_positives": reject_positives, "weights": weights[users]}
+    gradient = expected_gradient(any_model, users, *arguments, **options)
+    assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))), tolerance=2e-5)
 
 
 def test_a_padding_user_counts_nothing(any_model):
@@ -219,27 +264,31 @@ def draw_examples(count):
 
 
 def numpy_steps(user, item, bias, batches, learning_rate, regularization):
-    """The study's SGD where a positive and its negatives are taken at the same parameters and their steps added up."""
+    """The study's SGD where a positive and its negatives are taken at the same parameters and their steps added up.
+
+    The step of a positive is times its weight.
+    """
     user, item = user.astype(np.float64), item.astype(np.float64)
-    for u, i, negatives in batches:
+    for u, i, negatives, weight in batches:
         old_user, old_item, old_bias = user.copy(), item.copy(), bias
-        for j, label in [(i, 1.0), *((j, 0.0) for j in negatives)]:
+        for j, label, step in [(i, 1.0, learning_rate * weight), *((j, 0.0, learning_rate) for j in negatives)]:
             p, q = old_user[u], old_item[j]
             delta = 1.0 / (1.0 + np.exp(-(old_bias + p[-1] + q[-1] + p[:-1] @ q[:-1]))) - label
-            user[u] -= learning_rate * (delta * np.append(q[:-1], 1.0) + regularization * p)
-            item[j] -= learning_rate * (delta * np.append(p[:-1], 1.0) + regularization * q)
-            bias -= learning_rate * (delta + regularization * old_bias)
+            user[u] -= step * (delta * np.append(q[:-1], 1.0) + regularization * p)
+            item[j] -= step * (delta * np.append(p[:-1], 1.0) + regularization * q)
+            bias -= step * (delta + regularization * old_bias)
     return user, item, bias
 
 
-@pytest.mark.parametrize("num_negatives", [0, 1, 4])
-def test_batches_of_one_positive_are_the_studys_sgd(model, num_negatives):
+@pytest.mark.parametrize(("num_negatives", "heaviest"), [(0, 1), (1, 1), (4, 1), (4, 5)])
+def test_batches_of_one_positive_are_the_studys_sgd(model, num_negatives, heaviest):
     """Same order, same negatives: equal to 1e-5 after 300 steps. Without negatives it is the study's loop."""
     learning_rate, regularization = 0.05, 0.01
     tables = np.array(model.user[...]), np.array(model.item[...]), float(model.similarity.bias[...])
     pairs = [(u, i) for u, i, _ in draw_examples(300)]
     negatives = np.random.default_rng(2).integers(0, ITEMS, (len(pairs), num_negatives))
-    batches = [(*pair, drawn) for pair, drawn in zip(pairs, negatives, strict=True)]
+    weights = np.random.default_rng(3).integers(1, heaviest + 1, len(pairs))
+    batches = [(*pair, drawn, weight) for pair, drawn, weight in zip(pairs, negatives, weights, strict=True)]
     want = numpy_steps(*tables, batches, learning_rate, regularization)
     if num_negatives == 0:
         positives = [(*pair, 1.0) for pair in pairs]
@@ -249,15 +298,16 @@ def test_batches_of_one_positive_are_the_studys_sgd(model, num_negatives):
             np.testing.assert_allclose(one, other, atol=1e-12)
 
     def train_step(model, batch):
-        pair, drawn = batch
-        arguments = pair[:1], pair[1:], drawn[None], jnp.ones(1, bool), jnp.float32(1), jnp.float32(regularization)
+        pair, drawn, weight = batch
+        rates = jnp.float32(1), jnp.float32(regularization), weight.reshape(1, 1)
+        arguments = pair[:1], pair[1:], drawn[None], jnp.ones(1, bool), *rates
         moved = jax.tree.map(lambda x: x, model)
         moved.user[...], moved.item[...], moved.similarity = step(
             model, learning_rate, sampled_gradient(model, *arguments)
         )
         return moved, None
 
-    batches = jnp.asarray(pairs, jnp.int32), jnp.asarray(negatives, jnp.int32)
+    batches = jnp.asarray(pairs, jnp.int32), jnp.asarray(negatives, jnp.int32), jnp.asarray(weights, jnp.float32)
     trained = jax.lax.scan(train_step, model, batches)[0]
     got = trained.user[...], trained.item[...], trained.similarity.bias[...]
     for ours, theirs in zip(got, want, strict=True):

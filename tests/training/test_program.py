@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def problem_of(spec, data=None):
     return RecommenderProblem(data_of(90, 160, 10) if data is None else data, spec)
 
 
+@cache
+def weighted_data_of(*sizes):
+    data = data_of(*sizes)
+    weights = np.random.default_rng(0).integers(1, 6, len(data.train))
+    return replace(data, train=replace(data.train, weights=weights))
+
+
 def program_of(spec, members, data=None):
     """All members in one block, in the groups of this machine: on a CPU a tower goes alone."""
     problem = problem_of(spec, data)
@@ -103,6 +111,15 @@ def test_a_member_equals_the_same_run_alone_and_the_same_seed_gives_the_same_bit
         np.testing.assert_allclose(together[index], parameters(*run(spec, [member]))[0], atol=2e-5)
     assert np.std(together, axis=0).max() > 1e-3, "the members differ"
     np.testing.assert_array_equal(together, parameters(*run(spec, grid, calls=3)))
+
+
+@pytest.mark.parametrize("name", ["expected", "sampled", "sampled, shuffled mlp"])
+def test_a_member_equals_the_same_run_alone_with_weights_too(name):
+    spec, grid, data = SPECS[name], grid_of(SPECS[name]), weighted_data_of(90, 160, 10)
+    together = parameters(*run(spec, grid, data=data))
+    for index, member in enumerate(grid):
+        np.testing.assert_allclose(together[index], parameters(*run(spec, [member], data=data))[0], atol=2e-5)
+    assert np.std(together - parameters(*run(spec, grid)), axis=1).min() > 1e-4, "the weights make a difference"
 
 
 @pytest.mark.parametrize("name", ["expected", "sampled", "imitation"])
@@ -149,12 +166,18 @@ def reserved_bytes(program):
     return trains, lowered.compile().memory_analysis()
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if name != "imitation"])
-def test_the_memory_estimate_holds_what_xla_reserves(name):
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        *((name, data_of) for name in SPECS if name != "imitation"),
+        *((name, weighted_data_of) for name in ("expected", "sampled", "sampled, shuffled mlp", "expected, mlp")),
+    ],
+)
+def test_the_memory_estimate_holds_what_xla_reserves(name, data):
     scale = 32 // SPECS[name].embedding_dim
     options = tuple((k, tuple(scale * width for width in v) if k == "layers" else v) for k, v in SPECS[name].options)
     spec = SPECS[name]._replace(embedding_dim=scale * SPECS[name].embedding_dim, options=options)
-    program = program_of(spec, GRID[:1], data_of(2000, 700, 30))
+    program = program_of(spec, GRID[:1], data(2000, 700, 30))
     trains, ranks = reserved_bytes(program)
     resident = trains.argument_size_in_bytes + ranks.argument_size_in_bytes
     needed = resident + max(trains.temp_size_in_bytes, ranks.temp_size_in_bytes)

@@ -10,6 +10,8 @@ from ncfjax.training.sampling import (
     sample_negatives,
     sample_unobserved,
     shuffled,
+    weights_of_pairs,
+    weights_of_users,
 )
 
 
@@ -69,3 +71,16 @@ def test_unobserved_negatives_are_uniform_over_what_a_user_has_not(key):
 def test_a_user_who_has_every_item_still_gets_a_valid_id(key):
     data = make_training_data(Interactions(*np.nonzero(np.ones((2, 6), bool)), 2, 6))
     assert np.all(np.asarray(sample_unobserved(key, jnp.array([0, 1]), 50, data, 6)) < 6)
+
+
+@pytest.mark.parametrize("num_items", [1, 8, 21])
+def test_the_weights_of_pairs_and_of_users_are_those_of_a_dense_table(num_items):
+    """Pairs in any order; the last user of the block is padding."""
+    rng = np.random.default_rng(num_items)
+    table = (rng.random((6, num_items)) < 0.6) * rng.integers(1, 9, (6, num_items)).astype(np.float32)
+    pairs = rng.permutation(np.argwhere(table))
+    data = make_training_data(Interactions(*pairs.T, 6, num_items, weights=table[tuple(pairs.T)]))
+    np.testing.assert_array_equal(weights_of_pairs(data, jnp.arange(len(pairs)))[:, 0], table[tuple(pairs.T)])
+    block = np.array([5, 0, 3, 6])
+    rows = np.append(table, np.zeros((1, num_items), np.float32), axis=0)[block]
+    np.testing.assert_array_equal(weights_of_users(data, jnp.asarray(block), jnp.asarray(rows > 0)), rows)

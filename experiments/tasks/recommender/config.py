@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
-from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity, refuse_strength
+from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from experiments.tasks.ranking import METRIC_COLUMNS
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
@@ -129,7 +129,6 @@ def check(config: Any) -> None:
     """
     model, pretraining = config.model, config.pretraining
     check_model(model)
-    refuse_strength(config.dataset)
     if pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
         is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))

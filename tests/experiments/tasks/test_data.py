@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import baselines, sweep
+from experiments import baselines, imitate, sweep
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
@@ -102,16 +101,6 @@ def test_the_synthetic_data_set_is_the_same_with_and_without_a_configuration():
     assert SyntheticOptions(**stated) == SyntheticOptions() and set(stated) == set(asdict(SyntheticOptions()))
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> tuple[str, ...]:
-    """The arguments of a sweep on a table of ratings and strengths."""
-    rows = ["user,item,rating,strength,timestamp"]
-    pairs = [(user, item) for user in range(5) for item in range(10) if item != user]
-    rows += [f"{user},{item},{1 + (user + item) % 5},{1 + item % 2},{item}" for user, item in pairs]
-    (tmp_path / "mine.csv").write_text("\n".join(rows))
-    return "dataset=csv", f"dataset.path={tmp_path / 'mine.csv'}", "dataset.num_negatives=1"
-
-
 def test_only_ratings_from_the_threshold_on_are_interactions(table: tuple[str, ...]):
     every, high = (load_data(configured(sweep.ENTRY, *table, *more)) for more in ((), ("dataset.min_rating=4",)))
     assert (len(every.train), len(high.train)) == (40, 13)
@@ -124,10 +113,24 @@ def test_strengths_are_the_weights_of_interactions(table: tuple[str, ...]):
     assert load_data(configured(sweep.ENTRY, *table)).train.weights is None
 
 
-@pytest.mark.parametrize(("entry", "method"), [(sweep, "model=dot"), (baselines, "baseline=ease")])
-def test_strengths_are_refused_where_nothing_would_weigh_by_them(refusal, table: tuple[str, ...], entry, method: str):
-    message = refusal(entry.ENTRY, *table, "dataset.strength=true", method)
-    assert message.startswith("dataset.strength: expected false, as only baseline=ials weighs interactions")
+@pytest.mark.parametrize("name", ["item_knn", "ease", "slim"])
+def test_strengths_are_refused_where_nothing_would_weigh_by_them(refusal, table: tuple[str, ...], name: str):
+    message = refusal(baselines.ENTRY, *table, "dataset.strength=true", f"baseline={name}")
+    assert message.startswith(f"dataset.strength: expected false, as baseline={name} does not weigh interactions")
+
+
+@pytest.mark.parametrize(
+    ("entry", "arguments"),
+    [
+        (sweep, ("grid.seed=0", "grid.learning_rate=0.01", "grid.regularization=0.01")),
+        (baselines, ("baseline=popularity",)),
+        (imitate, ("target=recommender", "embedding_dim=4")),
+    ],
+)
+def test_a_run_with_strengths_is_another_run(id_of, table: tuple[str, ...], entry, arguments: tuple[str, ...]):
+    without, weighted = (id_of(entry.ENTRY, *arguments, *table, *more) for more in ((), ("dataset.strength=true",)))
+    assert without != weighted
+    assert id_of(entry.ENTRY, *arguments, *table, "dataset.strength=false") == without
 
 
 def test_what_is_left_out_is_no_part_of_what_makes_a_run_what_it_is(table: tuple[str, ...]):

@@ -27,8 +27,8 @@ def teacher(distillation, monkeypatch):
     monkeypatch.setattr(module, "_fitted", {})
     bar = Progress(1.0, "", io.StringIO(), has_bar=False)
 
-    def teacher(seed: int, *arguments: str):
-        config = configured(ENTRY, *distillation, *arguments)
+    def teacher(seed: int, *arguments: str, of: tuple[str, ...] = distillation):
+        config = configured(ENTRY, *of, *arguments)
         return teacher_of(config, load_test_split(config.dataset, None), seed, bar)
 
     return teacher
@@ -51,6 +51,12 @@ def test_it_is_trained_for_all_its_epochs_with_the_seed_of_its_run(teacher, data
         (expected,) = program.models(state)
         for ours, theirs in zip(jax.tree.leaves(teacher(seed).model), jax.tree.leaves(expected), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_strengths_weigh_what_it_learns_from(teacher, table):
+    few = ("target=recommender", *table, "embedding_dim=4", "teacher.num_epochs=3")
+    without, weighted = (teacher(3, *more, of=few).model.item[...] for more in ((), ("dataset.strength=true",)))
+    assert np.abs(weighted - without).max() > 1e-4
 
 
 def test_its_ranks_are_those_of_its_model(teacher, data):
