@@ -4,6 +4,11 @@
         p -= lr (d q + reg p)      q -= lr (d p + reg q)      and likewise the three biases
 
 Written from the description of Rendle et al. (RecSys 2020, arXiv:2005.09683); both loops do the same arithmetic.
+
+And matrix factorization of ratings (Koren, Bell and Volinsky, IEEE Computer 2009), one rating after the other, where y
+is less the mean:
+
+    d = b_u + b_i + <p, q> - y        p, q as above;        b_u -= lr (d + mu b_u)        b_i -= lr (d + mu b_i)
 """
 
 import numba
@@ -47,6 +52,26 @@ def numba_epoch(
             item_bias[i] -= learning_rate * (delta + regularization * item_bias[i])
             bias -= learning_rate * (delta + regularization * bias)
     return bias
+
+
+@numba.njit(fastmath=True)
+def numba_ratings_epoch(
+    user, item, user_bias, item_bias, users, items, values, order, learning_rate, regularization, bias_regularization
+):
+    """A whole epoch of ratings on one core, float32; the tables are changed in place."""
+    dim = item.shape[1]
+    for row in order:
+        u, i = users[row], items[row]
+        p, q = user[u], item[i]
+        delta = user_bias[u] + item_bias[i] - values[row]
+        for k in range(dim):
+            delta += p[k] * q[k]
+        for k in range(dim):
+            old = p[k]
+            p[k] -= learning_rate * (delta * q[k] + regularization * old)
+            q[k] -= learning_rate * (delta * old + regularization * q[k])
+        user_bias[u] -= learning_rate * (delta + bias_regularization * user_bias[u])
+        item_bias[i] -= learning_rate * (delta + bias_regularization * item_bias[i])
 
 
 def fresh_tables(num_users, num_items, embedding_dim, dtype=np.float32):
