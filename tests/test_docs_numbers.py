@@ -31,8 +31,8 @@ CLAIMS = {
 }
 GAP = "MLP (m=2) learns the dot product, d=32, 8k users: RMSE gap"
 DIFFERENCE = "MLP (m=2) learns the scores of MF d=16: HR@10 difference"
-RATED = "Factorization of ratings by turns, MovieLens-100K, five random folds: RMSE"
-TUTORIAL = "Tutorial: the stars of *Romance forever* for Tarun, from its features ([a walk](docs/ratings.md))"
+RATED = "Ratings, MovieLens-100K, five random folds: RMSE of factorization by turns"
+TUTORIAL = "[Tutorial](docs/ratings.md): Tarun's stars for *Romance forever*"
 
 
 def rows_where(study: str, **cells: str) -> pd.DataFrame:
