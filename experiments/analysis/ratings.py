@@ -1,14 +1,20 @@
 """Models of ratings: the errors that each makes on the folds of a data set, and who is better by the pairwise rule.
 
 Read are final runs of a tuning, or runs that were never tuned, on the test ratings, without the leak of the report's
-notebook. Folds of other sizes are other data, and runs that were not tuned stand together only where they have the same
-hyperparameters, so that a run that a study does not have changes none of its numbers. A model's folds stand together:
-one run is the errors that one seed makes on all of them, and a seed that was not on every fold counts nothing. What a
-user adds is its squared error over all folds; the mean over users is the mean squared error of all test ratings:
+notebook. A run that a study does not have changes no error of a model:
+
+    data      ratings of other number, and folds of other sizes, are other data
+    folds     those that most models were run on; a seed, or a model, that was not on all of them counts nothing
+    tuned     the newest choice of a fold; the final runs of a smaller grid are no longer read
+    untuned   runs stand together only where they have the same hyperparameters
+
+It may add a model, and so a pair to correct for. One run is the errors that one seed makes on all folds. What a user
+adds is its squared error over all folds; the mean over users is the mean squared error of all test ratings:
 
     -(sum of the user's squared errors) * users / test ratings          negated: of a metric more is better
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +30,9 @@ from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import Store
 
 ERROR = "rmse"
-_DATA = ["dataset", "folds", "fold_count", "test_share", "fold_seed"]
-_MODEL = ["model", "embedding_dim", "features"]
-# Of a run that was not tuned; of one that was, the holdout of its fold chose them.
+_DATA = ["dataset", "folds", "fold_count", "test_share", "fold_seed", "num_ratings"]
+_MODEL = ["model", "embedding_dim", "features", "num_members"]
+# Of a run that was not tuned. Of one that was, the holdout of its fold chose them.
 _HYPERPARAMETERS = [
     "user_damping", "item_damping", "learning_rate", "decay", "regularization", "bias_regularization",
     "feature_regularization", "nu", "stddev", "num_epochs", "optimizer", "batch_size", "biases", "layers",
@@ -55,13 +61,17 @@ class RatedModel(Runs):
     model: str
     embedding_dim: int | None
     features: str
+    num_members: int | None  # of an ensemble
     setup: str  # what tells it from others of its name: "not tuned, regularization 3"; mostly empty
+    diverged: int  # runs that are not among its rows
 
     @property
     def name(self) -> str:
         size = f" d={self.embedding_dim}" if self.embedding_dim else ""
         known = f" ({self.features.replace('_', ' and ')})" * bool(self.features)
-        return self.model.replace("_", " ") + size + known + f" [{self.setup}]" * bool(self.setup)
+        many = f" of {self.num_members}" if self.num_members else ""
+        setup = ", ".join(filter(None, [self.setup, f"{self.diverged} diverged" * bool(self.diverged)]))
+        return self.model.replace("_", " ") + many + size + known + f" [{setup}]" * bool(setup)
 
     @property
     def label(self) -> str:
@@ -69,14 +79,12 @@ class RatedModel(Runs):
 
     @cached_property
     def by_seed(self) -> list[pd.DataFrame]:
-        """The rows of each seed that was on every fold, a fold each."""
-        seeds = [rows for _, rows in self.rows.groupby(self.rows["seed"].fillna(0))]
-        return [rows for rows in seeds if len(rows) == self.num_folds]
+        """The rows of each seed, a fold each."""
+        return [rows for _, rows in self.rows.groupby(self.rows["seed"].fillna(0))]
 
-    @cached_property
+    @property
     def num_folds(self) -> int:
-        """The most that a seed has."""
-        return int(self.rows.groupby(self.rows["seed"].fillna(0)).size().max())
+        return self.rows["fold"].nunique()
 
     def mean(self, column: str) -> SeedMean:
         """Over the seeds, each a mean over its folds."""
@@ -98,8 +106,7 @@ class RatedModel(Runs):
     @cached_property
     def bins(self) -> dict[str, list[Bin]]:
         """ "users" | "items" -> the error by the number of training ratings, all folds and seeds together."""
-        arrays = self._arrays(pd.concat(self.by_seed))
-        return {side: _bins(arrays, side) for side in ("users", "items")}
+        return {side: _bins(self._arrays(self.rows), side) for side in ("users", "items")}
 
 
 class RatedData(NamedTuple):
@@ -132,14 +139,15 @@ def rated_data(store: Store) -> list[RatedData]:
         StoreError: what was kept of a run is missing.
     """
     runs = store.runs()
-    is_clean = (runs["split"] == "test") & (runs["status"] == "completed") & (runs["leak"] != "true")
-    runs = runs[is_clean & (runs["phase"] != "tune") & ~(runs["validation_share"] > 0)]
-    if runs.empty:
+    is_clean = (runs["split"] == "test") & (runs["leak"] != "true") & ~(runs["validation_share"] > 0)
+    runs = runs[is_clean & (runs["phase"] != "tune")]
+    if not (runs["status"] == "completed").any():
         raise ValueError("expected completed runs on test ratings, got none")
-    return [
-        _data(*data[:2], setting_text(dict(zip(_DATA[2:], data[2:], strict=True))), _models(store, rows))
-        for data, rows in runs.groupby(_DATA, dropna=False, sort=False)
-    ]
+    runs = runs.assign(num_ratings=runs["num_train"] + runs["num_test"])
+    groups = [(data, _models(store, rows)) for data, rows in runs.groupby(_DATA, dropna=False, sort=False)]
+    groups = [(data, models) for data, models in groups if models]
+    named_alike = Counter(str(data[:-1]) for data, _ in groups)
+    return [_data(data if named_alike[str(data[:-1])] > 1 else data[:-1], models) for data, models in groups]
 
 
 def setting_text(values: Mapping[str, Any]) -> str:
@@ -149,8 +157,8 @@ def setting_text(values: Mapping[str, Any]) -> str:
 
 
 def _models(store: Store, runs: pd.DataFrame) -> list[RatedModel]:
-    """A model for each setting of its runs on one kind of folds."""
-    models = []
+    """A model for each setting of its runs, on the folds that most of them were run on."""
+    found = []
     for name, rows in runs.groupby(_MODEL, dropna=False, sort=False):
         phases = rows["phase"]
         settings = rows[_HYPERPARAMETERS].where(phases == "run")  # blank where it was tuned
@@ -158,20 +166,44 @@ def _models(store: Store, runs: pd.DataFrame) -> list[RatedModel]:
         for _, group in rows.groupby([phases, *(settings[column] for column in varied)], dropna=False, sort=False):
             is_other = group["phase"].iloc[0] == "run" and phases.nunique() > 1
             setting = setting_text(settings.loc[group.index[0], varied].to_dict())
-            models.append(_model(store, group, *name, ", ".join(filter(None, ["not tuned" * is_other, setting]))))
-    return models
+            setup = ", ".join(filter(None, ["not tuned" * is_other, setting]))
+            found.append((name, setup, group if group["phase"].iloc[0] == "run" else _newest_choice(group)))
+    folds = _usual_folds([group for _, _, group in found])
+    return [model for name, setup, group in found if len(model := _model(store, group, folds, name, setup))]
 
 
-def _model(store: Store, rows: pd.DataFrame, model: str, dim: float, features: str, setup: str) -> RatedModel:
-    rated = RatedModel(store, rows, model, None if pd.isna(dim) else int(dim), features, setup)
+def _newest_choice(finals: pd.DataFrame) -> pd.DataFrame:
+    """Of the final runs of each fold, those with the hyperparameters of the latest."""
+    kept = []
+    for _, rows in finals.groupby("fold"):
+        newest = rows.loc[rows["started_at"].idxmax(), _HYPERPARAMETERS]
+        is_newest = [(row == newest) | (row.isna() & newest.isna()) for _, row in rows[_HYPERPARAMETERS].iterrows()]
+        kept.append(rows[[bool(same.all()) for same in is_newest]])
+    return pd.concat(kept)
+
+
+def _usual_folds(groups: list[pd.DataFrame]) -> frozenset[int]:
+    """The folds that most models were run on; of several such sets that which most others hold, then the largest."""
+    counts = Counter(frozenset(group["fold"]) for group in groups)
+    return max(counts, key=lambda folds: (counts[folds], sum(folds <= other for other in counts), len(folds)))
+
+
+def _model(store: Store, group: pd.DataFrame, folds: frozenset[int], name: tuple, setup: str) -> RatedModel:
+    """Of the seeds that completed all of the folds."""
+    done = group[(group["status"] == "completed") & group["fold"].isin(folds)]
+    rows = done[done.groupby(done["seed"].fillna(0))["fold"].transform("nunique") == len(folds)]
+    model, dim, features, members = (None if pd.isna(part) else part for part in name)
+    dim, members = (size and int(size) for size in (dim, members))
+    diverged = int((group["status"] == "diverged").sum())
+    rated = RatedModel(store, rows, model, dim, features or "", members, setup, diverged)
     if rows.duplicated(["fold", "seed"]).any():
         raise ValueError(f"{rated.name}: expected one run per fold and seed in {store.folder}, got {len(rows)}")
     return rated
 
 
-def _data(dataset: str, folds: str, sizes: str, models: list[RatedModel]) -> RatedData:
+def _data(data: tuple, models: list[RatedModel]) -> RatedData:
+    """`data` are values of _DATA, the number of ratings only where other ratings go by the same names."""
     models = sorted(models, key=lambda model: -model.mean(ERROR).mean)
-    most = max(model.num_folds for model in models)
-    whole = [model for model in models if model.num_folds == most]  # the others were not run on every fold yet
-    pairs = [(ours, other) for place, other in enumerate(whole) for ours in whole[place + 1 :]]
-    return RatedData(dataset, folds, sizes, models, pairwise_tests(pairs, ERROR))
+    pairs = [(ours, other) for place, other in enumerate(models) for ours in models[place + 1 :]]
+    sizes = setting_text(dict(zip(_DATA[2:], data[2:], strict=False)))
+    return RatedData(*data[:2], sizes, models, pairwise_tests(pairs, ERROR))

@@ -5,6 +5,7 @@ Hydra reads it as the option NAME of the group study/ENTRY.
 """
 
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -45,14 +46,20 @@ def options(task: Task) -> dict[str, list[str]]:
 
 
 def as_hydra_reads_it(task: Task, argument: str) -> str:
-    """+study=NAME as an option of the entry point's own group."""
+    """+study=NAME as an option of the entry point's own group; and as `quoted` gives it."""
     start, study, name = argument.partition("+study=")
-    return f"+study/{task.name}={name}" if study and start in ("", "+") else argument
+    return f"+study/{task.name}={name}" if study and start in ("", "+") else quoted(argument)
+
+
+def quoted(argument: str) -> str:
+    """KEY=VALUE with a value that has a <, which Hydra cannot parse, in quotes: a text as it was typed."""
+    key, _, value = argument.partition("=")
+    return f"{key}={json.dumps(value, ensure_ascii=False)}" if "<" in value and value[0] not in "\"'" else argument
 
 
 def parse(arguments: Sequence[str]) -> list[Override]:
     """Those that set a key; flags are Hydra's."""
-    lines = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    lines = [quoted(argument) for argument in arguments if "=" in argument and not argument.startswith("-")]
     return OverridesParser.create().parse_overrides(lines)
 
 

@@ -71,14 +71,20 @@ def answer(all_data: list[RatedData]) -> str:
         best = data.models[-1]
         part = f"{_heading(data)}: {best.name}, {mean_text(best.mean(ERROR))}"
         simple = [model for model in data.models if model.model == "biases"]
-        parts.append(part + f" (biases {mean_text(simple[0].mean(ERROR))})" * bool(simple))
+        parts.append(part + (f" (biases {mean_text(simple[-1].mean(ERROR))})" if simple else ""))
     return f"Lowest RMSE: {'; '.join(parts)}."
 
 
 def parts(all_data: list[RatedData]) -> dict[str, RatedData]:
     """What a figure's name ends with -> what it shows."""
-    many = len(all_data) > 1
-    return {"-".join(["", data.folds, *data.sizes.replace(", ", "-").split()]) * many: data for data in all_data}
+    if len(all_data) == 1:
+        return {"": all_data[0]}
+    datasets = {data.dataset for data in all_data}
+    names = [
+        [*([data.dataset] if len(datasets) > 1 else []), data.folds, *data.sizes.replace(", ", "-").split()]
+        for data in all_data
+    ]
+    return {"-" + "-".join(name): data for name, data in zip(names, all_data, strict=True)}
 
 
 def draw(data: RatedData) -> Figure:

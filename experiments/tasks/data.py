@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.engine.checks import refused
+from experiments.engine.checks import expect, refused
 from experiments.engine.config import part, set_keys
 from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
@@ -49,6 +49,14 @@ DATASET = part(
     "dataset",
     {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted((*NAMES, *_IMPLICIT))},
 )
+
+
+def check_strength(dataset: SimpleNamespace) -> None:
+    """Raises ConfigError for what means nothing beside strengths."""
+    if getattr(dataset, "strength", False):
+        for name in ("min_rating", "scale"):
+            value = getattr(dataset, name)
+            expect(f"dataset.{name}", value is None, "nothing, as dataset.strength=true reads no ratings", value)
 
 
 # Of a row that was evaluated on a data set.

@@ -56,10 +56,12 @@ class RatingSplit:
 def random_fold(ratings: Ratings, *, fold: int, num_folds: int, seed: int) -> RatingSplit:
     """One of `num_folds` parts of almost equal size, disjoint and covering, is predicted; `fold` counts from 1.
 
-    Raises ValueError for a fold that is none of them.
+    Raises ValueError for a fold that is none of them, and for more folds than ratings.
     """
     if not 1 <= fold <= num_folds or num_folds < 2:
         raise ValueError(f"fold: expected 1..{max(num_folds, 2)}, of at least 2 folds, got {fold} of {num_folds}")
+    if num_folds > len(ratings):
+        raise ValueError(f"folds: expected at most {len(ratings)}, the number of ratings, got {num_folds}")
     order = np.random.default_rng(seed).permutation(len(ratings))
     is_test = np.zeros(len(ratings), bool)
     is_test[order[fold - 1 :: num_folds]] = True

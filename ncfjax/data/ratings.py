@@ -42,7 +42,8 @@ class Scale:
         if self.step < 0 or (self.step > 0 and not self.contains(np.array([self.maximum])).all()):
             span = self.maximum - self.minimum
             raise ValueError(f"scale: expected a step that divides {span:g}, or 0, got {self.step:g}")
-        if self.words and not len(self.words) == len(set(filter(None, self.words))) == self.num_values:
+        different = {word.lower() for word in self.words if word}  # as they are read
+        if self.words and not len(self.words) == len(different) == self.num_values:
             got = ", ".join(self.words)
             raise ValueError(f"scale: expected {self.num_values} different words, one for each value, got {got}")
 

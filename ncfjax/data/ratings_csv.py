@@ -22,6 +22,7 @@ from ncfjax.data.splits import leave_one_out, leave_one_out_of_ratings
 from ncfjax.data.text import bad_line
 
 _ROW = ("user", "item", "timestamp")
+_LEAST = 1e-9  # of a strength; sums over a million of the largest still fit into a float32
 
 
 def read_csv(
@@ -108,9 +109,10 @@ def _read_strengths(path: Path) -> tuple[Interactions, str]:
     """Returns the pairs with the sum of their strengths as weights, and what to note of repeated ones."""
     rows = _read_rows(path, (*_ROW, "strength"))
     strengths, times = numbers_in(path, rows, "strength"), numbers_in(path, rows, "timestamp")
-    if (strengths <= 0).any():
-        row = int((strengths <= 0).argmax())
-        raise bad_line(path, row + 1, "a strength > 0", repr(rows["strength"][row]))
+    fits = (strengths >= _LEAST) & (strengths <= 1 / _LEAST)
+    if not fits.all():
+        row = int(fits.argmin())
+        raise bad_line(path, row + 1, f"a strength from {_LEAST:g} to {1 / _LEAST:g}", repr(rows["strength"][row]))
     pairs = number_pairs(_number_users(rows["user"])[0], pd.factorize(rows["item"])[0], times)
     weights = np.bincount(pairs.pairs, strengths)
     sizes = len(pairs.user_ids), len(pairs.item_ids)

@@ -137,7 +137,7 @@ def test_a_share_that_is_none_is_refused(name, split, share):
         (lambda ratings: random_fold(ratings, fold=1, num_folds=1, seed=0), "of at least 2 folds, got 1 of 1"),
         (
             lambda ratings: random_fold(ratings.where(np.arange(3)), fold=4, num_folds=5, seed=0),
-            "random: expected test ratings, got none",
+            "folds: expected at most 3, the number of ratings, got 5",
         ),
     ],
 )

@@ -165,7 +165,7 @@ def test_strengths_are_weights_and_those_of_repeated_pairs_are_added_up(tmp_path
         (
             CONTENT.replace("rating", "strength").replace(",4,", ",0,"),
             {"strength": True},
-            r"mine\.csv:3: expected a strength > 0",
+            r"mine\.csv:3: expected a strength from 1e-09 to 1e\+09",
         ),
         (
             CONTENT.replace("rating", "strength").replace(",4,", ",x,"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import Choice, set_keys
-from experiments.tasks.data import DATASET
+from experiments.tasks.data import DATASET, check_strength
 from experiments.tasks.ranking import METRIC_COLUMNS
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
@@ -130,6 +130,7 @@ def check(config: Any) -> None:
     if config.target == "dot":
         pair_options(config)
         return
+    check_strength(config.dataset)
     is_dim = config.embedding_dim >= 2 and config.embedding_dim % 2 == 0
     expect("embedding_dim", is_dim, "an even number from 2 on", config.embedding_dim)
     COUNT.read("pairs_per_user", config.pairs_per_user)

@@ -17,6 +17,7 @@ PARTS = {"genres": ("genres",), "genres_year": ("genres", "year"), "all": ("genr
 FEATURES = one_of(*PARTS)
 
 # Of a method: the axes that are searched over, and its sizes.
+MEMBERS = Key(int, lambda value: 1 <= value <= 100, "an integer from 1 to 100")
 _FACTORS = {"embedding_dim": COUNT, "num_epochs": COUNT}
 _AXES = {
     "user_damping": NON_NEGATIVE,  # ratings at the mean that a user's bias counts beside the real ones
@@ -40,7 +41,7 @@ _METHODS = {
     "alternating": (("nu", *_PENALTIES), _FACTORS),
     "alternating_without_biases": (("nu", "regularization", "stddev", "seed"), _FACTORS),
     "mean_normalized": (("nu", "regularization", "stddev", "seed"), _FACTORS),
-    "ensemble": (("nu", *_PENALTIES), _FACTORS | {"num_members": COUNT}),
+    "ensemble": (("nu", *_PENALTIES), _FACTORS | {"num_members": MEMBERS}),
     "hybrid": (("nu", "feature_regularization", *_PENALTIES), _FACTORS | {"features": FEATURES}),
     "gradient": (
         ("learning_rate", "decay", *_PENALTIES),
@@ -155,7 +156,7 @@ def _check_rated(dataset: Any) -> None:
     drawn = {"seed": _RANKED_SEED} if dataset.name != "synthetic-ratings" else {}
     for name, key in (_RANKED | drawn).items():
         value = getattr(dataset, name, None)
-        expected = "nothing, as only experiments.sweep and experiments.baselines use it"
+        expected = "nothing, as only the ranking of items uses it"
         expect(f"dataset.{name}", value in (None, key.default), expected, value)
 
 

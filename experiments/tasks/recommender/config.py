@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
-from experiments.tasks.data import DATA_COLUMNS, DATASET, data_identity
+from experiments.tasks.data import DATA_COLUMNS, DATASET, check_strength, data_identity
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from experiments.tasks.ranking import METRIC_COLUMNS
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
@@ -128,6 +128,7 @@ def check(config: Any) -> None:
         ValueError: naming the key, what was expected and what it got.
     """
     model, pretraining = config.model, config.pretraining
+    check_strength(config.dataset)
     check_model(model)
     if pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments import baselines, imitate, sweep
+from experiments import baselines, imitate, ratings, sweep
 from experiments.cli.entry import as_hydra_reads_it, check_arguments, options
 from experiments.engine.config import CONF
 
@@ -99,3 +99,10 @@ def test_the_options_of_a_group_are_its_files():
     assert set(offered) == {*ENTRIES["sweep"].task.groups, "study"}
     assert offered["optimizer"] == ["adam", "lazy_adam", "sgd"]
     assert offered["study"] == sorted(path.stem for path in (CONF / "study" / "sweep").glob("*.yaml"))
+
+
+def test_a_text_that_hydra_cannot_parse_is_taken_as_it_is_typed(jobs_of):
+    """As the shell passes dataset.scale='bad < fair < good' on: without its quotes."""
+    for argument in ("dataset.scale=bad < fair < good", "dataset.scale='bad < fair < good'"):
+        (job,) = jobs_of(ratings.ENTRY, "dataset=csv", "dataset.path=x.csv", argument)
+        assert job.config.dataset.scale == "bad < fair < good"

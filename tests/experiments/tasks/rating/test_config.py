@@ -34,7 +34,7 @@ def test_every_name_has_its_file_and_every_file_its_name(group: str):
         (("method=alternating", "method.embedding_dim=1"), "method.embedding_dim: expected an integer >= 2"),
         (
             ("dataset=ml-100k", "dataset.min_rating=4"),
-            "dataset.min_rating: expected nothing, as only",
+            "dataset.min_rating: expected nothing, as only the ranking",
         ),
         (("dataset=netflix-excerpt", "dataset.num_negatives=9"), "dataset.num_negatives: expected nothing, as only"),
         (("dataset=csv", "dataset.path=x", "dataset.strength=true"), "dataset.strength: expected nothing, as only"),
