@@ -45,7 +45,7 @@ STUDIES = {
     ("ratings", "netflix_excerpt_similarities"): ("ratings-netflix-excerpt", 2, 32, 0),
     ("ratings", "ratings_ml-100k"): ("ratings-ml-100k", 80, 430, 0),
     ("ratings", "ratings_ml-1m"): ("ratings-ml-1m", 6, 16, 0),
-    ("ratings", "ratings_ml-1m_ensemble"): ("ratings-ml-1m", 1, 6, 6),
+    ("ratings", "ratings_ml-1m_ensemble"): ("ratings-ml-1m", 1, 6, 0),
     ("ratings", "report_leak"): ("report-leak", 4, 16, 0),
     ("ratings", "worked_example"): ("worked-example", 15, 15, 0),
     ("sweep", "block_size_ml-1m"): ("block-size-ml-1m", 4, 16, 0),
