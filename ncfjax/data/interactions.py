@@ -79,11 +79,18 @@ def check_below(name: str, values: np.ndarray, size: int) -> None:
         raise ValueError(f"{name}: expected ids below {size}, got {values.max()}")
 
 
+def check_count(name: str, values: np.ndarray | None, size: int) -> None:
+    """Raises ValueError unless there are `size` of them, or none at all."""
+    if values is not None and len(values) != size:
+        raise ValueError(f"{name}: expected {size} of them, got {len(values)}")
+
+
 @dataclass(frozen=True, eq=False)
 class Interactions:
     """Distinct observed pairs, in the order of their source.
 
-    `weights` are strengths: say 1 for a visit, 5 for a purchase. Raises ValueError for ids out of range, arrays of
+    `weights` are strengths: say 1 for a visit, 5 for a purchase. `user_ids` and `item_ids` are what users and items are
+    called in their files; None: they are called by their numbers. Raises ValueError for ids out of range, arrays of
     unequal length, a pair that occurs twice, and a weight that is not above 0.
     """
 
@@ -93,6 +100,8 @@ class Interactions:
     num_items: int
     timestamps: np.ndarray | None = None  # numbers[n] of any unit, larger is later; None where the source has none
     weights: np.ndarray | None = None  # float32[n] > 0; None where all pairs are alike
+    user_ids: np.ndarray | None = None  # [num_users]
+    item_ids: np.ndarray | None = None  # [num_items]
 
     def __post_init__(self):
         for name, size in (("users", self.num_users), ("items", self.num_items)):
@@ -105,6 +114,8 @@ class Interactions:
             object.__setattr__(self, "timestamps", as_times(self.timestamps, len(self.users)))
         if self.weights is not None:
             object.__setattr__(self, "weights", _as_weights(self.weights, len(self.users)))
+        check_count("user_ids", self.user_ids, self.num_users)
+        check_count("item_ids", self.item_ids, self.num_items)
         row = repeated_pair(self.users, self.items, self.num_items)
         if row is not None:
             pair = f"user {self.users[row]}, item {self.items[row]}"

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ncfjax.data.fields import ids_in, read_fields
+from ncfjax.data.numbering import numbers_of
 from ncfjax.data.text import bad_line, read_text
 
 _NO_GENRE = "(no genres listed)"
@@ -80,6 +81,14 @@ def read_netflix_titles(path: Path) -> Movies:
         years.append(np.nan if year == "NULL" else float(year))
     has_genre = np.zeros((len(lines), 0), bool)
     return _movies(path, [line[0] for line in lines], [line[2] for line in lines], years, (), has_genre)
+
+
+def movies_of(movies: Movies, ids: Int[np.ndarray, " items"]) -> Movies:
+    """The movies of some ids, in this order; one that is not known has no title, year and genre."""
+    rows, is_there = numbers_of(ids, movies.ids)
+    titles = tuple(movies.titles[row] if known else "" for row, known in zip(rows, is_there, strict=True))
+    years, has_genre = np.where(is_there, movies.years[rows], np.nan), movies.has_genre[rows] & is_there[:, None]
+    return movies._replace(ids=ids, titles=titles, years=years, has_genre=has_genre)
 
 
 def _split_lines(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
 from ncfjax.data.numbering import numbers_of
@@ -84,7 +85,7 @@ def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | No
     rows = pd.concat([kept, test], join="inner")
     user_ids = item_ids = None
     if item_ids_path:
-        user_ids, item_ids = np.arange(1, num_users + 1), _read_item_ids(item_ids_path, num_items)
+        user_ids, item_ids = np.arange(1, num_users + 1), read_item_ids(item_ids_path, num_items)
     return Ratings(
         rows["user"].to_numpy(),
         rows["item"].to_numpy(),
@@ -99,7 +100,8 @@ def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | No
     )
 
 
-def _read_item_ids(path: Path, num_items: int) -> np.ndarray:
+def read_item_ids(path: Path, num_items: int) -> Int[np.ndarray, " items"]:
+    """Returns MovieLens's id of each of NCF's items; raises ValueError with file and line for a bad file."""
     numbers, ids = read_table(path, read_content(path), _ITEM_ID, num_headers=1).to_numpy().T
     places, is_there = numbers_of(np.arange(num_items), numbers)
     if not is_there.all():

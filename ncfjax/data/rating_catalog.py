@@ -31,8 +31,8 @@ from ncfjax.data.catalog import (
 from ncfjax.data.features import Features, features_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens_ratings, read_official_fold
-from ncfjax.data.movies import Movies, read_ml_100k_movies, read_movies, read_netflix_titles
-from ncfjax.data.ncf import read_ncf_ratings
+from ncfjax.data.movies import Movies, movies_of, read_ml_100k_movies, read_movies, read_netflix_titles
+from ncfjax.data.ncf import read_item_ids, read_ncf_ratings
 from ncfjax.data.netflix import read_netflix, take_probe
 from ncfjax.data.netflix_excerpt import read_netflix_excerpt, split_netflix_excerpt
 from ncfjax.data.rating_splits import RatingSplit
@@ -137,6 +137,28 @@ def load_movies(name: str, *, data_dir: Path | str | None = None, path: Path | s
     read, wanted = files[name]
     subfolders = _NETFLIX_FOLDERS if name == "netflix" else ()
     return read(*find_files(name, wanted, data_folder(data_dir), subfolders))
+
+
+def find_movies(
+    name: str, num_items: int, item_ids: np.ndarray | None = None, *, data_dir: Path | str | None = None
+) -> Movies | None:
+    """Returns what the files of a data set, rated or not, say of its items, in their order; None where no file does.
+
+    An item that is in no line has no title, year and genre. Raises ValueError for bad files.
+    """
+    if name not in ("ml-100k", "ml-1m", "ml-1m-ratings", "netflix"):
+        return None
+    folder = data_folder(data_dir)
+    if item_ids is None and name == "ml-1m":  # numbered by NCF
+        (path,) = local_files(_NCF_ML_1M[2:], [folder, folder / name])
+        item_ids = None if path is None else read_item_ids(path, num_items)
+    if item_ids is None:
+        return None
+    try:
+        movies = load_movies("ml-1m" if name == "ml-1m-ratings" else name, data_dir=data_dir)
+    except FileNotFoundError:
+        return None
+    return movies_of(movies, item_ids)
 
 
 def load_features(

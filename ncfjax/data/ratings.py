@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
-from ncfjax.data.interactions import Interactions, as_ids, as_times, check_below, pair_keys, repeated_pair
+from ncfjax.data.interactions import Interactions, as_ids, as_times, check_below, check_count, pair_keys, repeated_pair
 
 _NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 _RANGE = re.compile(rf"{_NUMBER} to {_NUMBER}(?: by {_NUMBER})?")
@@ -144,10 +144,8 @@ class Ratings:
             raise ValueError(f"items: expected {len(self.users)} ids, one per user, got {len(self.items)}")
         if self.timestamps is not None:
             object.__setattr__(self, "timestamps", as_times(self.timestamps, len(self.users)))
-        for name, size in (("user_ids", self.num_users), ("item_ids", self.num_items)):
-            ids = getattr(self, name)
-            if ids is not None and len(ids) != size:
-                raise ValueError(f"{name}: expected {size} of them, got {len(ids)}")
+        check_count("user_ids", self.user_ids, self.num_users)
+        check_count("item_ids", self.item_ids, self.num_items)
         wrong = ~self.scale.contains(self.values)
         if wrong.any():
             row = int(wrong.argmax())
@@ -204,7 +202,8 @@ class Ratings:
 
         Raises ValueError if no rating is as high.
         """
-        pairs = Interactions(self.users, self.items, self.num_users, self.num_items, self.timestamps)
+        names = {"user_ids": self.user_ids, "item_ids": self.item_ids}
+        pairs = Interactions(self.users, self.items, self.num_users, self.num_items, self.timestamps, **names)
         if minimum is None:
             return pairs
         mask = self.values >= minimum

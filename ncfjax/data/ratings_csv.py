@@ -113,10 +113,12 @@ def _read_strengths(path: Path) -> tuple[Interactions, str]:
     if not fits.all():
         row = int(fits.argmin())
         raise bad_line(path, row + 1, f"a strength from {_LEAST:g} to {1 / _LEAST:g}", repr(rows["strength"][row]))
-    pairs = number_pairs(_number_users(rows["user"])[0], pd.factorize(rows["item"])[0], times)
+    (users, user_ids), (items, item_ids) = _number_users(rows["user"]), pd.factorize(rows["item"])
+    pairs = number_pairs(users, items, times)  # of all numbers from 0 on, in the same order: they stay as they are
     weights = np.bincount(pairs.pairs, strengths)
-    sizes = len(pairs.user_ids), len(pairs.item_ids)
-    observed = Interactions(pairs.users, pairs.items, *sizes, times[pairs.rows], weights)
+    names = {"user_ids": user_ids, "item_ids": np.asarray(item_ids)}
+    sizes = len(user_ids), len(item_ids)
+    observed = Interactions(pairs.users, pairs.items, *sizes, times[pairs.rows], weights, **names)
     repeated = f", those of {pairs.num_repeated} repeated pairs added up" if pairs.num_repeated else ""
     return observed, f"weighted by strength{repeated}"
 

@@ -99,9 +99,15 @@ def leave_one_out(
 
 
 def _without_gaps(observed: Interactions) -> Interactions:
-    user_ids, users = np.unique(observed.users, return_inverse=True)
-    item_ids, items = np.unique(observed.items, return_inverse=True)
-    return replace(observed, users=users, items=items, num_users=len(user_ids), num_items=len(item_ids))
+    """Who is left keeps its name; one that has none is called by its number as it was."""
+    old_users, users = np.unique(observed.users, return_inverse=True)
+    old_items, items = np.unique(observed.items, return_inverse=True)
+    sizes = {"num_users": len(old_users), "num_items": len(old_items)}
+    names = {
+        "user_ids": old_users if observed.user_ids is None else observed.user_ids[old_users],
+        "item_ids": old_items if observed.item_ids is None else observed.item_ids[old_items],
+    }
+    return replace(observed, users=users, items=items, **sizes, **names)
 
 
 def leave_one_out_of_ratings(
