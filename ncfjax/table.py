@@ -75,11 +75,12 @@ def replace_whole(path: Path, data: bytes) -> None:
     except BaseException:  # Ctrl-C too
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Makes what was written to a file, or renamed in a folder, survive a power cut."""
+    file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
     finally:
@@ -191,7 +192,7 @@ class Table:
         data = _lines([self.types, *rows] if is_new else rows)
         write_whole(self.path, data, os.O_APPEND)
         if is_new:
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
             self._inode = self.path.stat().st_ino
         self.ids.update(row[0] for row in rows)
         self.size += len(data)

@@ -22,6 +22,7 @@ BELOW = {
     "baselines": {"data", "keys", "models"},
     "ratings": {"baselines", "data", "models"},
     "training": {"data", "models", "evaluation"},
+    "saved": {"baselines", "data", "models", "ratings", "table"},
     "store": {"table"},
     "table": set(),
 }

@@ -32,17 +32,46 @@ class RatingModel(NamedTuple):
         """Ratings of pairs, float32. Ids are trusted here: they are checked where data enter (`ncfjax.data`)."""
         return np.asarray(predictions(self, jnp.asarray(users), jnp.asarray(items)))
 
+    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
+        """Ratings of every item by each of the given users."""
+        return self.recommender().score_all(users)
+
     @property
     def num_parameters(self) -> int:
         return sum(array.size for array in self)
 
     def recommender(self) -> Recommender:
         """The same scores by the dot product with biases, which can be ranked, saved and served."""
-        user, item = (jnp.concatenate([vectors, biases[:, None]], axis=1) for vectors, biases in
+        no_factor = ((0, 0), (0, int(self.theta.shape[1] == 0)))  # a vector has one beside its bias, here of zero
+        user, item = (jnp.concatenate([jnp.pad(vectors, no_factor), biases[:, None]], axis=1) for vectors, biases in
                       ((self.theta, self.user_bias), (self.x, self.item_bias)))  # fmt: skip
         similarity = Dot(user.shape[1], biases=True)
         similarity.bias[...] = self.bias
         return Recommender.from_tables(user, item, similarity)
+
+
+class CenteredRecommender(NamedTuple):
+    """A recommender that was trained on ratings less their mean: y(u, i) = mean + s(p_u, q_i)."""
+
+    mean: Float[Array, ""]
+    recommender: Recommender
+
+    def predict(self, users: Int[np.ndarray, " n"], items: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """As `RatingModel.predict`."""
+        return np.asarray(_centered_predictions(self, jnp.asarray(users), jnp.asarray(items)))
+
+    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
+        """Ratings of every item by each of the given users."""
+        return self.mean + self.recommender.score_all(users)
+
+
+@jax.jit
+def _centered_predictions(
+    model: CenteredRecommender, users: Int[Array, " n"], items: Int[Array, " n"]
+) -> Float[Array, " n"]:
+    return model.mean + jax.lax.map(
+        lambda pair: model.recommender.score(*pair), (users, items), batch_size=PAIRS_AT_ONCE
+    )
 
 
 @jax.jit

@@ -44,6 +44,12 @@ def test_the_recommender_scores_as_the_model_predicts(model):
     np.testing.assert_allclose(scores, model.predict(users, items), rtol=1e-5, atol=1e-6)
 
 
+def test_a_model_without_factors_is_a_recommender_too():
+    means = biases_alone(1.0, np.arange(4.0), np.arange(6.0))
+    items, users = (ids.ravel() for ids in np.indices((6, 4)))
+    np.testing.assert_array_equal(means.score_all(jnp.arange(4))[users, items], means.predict(users, items))
+
+
 def test_predictions_of_a_sum_are_the_sum_of_predictions(model):
     other = biases_alone(1.0, np.arange(4.0), np.arange(6.0))
     items, users = (ids.ravel() for ids in np.indices((6, 4)))
