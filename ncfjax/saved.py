@@ -17,7 +17,7 @@ missing or cut off are refused by name.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -62,9 +62,9 @@ class SavedModel:
     data: Summary
     run: dict[str, Any] = field(repr=False)  # the row of its run: what is not empty of it
 
-    def score_all(self, users: Int[np.ndarray, " users"]) -> Float[np.ndarray, "users items"]:
+    def score_all(self, users: Int[np.ndarray, " users"] | Sequence[int]) -> Float[np.ndarray, "users items"]:
         """Scores of every item for each of the given users; one program is compiled for each number of users."""
-        return np.asarray(_score_all(self.model, jnp.asarray(users)))
+        return np.array(_score_all(self.model, jnp.asarray(users)))  # a copy, so that a caller may mask it
 
     def score(self, users: Int[np.ndarray, " n"], items: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Scores of pairs."""

@@ -45,7 +45,7 @@ def test_a_loaded_model_scores_as_the_saved_one_to_the_last_bit(tmp_path, name):
     for ours, theirs in zip(jax.tree.leaves(loaded.model), jax.tree.leaves(of.model), strict=True):
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs), strict=True)
     np.testing.assert_array_equal(loaded.score_all(ALL_USERS), everything(of.model))
-    assert (loaded.kind, loaded.method) == (of.kind, name)
+    assert (loaded.kind, loaded.method) == (of.kind, name) and loaded.score_all([1, 2]).flags.writeable
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -274,7 +274,7 @@ def last(function):
         return function(*args, **more)
     return call
 save(folder / "old", "dot")
-for name in ("rename", "open", "mkdir"):
+for name in ("rename", "mkdir"):
     setattr(os, name, last(getattr(os, name)))
 save(folder / "old", "gmf")
 save(folder / "new", "gmf")
@@ -289,15 +289,14 @@ def killed(folder: Path, number: int) -> str:
 
 def test_a_kill_at_any_moment_leaves_whole_models_alone(tmp_path):
     num_calls = int(killed(tmp_path / "whole", -1))
-    assert num_calls > 20
-    found = set()
-    for number in [*range(0, num_calls, 9), num_calls // 2 - 1, num_calls - 1]:
+    assert num_calls == 10, "two models, of each five folders that are made or renamed"
+    found = []
+    for number in (2, 4, 7, 9):  # in the midst of writing, and before a whole model takes its place
         folder = tmp_path / str(number)
         assert killed(folder, number) == "", "it was killed"
         there = {path.name: load_model(path).method for path in folder.iterdir() if not path.name.startswith(".")}
-        found.add(tuple(sorted(there.items())))
+        found.append(there)
         save(folder / "new", "neumf")  # what was left is no obstacle
         assert load_model(folder / "new").method == "neumf"
         assert not list(folder.glob(".new*"))
-    assert found <= {(("old", "dot"),), (), (("old", "gmf"),), (("new", "gmf"), ("old", "gmf"))}
-    assert len(found) >= 2
+    assert found == [{"old": "dot"}, {}, {"old": "gmf"}, {"old": "gmf"}]
