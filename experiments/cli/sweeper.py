@@ -25,7 +25,7 @@ from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
 ONE_PER_STUDY = frozenset(
-    {"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by"}
+    {"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by", "save_models"}
 )
 
 

@@ -69,5 +69,5 @@ def where_it_is(store: Store, rows: pd.DataFrame) -> str:
     num_diverged = int((rows["status"] == "diverged").sum())
     diverged = f", {num_diverged} diverged" if num_diverged else ""
     parts = [f"runs.csv ({pluralize(len(rows), 'row')}{diverged})"]
-    parts += [name for name in ("curves.csv", "ranks/") if (store.folder / name).exists()]
+    parts += [name for name in ("curves.csv", "ranks/", "models/") if (store.folder / name).exists()]
     return f"results in {store.folder}/: {', '.join(parts)}"

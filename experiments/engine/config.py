@@ -44,6 +44,10 @@ COMMON: dict[str, Key] = {
 }
 
 
+# Of a study whose runs end with a model that can be saved.
+SAVING: dict[str, Key] = {"save_models": FLAG}
+
+
 def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
     """Of a study whose grid can compete on a holdout by one of some metrics."""
     return {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.engine import device
+from experiments.engine import device, models
 from experiments.engine.checks import ConfigError
 from experiments.engine.progress import log, pluralize, progress
 from experiments.engine.task import Compose, Task
@@ -34,9 +34,12 @@ def make_job(task: Task, overrides: list[str], compose: Compose) -> Job:
 
 def announce(task: Task, jobs: Sequence[Job], store: Store) -> None:
     """One line on what there is to do."""
-    done = store.completed()
+    done, rows = models.completed(jobs[0].config, store), store.completed()
     num_runs, num_pending = sum(len(job.runs) for job in jobs), sum(len(job.pending(done)) for job in jobs)
-    state = f"{num_pending} to {task.verb}, {num_runs - num_pending} done before" if num_pending else "all done before"
+    num_again = num_pending - sum(len(job.pending(rows)) for job in jobs)
+    again = f" ({num_again} of them again, as no model of theirs was saved)" * bool(num_again)
+    done_before = f"{num_pending} to {task.verb}{again}, {num_runs - num_pending} done before"
+    state = done_before if num_pending else "all done before"
     is_tuning = getattr(jobs[0].config, "tune", False)
     kind, then = ("tuning job", ", then the winners' final runs") if is_tuning else ("job", "")
     log(f"{pluralize(len(jobs), kind)}, {pluralize(num_runs, 'run')}: {state}{then} -> {store.folder}/")
@@ -90,7 +93,7 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
     Raises:
         ConfigError, StoreError: before anything is run or, the folder aside, written.
     """
-    done = store.completed()
+    done = models.completed(jobs[0].config, store) if jobs else set()
     todo = [job for job in jobs if job.pending(done)]
     if todo:
         total = check_runnable(task, todo, done)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.engine import device
+from experiments.engine import device, models
 from experiments.engine.jobs import blocks_of, num_runs
 from experiments.engine.progress import progress
 from experiments.engine.task import Task
@@ -17,19 +17,23 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     device.prepare()
     store = task.store(config)
     store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
-    done = store.completed()
+    done, keeps_models = models.completed(config, store), models.keeps_models(config)
     work = task.opened(config)
     shared = {"study": config.study.name, "device": device.name(), **provenance}
     if task.tune_by:
         shared["phase"] = config.phase
-    for run_id, result in work.references(done):
-        _append(store, run_id, shared, result, _now())
+    for run_id, result in work.references(store.completed()):
+        store.append(_row(store, run_id, shared, result, _now()), list(result.curve), dict(result.arrays))
     blocks = blocks_of(task, work, config, done)
     with progress(work.each * num_runs(blocks), f"{task.label(config)}: ") as bar:
         for block in blocks:
             started_at = _now()
             for point, result in work.run(block, bar):
-                _append(store, task.id_of(config, point), shared | task.cells(config, point), result, started_at)
+                run_id = task.id_of(config, point)
+                row = _row(store, run_id, shared | task.cells(config, point), result, started_at)
+                if keeps_models and result.status == "completed" and run_id not in done:
+                    models.save(store, run_id, row, result)
+                store.append(row, list(result.curve), dict(result.arrays))
     return num_runs(blocks)
 
 
@@ -37,7 +41,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _append(store: Store, run_id: str, cells: Mapping[str, Any], result: Result, started_at: str) -> None:
+def _row(store: Store, run_id: str, cells: Mapping[str, Any], result: Result, started_at: str) -> dict[str, Any]:
     row = dict.fromkeys(store.columns) | dict(cells) | {"started_at": started_at} | dict(result.cells)
-    row |= {"run_id": run_id, "status": result.status}
-    store.append(row, list(result.curve), dict(result.arrays))
+    return row | {"run_id": run_id, "status": result.status}

@@ -7,6 +7,7 @@ the memory, the folder of the results.
 from collections.abc import Sequence
 from functools import partial
 
+from experiments.engine import models
 from experiments.engine.checks import TuningError
 from experiments.engine.closing import closing_table, where_it_is
 from experiments.engine.estimate import estimate
@@ -46,7 +47,7 @@ def run_study(
     is_tuning = getattr(config, "tune", False)
     announce(task, jobs, store)
     if config.dry_run:
-        return estimate(task, jobs, store.completed())
+        return estimate(task, jobs, models.completed(config, store))
     if is_tuning:
         stored_scores(task, jobs, store)  # what could not be scored in the end is refused before anything is run
     provenance = origin(task.name, arguments)

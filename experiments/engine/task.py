@@ -18,6 +18,7 @@ from experiments.engine.config import (
     AXIS,
     COMMON,
     CONF,
+    SAVING,
     Choice,
     as_config,
     dotted,
@@ -48,6 +49,7 @@ class Task(ABC):
     open_groups: ClassVar[tuple[str, ...]] = ()  # those whose files say which keys there are; `check` reads them
     arguments: ClassVar[tuple[str, ...]]  # of a command without any
     tune_by: ClassVar[tuple[str, ...]] = ()  # metrics that may choose on the holdout; none: it is not tuned
+    saves_models: ClassVar[bool] = False  # whether a Result of its runs says how its model is saved
     one_per_study: ClassVar[frozenset[str]] = frozenset()  # further keys that cannot differ between jobs
     # Of its table, in order, beside run_id, status, phase, study and the origin: the type of the cells, or the name of
     # the key that fills them.
@@ -121,7 +123,8 @@ class Task(ABC):
     @property
     def _common_keys(self) -> dict[str, Key]:
         """Those that all jobs have."""
-        return {**self.keys, **COMMON, **(tunable(self.tune_by) if self.tune_by else {})}
+        tuning, saving = tunable(self.tune_by) if self.tune_by else {}, SAVING if self.saves_models else {}
+        return {**self.keys, **COMMON, **tuning, **saving}
 
     @cached_property
     def all_keys(self) -> dict[str, Key]:

@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -28,6 +29,7 @@ class Result(NamedTuple):
     curve: Sequence[Mapping[str, Any]] = ()  # rows of epoch, metric, value
     arrays: Mapping[str, Any] = {}  # per-user arrays, kept beside the table
     status: str = "completed"  # | diverged
+    save: Callable[[Path, Mapping[str, Any]], None] | None = None  # writes its model into a folder, with its row
 
 
 class Trial(NamedTuple):

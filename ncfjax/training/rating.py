@@ -9,6 +9,7 @@ is compared with it under one loss, one order of examples and one budget.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -156,11 +157,16 @@ class RatingProblem:
         """Of one member."""
         return num_parameters(self.spec, self.train.num_users, self.train.num_items)
 
+    @cached_property
+    def mean(self) -> np.float64:
+        """Of the training ratings."""
+        return self.train.values.mean(dtype=np.float64)
+
     def data(self, seeds: list[int], mesh: Mesh) -> Data:
         """A copy on every device, the same for all seeds."""
-        train, mean = self.train, self.train.values.mean(dtype=np.float64)
-        training = RatingData(train.users, train.items, (train.values - mean).astype(np.float32))
-        pairs = RatedPairs(_blocks(self.pairs.users), _blocks(self.pairs.items), np.float32(mean))
+        train = self.train
+        training = RatingData(train.users, train.items, (train.values - self.mean).astype(np.float32))
+        pairs = RatedPairs(_blocks(self.pairs.users), _blocks(self.pairs.items), np.float32(self.mean))
         return jax.device_put(Data(training, pairs), NamedSharding(mesh, PartitionSpec()))
 
 

@@ -23,6 +23,7 @@ class BaselineTask(RankedTask):
 
     name = "baselines"
     verb = "fit"
+    saves_models = True
     keys = {"evaluation.ties": one_of(*TIES), "evaluation.self_negatives": one_of(*SELF_NEGATIVES)}
     choices = (
         DATASET,

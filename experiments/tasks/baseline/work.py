@@ -10,10 +10,12 @@ from experiments.engine.work import Result, Work
 from experiments.tasks.baseline.task import TASK, given
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.ranking import values_of
+from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, num_parameters
 from ncfjax.baselines.methods import METHODS, fit_of
 from ncfjax.evaluation.ranking import num_others, ranks_of
 from ncfjax.evaluation.ranking_rules import Rules
+from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block, MemoryEstimate
 
 
@@ -24,6 +26,7 @@ class BaselineWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data, self.name = config, load_data(config), config.baseline.name
+        self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
         self.each = fit_work(train=self.data.train, **vars(config.baseline))
         self.memory = MemoryEstimate(0, fit_bytes(self.name, self.data.train, config.baseline.embedding_dim))
@@ -46,7 +49,9 @@ class BaselineWork(Work):
         cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
             arrays = {**ranks._asdict(), "num_others": num_others(self.data)}
-            yield point, Result(cells | metrics, curve if num_epochs else [], arrays)
+            options = {"biases": False} if isinstance(scorer, Recommender) else None
+            save = self.saver.of("baseline", self.name, lambda: scorer, options)
+            yield point, Result(cells | metrics, curve if num_epochs else [], arrays, save=save)
         else:
             yield point, Result(cells, status="diverged")
 

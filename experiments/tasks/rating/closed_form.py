@@ -12,6 +12,7 @@ from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_item_features, load_job
 from experiments.tasks.rating.evaluation import arrays, metrics, to_predict
 from experiments.tasks.rating.task import TASK
+from experiments.tasks.saving import Saver
 from ncfjax.ratings.alternating import alternating_iterations
 from ncfjax.ratings.content_based import fit_content_based
 from ncfjax.ratings.ensemble import mean_iterations
@@ -29,6 +30,7 @@ class ClosedFormWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data = config, load_job(config)
+        self.saver = Saver(config, self.data.name, self.data.train)
         self.features = None
         if config.method.name in ("content_based", "hybrid"):
             self.features = load_item_features(config, self.data.train)
@@ -64,7 +66,8 @@ class ClosedFormWork(Work):
             yield point, Result(cells, status="diverged")
             return
         epochs = {"epoch": num_epochs} if num_epochs else {}
-        yield point, Result(cells | values | epochs, curve, arrays(predictions, self.data))
+        save = self.saver.of("rating", self.config.method.name, lambda: model)
+        yield point, Result(cells | values | epochs, curve, arrays(predictions, self.data), save=save)
 
     def _models(self, point: Any) -> Iterator[RatingModel]:
         """The fitted one, or that after each epoch."""

@@ -1,7 +1,10 @@
 """Runs that are trained step by step: a similarity of ncfjax/models under the squared error."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
+
+import jax.numpy as jnp
 
 from experiments.engine.progress import Progress
 from experiments.engine.training import curve_of, measure, metrics_at, train_block
@@ -10,6 +13,9 @@ from experiments.tasks.models import model_options
 from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_job
 from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
+from experiments.tasks.saving import Saver
+from ncfjax.models.recommender import Recommender
+from ncfjax.ratings.model import CenteredRecommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.program import Program
 from ncfjax.training.rating import RatingProblem, RatingSpec
@@ -20,6 +26,7 @@ class GradientWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data = config, load_job(config)
+        self.saver = Saver(config, self.data.name, self.data.train)
         model, method = config.model, config.method
         options = tuple(model_options(model).items())
         self.spec = RatingSpec(model.embedding_dim, method.batch_size, model.name, options, method.optimizer)
@@ -41,13 +48,20 @@ class GradientWork(Work):
             values=lambda predictions: metrics_of_members(predictions, self.data),
         )
         evaluations, cells = trained.evaluations, data_cells(self.data) | trained.cost
+        models = cache(lambda: trained.program.models(trained.state))  # if any is saved
         for i, member in enumerate(block.members):
             curve, last = curve_of(evaluations, i), evaluations[-1]
             if last.diverged[i]:
                 yield member, Result(cells, curve, status="diverged")
             else:
                 values = metrics_at(last, i) | {"epoch": last.epoch}
-                yield member, Result(cells | values, curve, arrays(last.measured[i], self.data))
+                save = self.saver.of(
+                    "rating", self.spec.model, partial(self._model, models, i), dict(self.spec.options)
+                )
+                yield member, Result(cells | values, curve, arrays(last.measured[i], self.data), save=save)
+
+    def _model(self, models: Callable[[], Sequence[Recommender]], i: int) -> CenteredRecommender:
+        return CenteredRecommender(jnp.float32(self.problem.mean), models()[i])
 
     def kind(self) -> str:
         return str((self.spec, len(self.data.train)))

@@ -41,6 +41,7 @@ class RatingTask(Task):
 
     name = "ratings"
     verb = "fit"
+    saves_models = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("dataset", "folds", "method", "model")

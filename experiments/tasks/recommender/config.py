@@ -143,5 +143,6 @@ def check(config: Any) -> None:
     else:
         is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
     expect("select_epoch", is_right, why, config.select_epoch)
+    expect("save_models", not config.save_models or config.select_epoch != "test", "false, as select_epoch=test", True)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)

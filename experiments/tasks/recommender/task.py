@@ -18,6 +18,7 @@ class RecommenderTask(RankedTask):
     """A grid of recommenders."""
 
     name = "sweep"
+    saves_models = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     algorithm = staticmethod(configs.algorithm)

@@ -1,7 +1,7 @@
 """The runs of python -m experiments.sweep: recommenders trained, and evaluated under both protocols."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from experiments.tasks.ranking import metrics, values_of
 from experiments.tasks.recommender.config import weight_files
 from experiments.tasks.recommender.start import joined_files, start
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
+from experiments.tasks.saving import Saver
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.evaluation.ranking import ranks_of
 from ncfjax.training.blocks import Block
@@ -48,6 +49,7 @@ class RecommenderWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data = config, load_data(config)
+        self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
         self.problem = RecommenderProblem(self.data, self.spec, pretrained=pretraining.name == "trained")
         self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
@@ -70,8 +72,11 @@ class RecommenderWork(Work):
             start=lambda program: start(self.config, self.data, program, block, self.epoch_work, bar),
             keeps_all=self.config.select_epoch == "test",
         )
+        models = cache(lambda: trained.program.models(trained.state))  # if any is saved
         for i, member in enumerate(block.members):
-            yield member, self._result(i, trained.evaluations, trained.cost)
+            result = self._result(i, trained.evaluations, trained.cost)
+            save = self.saver.of("recommender", self.spec.model, lambda i=i: models()[i], dict(self.spec.options))
+            yield member, result._replace(save=save)
 
     def _result(self, i: int, evaluations: Sequence[Evaluation], cost: dict[str, Any]) -> Result:
         """One run. A diverged one has no metrics and no ranks, and a curve as far as it went."""

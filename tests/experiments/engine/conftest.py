@@ -8,9 +8,10 @@ those that it is compiled with: bits.
 """
 
 import itertools
+import json
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,16 @@ class ToyTask(Task):
         return config.epoch_rule
 
 
+class SavingToyTask(ToyTask):
+    """The same, whose runs leave a model: a file that says what the row says."""
+
+    saves_models = True
+    fails = False
+
+    def open(self, config: Any) -> Work:
+        return SavingToyWork(self, config)
+
+
 def score(config: Any, point: Any, epoch: int) -> float:
     best_rate, best_epoch = (2.0, 4) if config.split == "holdout" else (3.0, 0)
     return 100.0 - 10 * abs(point.rate - best_rate) - abs(epoch - best_epoch) - config.size - point.seed / 100
@@ -142,6 +153,20 @@ class ToyWork(Work):
         return Trial(COMPILING, PER_WORK)
 
 
+class SavingToyWork(ToyWork):
+    """One job of the made-up task that saves."""
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        for member, result in super().run(block, bar):
+            yield member, result._replace(save=self._save)
+
+    def _save(self, folder: Path, row: Mapping[str, Any]) -> None:
+        if self.task.fails:
+            raise OSError("the disk is full")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").write_text(json.dumps(dict(row)))
+
+
 def compose(task: Task, overrides: Sequence[str]) -> Any:
     """The checked configuration of one job; the engine leaves it to Hydra how it is made."""
     config = OmegaConf.merge(nested(task.schema()), DEFAULTS, OmegaConf.from_dotlist(list(overrides)))
@@ -171,6 +196,11 @@ def run_toy(task: Task, arguments: dict[str, Any], **more: Any) -> None:
 @pytest.fixture
 def task() -> ToyTask:
     return ToyTask()
+
+
+@pytest.fixture
+def saving_task() -> SavingToyTask:
+    return SavingToyTask()
 
 
 @pytest.fixture
@@ -216,6 +246,7 @@ def toy_command() -> list[str]:
     return [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])['main'](*sys.argv[2:])", __file__]
 
 
-def main(folder: str, pause: str) -> None:
+def main(folder: str, pause: str, saving: str = "") -> None:
     jax.devices()  # as many as the tests have
-    run_toy(ToyTask(), {"results_dir": folder, "size": (1, 2), "grid.rate": [1, 2], "pause": pause})
+    arguments = {"results_dir": folder, "size": (1, 2), "grid.rate": [1, 2], "pause": pause}
+    run_toy(SavingToyTask() if saving else ToyTask(), arguments | ({"save_models": "true"} if saving else {}))
