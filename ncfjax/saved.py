@@ -173,7 +173,7 @@ def _expect_shapes(where: Path, expected: Mapping[str, Any], got: Mapping[str, A
 
 def save_model(
     folder: Path,
-    model: Model,
+    model: Any,
     *,
     kind: str,
     method: str,
@@ -184,13 +184,17 @@ def save_model(
     """Writes a model to a folder, whole or not at all; one that is there is replaced.
 
     Args:
+        model: a Model; anything else is refused below.
         options: of a recommender's similarity, all that it was made with.
         run: values that JSON knows; None and NaN are left out.
 
     Raises:
-        ValueError: options that do not make this model, tables with fewer rows than there are users or items.
+        ValueError: a model of a type that has no form here, options that do not make this model, tables with fewer rows
+            than there are users or items.
         OSError: it cannot be written.
     """
+    if type(model) not in _FORMS:
+        raise ValueError(f"{folder}: expected a model that is one of {', '.join(_TYPES)}, got {type(model).__name__}")
     form = _FORMS[type(model)]
     config = {"form": type(model).__name__, **form.config(model)}
     if "similarity" in config:
@@ -291,7 +295,7 @@ def load_model(folder: Path | str) -> SavedModel:
         ValueError: no model is there, it is of another format, of other shapes, or a file is missing or cut off.
     """
     folder = Path(folder)
-    metadata = _read_metadata(folder)
+    metadata = read_metadata(folder)
     config, counts = metadata["config"], (metadata["num_users"], metadata["num_items"])
     saved = _named(_abstract(config, *metadata["rows"].values())) | _abstract_data(metadata)
     has_history = saved.pop(_HISTORY, None) is not None
@@ -307,8 +311,12 @@ def load_model(folder: Path | str) -> SavedModel:
     return SavedModel(folder, metadata["kind"], metadata["method"], model, data, metadata["run"])
 
 
-def _read_metadata(folder: Path) -> dict[str, Any]:
-    """What model.json says, its files checked against it."""
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """What model.json says, its files checked against it; nothing else is read.
+
+    Raises:
+        ValueError: as `load_model`, but for shapes.
+    """
     path = folder / "model.json"
     if not path.is_file():
         raise ValueError(f"{folder}: expected a saved model, got no model.json")

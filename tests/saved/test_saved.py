@@ -244,6 +244,11 @@ def test_options_that_do_not_make_the_model_and_tables_that_are_too_small_are_no
 # ---- writers that fail or are killed
 
 
+def test_a_model_of_another_type_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="expected a model that is one of Recommender, .*, got dict"):
+        save_model(tmp_path / "m", {"w": np.ones(3)}, kind="baseline", method="mine", data=trained("dot").data)
+
+
 def test_a_model_that_is_there_is_replaced(tmp_path):
     save(tmp_path / "m", "dot")
     save(tmp_path / "m", "ease")
