@@ -11,9 +11,9 @@ is one file in similarities/ and one in conf/model/.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
@@ -21,6 +21,17 @@ from jaxtyping import Array, Float
 
 from ncfjax.keys import Key
 from ncfjax.models.registry import check_similarity, register, similarity_class, with_defaults
+
+
+class DotForm(NamedTuple):
+    """A similarity as one inner product: s(p, q) = offset(p) + <query(p), key(q)>.
+
+    For a fixed user the offset is a constant: ranking items by s is ranking keys by their inner product with one query.
+    """
+
+    query: Callable[[Float[Array, "users dim"]], Float[Array, "users dot_dim"]]
+    key: Callable[[Float[Array, "items dim"]], Float[Array, "items dot_dim"]]
+    offset: Callable[[Float[Array, "users dim"]], Float[Array, " users"]]
 
 
 class Similarity(nnx.Module):
@@ -44,6 +55,10 @@ class Similarity(nnx.Module):
     @abstractmethod
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item."""
+
+    def as_dot(self) -> DotForm | None:
+        """How it ranks by an inner product, where it does: what it scores can then be searched as vectors are."""
+        return None
 
     def clear_biases(self, vectors: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """Freshly drawn vectors with their biases at zero, as the study starts."""

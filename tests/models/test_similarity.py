@@ -87,6 +87,28 @@ def test_work_and_memory_follow_from_the_layers():
     assert (network.hidden_widths, network.multiplications_per_pair) == ((6, 3), 12 * 6 + 6 * 3 + 3 + 4 * 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dot", {"biases": True}), ("dot", {"biases": False}), ("dot", {"frozen_constants": True}), ("gmf", {})],
+)
+def test_what_ranks_as_an_inner_product_says_which(key, name, options):
+    """Scores are the same but for a constant of the user, hence is the ranking of all items."""
+    similarity = make_similarity(name, 5, key=key, **options)
+    if similarity.global_bias is not None:
+        similarity.global_bias[...] = jnp.asarray(0.7)
+    p, q = jax.random.normal(key, (4, 5)), jax.random.normal(jax.random.key(1), (30, 5))
+    form, scores = similarity.as_dot(), similarity.all_pairs(p, q)
+    products = jnp.inner(form.query(p), form.key(q))
+    np.testing.assert_allclose(products + form.offset(p)[:, None], scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(np.argsort(products, axis=1), np.argsort(scores, axis=1))
+    assert np.std(form.offset(p)) > 0.1 or name == "gmf" or not similarity.holds_biases
+
+
+@pytest.mark.parametrize("name", ["mlp", "neumf", "scaled"])
+def test_other_similarities_rank_as_no_inner_product_as_far_as_is_known(key, name):
+    assert make_similarity(name, 6, key=key).as_dot() is None
+
+
 @pytest.mark.parametrize("name", ["gmf", "mlp", "neumf"])
 def test_learned_similarities_score_all_items_as_they_score_pairs(key, name):
     model = Recommender(7, 11, 6, make_similarity(name, 6, key=key), stddev=1.0, key=key)

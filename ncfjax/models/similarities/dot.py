@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from ncfjax.keys import FLAG, TRUE
 from ncfjax.models.constants import drawn_once
 from ncfjax.models.products import inner
-from ncfjax.models.similarity import Similarity, expect_dim
+from ncfjax.models.similarity import DotForm, Similarity, expect_dim
 
 
 class Dot(Similarity):
@@ -46,6 +46,12 @@ class Dot(Similarity):
         if not self.biases:
             return inner(p, q)
         return inner(_with_one(p), q) + (p[:, -1:] + self._constant)
+
+    def as_dot(self) -> DotForm:
+        """With biases a query has a one where a key has the item's; the user's and the global one are the offset."""
+        if not self.biases:
+            return DotForm(query=lambda p: p, key=lambda q: q, offset=lambda p: jnp.zeros(len(p)))
+        return DotForm(query=_with_one, key=lambda q: q, offset=lambda p: p[:, -1] + self._constant)
 
     @property
     def _constant(self) -> Float[Array, ""]:

@@ -1,11 +1,12 @@
 """Generalised matrix factorization: s = b + <w, p * q> (He et al., WWW 2017, arXiv:1708.05031)."""
 
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from ncfjax.keys import TRUE
 from ncfjax.models.products import inner
-from ncfjax.models.similarity import Similarity
+from ncfjax.models.similarity import DotForm, Similarity
 from ncfjax.models.tower import Output
 
 
@@ -31,6 +32,14 @@ class GMF(Similarity):
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item as one matrix product."""
         return inner(p * self.output.weight[None, :], q) + self.output.bias[...]
+
+    def as_dot(self) -> DotForm:
+        """The weights move into the query; the bias is the offset, the same for all."""
+        return DotForm(
+            query=lambda p: p * self.output.weight[None, :],
+            key=lambda q: q,
+            offset=lambda p: jnp.broadcast_to(self.output.bias[...], len(p)),
+        )
 
     @property
     def global_bias(self) -> nnx.Param:
