@@ -23,6 +23,8 @@ BELOW = {
     "ratings": {"baselines", "data", "models"},
     "training": {"data", "models", "evaluation"},
     "saved": {"baselines", "data", "models", "ratings", "table"},
+    "retrieval": {"baselines", "data", "models"},
+    "cost": {"models"},
     "store": {"table"},
     "table": set(),
 }

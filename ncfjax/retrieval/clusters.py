@@ -1,0 +1,159 @@
+"""Search by clusters of items, as the internship report proposes: the model scores the means, then the best lists.
+
+    1. s(p, mean of list) for every list        2. s(p, q) for the items of the `probes` best lists        3. the k best
+
+The report stops at the whole best cluster: `probes` = 1 and k the length of the longest list. More probes are an
+inverted file whose lists are scored by the model itself, be it a dot product, an MLP or a NeuMF; all of them are exact
+search. The lists come from k-means on the directions of the items' vectors; a cluster of more than `longest` items is
+cut into lists with means of their own, as every list takes the memory and the time of the longest.
+
+In a batch the pairs (query, list) are sorted by list and scored a page at a time, some queries of one list: its items
+are read once for all of them.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+from ncfjax.models.similarity import Similarity
+from ncfjax.retrieval.filters import denied_items, rows_of
+from ncfjax.retrieval.k_means import k_means, nearest
+from ncfjax.retrieval.scoring import in_blocks, keys_of, queries_of, score, with_offsets
+from ncfjax.retrieval.top_k import Found, best, best_of, top_k
+
+SAMPLE = 64  # items per cluster that k-means sees: its centres change little with more
+NUM_STEPS = 10  # of k-means
+PAGE = 32  # queries of one list that are scored at once, at most
+QUERIES_AT_ONCE = 4096
+
+
+class Clusters(NamedTuple):
+    """Lists of items, filled up with -1 and zeros; `means` are those of the items' vectors."""
+
+    means: Float[Array, "lists dim"]
+    items: Int[Array, "lists length"]
+    keys: Float[Array, "lists length dim"]
+    similarity: Similarity | None
+
+
+def build(
+    items: Float[Array, "items dim"],
+    num_clusters: int,
+    key: Array,
+    similarity: Similarity | None = None,
+    longest: int | None = None,
+    spherical: bool = True,
+) -> Clusters:
+    """An index of the items' vectors; without a similarity it is their inner product with the query.
+
+    Raises:
+        ValueError: no or more clusters than items, or lists of no items.
+    """
+    if not 1 <= num_clusters <= len(items):
+        raise ValueError(f"num_clusters: expected 1 to {len(items)}, the number of items, got {num_clusters}")
+    if longest is not None and longest < 1:
+        raise ValueError(f"longest: expected an integer >= 1, got {longest}")
+    keys = keys_of(items, similarity)
+    sample_key, means_key = jax.random.split(key)
+    sample = jax.random.choice(sample_key, len(keys), (min(len(keys), SAMPLE * num_clusters),), replace=False)
+    centres = k_means(keys[sample], num_clusters, means_key, NUM_STEPS, spherical)
+    lists = make_lists(np.asarray(nearest(keys, centres, spherical)), longest)
+    padded = jnp.asarray(lists)
+    vectors = jnp.where((padded < 0)[:, :, None], 0.0, keys[padded])
+    means = jnp.sum(vectors, axis=1) / jnp.sum(padded >= 0, axis=1)[:, None]
+    return Clusters(means, padded, vectors, similarity)
+
+
+def make_lists(clusters: Int[np.ndarray, " items"], longest: int | None) -> Int[np.ndarray, "lists length"]:
+    """The items of each cluster in the order of ids, -1 after the last; long ones in several lists of like length."""
+    order = np.argsort(clusters, kind="stable")
+    counts = np.bincount(clusters)
+    counts = counts[counts > 0]
+    parts = -(-counts // (longest or counts.max()))
+    sizes = np.concatenate([np.diff(np.arange(n + 1) * size // n) for size, n in zip(counts, parts, strict=True)])
+    lists = np.full((len(sizes), sizes.max()), -1, np.int32)
+    lists[np.arange(sizes.max()) < sizes[:, None]] = order
+    return lists
+
+
+@partial(jax.jit, static_argnames=("k", "probes"))
+def search(
+    index: Clusters,
+    queries: Float[Array, "queries dim"],
+    k: int,
+    denied: UInt8[Array, "_ bytes"] | None = None,
+    *,
+    probes: int,
+) -> Found:
+    """The k best items of the `probes` lists whose means score highest, or all of theirs where they are fewer.
+
+    With as many probes as lists, or more, it is exact. Equal scores in the order of ids.
+    """
+
+    def block(vectors, denied):
+        return _search(index, vectors, denied, k, min(probes, len(index.means)))
+
+    vectors = queries_of(queries, index.similarity)
+    found = in_blocks(block, vectors, rows_of(denied, len(queries)), QUERIES_AT_ONCE)
+    return with_offsets(found, queries, index.similarity)
+
+
+@partial(jax.jit, static_argnames="probes")
+def num_scored(index: Clusters, queries: Float[Array, "queries dim"], *, probes: int) -> Int[Array, " queries"]:
+    """How many scores a search computes for each query: of all means, and of the items of its lists."""
+    lists = _best_lists(index, queries_of(queries, index.similarity), min(probes, len(index.means)))
+    return len(index.means) + jnp.sum(jnp.sum(index.items >= 0, axis=1)[lists], axis=1)
+
+
+def _best_lists(index: Clusters, queries: Float[Array, "queries _"], probes: int) -> Int[Array, "queries probes"]:
+    return top_k(score(queries, index.means, index.similarity), probes)[1]
+
+
+class _Pages(NamedTuple):
+    """Pairs (query, list) sorted by list, and where in this order each page of some queries of one list begins.
+
+    Pages after `count` are none. A page that reaches past its list holds pairs of the next ones, which begin later.
+    """
+
+    order: Int[Array, " pairs"]
+    lists: Int[Array, " pages"]
+    starts: Int[Array, " pages"]
+    count: Int[Array, ""]
+
+
+def _make_pages(lists: Int[Array, " pairs"], num_lists: int, size: int) -> _Pages:
+    order, counts = jnp.argsort(lists), jnp.bincount(lists, length=num_lists)
+    per_list = -(-counts // size)
+    at_most = min(len(lists), num_lists + len(lists) // size)
+    of_page = jnp.repeat(jnp.arange(num_lists), per_list, total_repeat_length=at_most)
+    number = jnp.arange(at_most) - (jnp.cumsum(per_list) - per_list)[of_page]  # of the page within its list
+    return _Pages(order, of_page, (jnp.cumsum(counts) - counts)[of_page] + number * size, jnp.sum(per_list))
+
+
+def _search(index: Clusters, queries, denied, k: int, probes: int) -> Found:
+    num_lists, length = index.items.shape
+    num_pairs, kept = len(queries) * probes, min(k, length)
+    size = max(1, min(PAGE, 2 * num_pairs // num_lists))
+    pages = _make_pages(_best_lists(index, queries, probes).reshape(-1), num_lists, size)
+    rows = jnp.pad(pages.order // probes, (0, size))  # the query of each pair in order
+
+    def score_page(page, found):
+        start, items = pages.starts[page], index.items[pages.lists[page]]
+        of_page = jax.lax.dynamic_slice(rows, (start,), (size,))
+        is_out = jnp.broadcast_to(items < 0, (size, length))
+        if denied is not None:
+            is_out |= denied_items(denied, of_page, jnp.broadcast_to(items, (size, length)))
+        places, scores = best(score(queries[of_page], index.keys[pages.lists[page]], index.similarity), is_out, kept)
+        # What belongs to no pair of this page is overwritten by the page whose pair it is.
+        new = Found(jnp.where(places < 0, -1, items[places]), scores)
+        return jax.tree.map(lambda whole, part: jax.lax.dynamic_update_slice(whole, part, (start, 0)), found, new)
+
+    shape = (num_pairs + size, kept)
+    found = jax.lax.fori_loop(0, pages.count, score_page, Found(jnp.full(shape, -1), jnp.full(shape, -jnp.inf)))
+    places = jnp.argsort(pages.order)  # of each pair in order
+    items, scores = (array[places].reshape(len(queries), -1) for array in found)
+    return best_of(scores, items, k)

