@@ -8,7 +8,7 @@ search. The lists come from k-means on the directions of the items' vectors; a c
 cut into lists with means of their own, as every list takes the memory and the time of the longest.
 
 In a batch the pairs (query, list) are sorted by list and scored a page at a time, some queries of one list: its items
-are read once for all of them.
+are read once for all of them. Only then is each query's top k taken, by maxima of blocks as in `top_k`.
 """
 
 from functools import partial
@@ -23,12 +23,13 @@ from ncfjax.models.similarity import Similarity
 from ncfjax.retrieval.filters import denied_items, rows_of
 from ncfjax.retrieval.k_means import k_means, nearest
 from ncfjax.retrieval.scoring import in_blocks, keys_of, queries_of, score, with_offsets
-from ncfjax.retrieval.top_k import Found, best, best_of, top_k
+from ncfjax.retrieval.top_k import BLOCK, Found, highest, ranked, top_k
 
 SAMPLE = 64  # items per cluster that k-means sees: its centres change little with more
 NUM_STEPS = 10  # of k-means
 PAGE = 32  # queries of one list that are scored at once, at most
 QUERIES_AT_ONCE = 4096
+BYTES_AT_ONCE = 256_000_000  # of scores
 
 
 class Clusters(NamedTuple):
@@ -69,14 +70,18 @@ def build(
 
 
 def make_lists(clusters: Int[np.ndarray, " items"], longest: int | None) -> Int[np.ndarray, "lists length"]:
-    """The items of each cluster in the order of ids, -1 after the last; long ones in several lists of like length."""
+    """The items of each cluster in the order of ids, then -1; long ones in several lists of like length.
+
+    The length of all lists is a multiple of BLOCK.
+    """
     order = np.argsort(clusters, kind="stable")
     counts = np.bincount(clusters)
     counts = counts[counts > 0]
     parts = -(-counts // (longest or counts.max()))
     sizes = np.concatenate([np.diff(np.arange(n + 1) * size // n) for size, n in zip(counts, parts, strict=True)])
-    lists = np.full((len(sizes), sizes.max()), -1, np.int32)
-    lists[np.arange(sizes.max()) < sizes[:, None]] = order
+    length = -(-sizes.max() // BLOCK) * BLOCK
+    lists = np.full((len(sizes), length), -1, np.int32)
+    lists[np.arange(length) < sizes[:, None]] = order
     return lists
 
 
@@ -91,14 +96,17 @@ def search(
 ) -> Found:
     """The k best items of the `probes` lists whose means score highest, or all of theirs where they are fewer.
 
-    With as many probes as lists, or more, it is exact. Equal scores in the order of ids.
+    With as many probes as lists, or more, it is exact. Equal scores are in the order of the lists, then of ids.
     """
 
+    probes = min(probes, len(index.means))
+
     def block(vectors, denied):
-        return _search(index, vectors, denied, k, min(probes, len(index.means)))
+        return _search(index, vectors, denied, k, probes)
 
     vectors = queries_of(queries, index.similarity)
-    found = in_blocks(block, vectors, rows_of(denied, len(queries)), QUERIES_AT_ONCE)
+    at_once = max(1, min(QUERIES_AT_ONCE, BYTES_AT_ONCE // (4 * probes * index.items.shape[1])))
+    found = in_blocks(block, vectors, rows_of(denied, len(queries)), at_once)
     return with_offsets(found, queries, index.similarity)
 
 
@@ -136,24 +144,43 @@ def _make_pages(lists: Int[Array, " pairs"], num_lists: int, size: int) -> _Page
 
 def _search(index: Clusters, queries, denied, k: int, probes: int) -> Found:
     num_lists, length = index.items.shape
-    num_pairs, kept = len(queries) * probes, min(k, length)
+    best_lists, num_pairs = _best_lists(index, queries, probes), len(queries) * probes
     size = max(1, min(PAGE, 2 * num_pairs // num_lists))
-    pages = _make_pages(_best_lists(index, queries, probes).reshape(-1), num_lists, size)
+    pages = _make_pages(best_lists.reshape(-1), num_lists, size)
     rows = jnp.pad(pages.order // probes, (0, size))  # the query of each pair in order
 
-    def score_page(page, found):
+    def score_page(page, scores):
         start, items = pages.starts[page], index.items[pages.lists[page]]
         of_page = jax.lax.dynamic_slice(rows, (start,), (size,))
         is_out = jnp.broadcast_to(items < 0, (size, length))
         if denied is not None:
             is_out |= denied_items(denied, of_page, jnp.broadcast_to(items, (size, length)))
-        places, scores = best(score(queries[of_page], index.keys[pages.lists[page]], index.similarity), is_out, kept)
+        new = ranked(score(queries[of_page], index.keys[pages.lists[page]], index.similarity), is_out)
         # What belongs to no pair of this page is overwritten by the page whose pair it is.
-        new = Found(jnp.where(places < 0, -1, items[places]), scores)
-        return jax.tree.map(lambda whole, part: jax.lax.dynamic_update_slice(whole, part, (start, 0)), found, new)
+        return jax.lax.dynamic_update_slice(scores, new, (start, 0))
 
-    shape = (num_pairs + size, kept)
-    found = jax.lax.fori_loop(0, pages.count, score_page, Found(jnp.full(shape, -1), jnp.full(shape, -jnp.inf)))
-    places = jnp.argsort(pages.order)  # of each pair in order
-    items, scores = (array[places].reshape(len(queries), -1) for array in found)
-    return best_of(scores, items, k)
+    scores = jax.lax.fori_loop(0, pages.count, score_page, jnp.full((num_pairs + size, length), -jnp.inf))
+    places = jnp.argsort(pages.order).reshape(best_lists.shape)  # of each pair among those in order
+    return _best_of_lists(scores, places, index.items, best_lists, k)
+
+
+def _best_of_lists(
+    scores: Float[Array, "pairs length"],
+    places: Int[Array, "queries probes"],
+    items: Int[Array, "lists length"],
+    best_lists: Int[Array, "queries probes"],
+    k: int,
+) -> Found:
+    """The k best items of the lists of each query, whose scores are in the rows `places`."""
+    per_list = scores.shape[1] // BLOCK
+    maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, BLOCK), (1, BLOCK), "VALID")
+    of_query = maxima[places].reshape(len(places), -1)
+    blocks = jnp.sort(top_k(of_query, min(k, of_query.shape[1]))[1], axis=1)
+
+    def chosen(array, rows):
+        number = jnp.take_along_axis(rows, blocks // per_list, axis=1) * per_list + blocks % per_list
+        return array.reshape(-1, BLOCK)[number].reshape(len(places), -1)
+
+    found = highest(chosen(scores, places), k)
+    ids = jnp.take_along_axis(chosen(items, best_lists), jnp.maximum(found.items, 0), axis=1)
+    return Found(jnp.where(found.items < 0, -1, ids), found.scores)

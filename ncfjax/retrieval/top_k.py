@@ -30,11 +30,21 @@ class Found(NamedTuple):
 
 def best(scores: Float[Array, "queries items"], denied: Bool[Array, "queries items"] | None, k: int) -> Found:
     """The k items of highest scores among those that are not denied, or all of these where they are fewer."""
+    return highest(ranked(scores, denied), k)
+
+
+def ranked(
+    scores: Float[Array, "queries items"], denied: Bool[Array, "queries items"] | None
+) -> Float[Array, "queries items"]:
+    """Scores without NaN; minus infinity is denied and nothing else."""
     usable = jnp.where(scores >= LOWEST, scores, LOWEST)
-    if denied is not None:
-        usable = jnp.where(denied, -jnp.inf, usable)
-    num_columns = min(k, scores.shape[1])
-    values, items = top_k(usable, num_columns)
+    return usable if denied is None else jnp.where(denied, -jnp.inf, usable)
+
+
+def highest(ranked: Float[Array, "queries items"], k: int) -> Found:
+    """The k columns of highest scores that are not denied."""
+    num_columns = min(k, ranked.shape[1])
+    values, items = top_k(ranked, num_columns)
     items = jnp.where(values == -jnp.inf, -1, items)
     more = ((0, 0), (0, k - num_columns))
     return Found(jnp.pad(items, more, constant_values=-1), jnp.pad(values, more, constant_values=-jnp.inf))

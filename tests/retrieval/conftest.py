@@ -13,6 +13,9 @@ DIM = {"dot": 6, "gmf": 6, "mlp": 6, "neumf": 6}
 def make_model(name: str, num_users: int = 13, num_items: int = 200, seed: int = 0, **options) -> Recommender:
     keys = jax.random.split(jax.random.key(seed), 2)
     similarity = make_similarity(name, DIM[name], key=keys[0], **options)
+    if hasattr(similarity, "tower"):
+        for bias in similarity.tower.biases:  # where no unit of the last layer is on, scores are equal
+            bias[...] += 1.0
     return Recommender(num_users, num_items, DIM[name], similarity, stddev=1.0, key=keys[1])
 
 

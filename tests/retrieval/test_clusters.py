@@ -11,6 +11,7 @@ from ncfjax.retrieval import clusters, exact
 from ncfjax.retrieval.clusters import make_lists
 from ncfjax.retrieval.filters import deny_each
 from ncfjax.retrieval.k_means import k_means, nearest
+from ncfjax.retrieval.top_k import BLOCK
 from tests.retrieval.conftest import make_model, sorted_items
 
 KEY = jax.random.key(3)
@@ -24,7 +25,10 @@ def test_all_lists_together_are_exact_search(model, longest, monkeypatch):
     for denied_ in (None, denied):
         everywhere = exact.search(exact.build(model.item[...], model.similarity), queries, 9, denied_)
         found = clusters.search(index, queries, 9, denied_, probes=1000)
-        np.testing.assert_array_equal(found.items, everywhere.items)
+        is_unique = np.diff(everywhere.scores, axis=1, prepend=np.inf, append=0) != 0  # equal ones are in another order
+        is_unique = is_unique[:, 1:] & is_unique[:, :-1]
+        np.testing.assert_array_equal(np.asarray(found.items)[is_unique], np.asarray(everywhere.items)[is_unique])
+        assert np.mean(is_unique) > 0.9
         np.testing.assert_allclose(found.scores, everywhere.scores, rtol=1e-5, atol=1e-6)
     assert np.all(clusters.num_scored(index, queries, probes=1000) == 200 + len(index.means))
 
@@ -54,8 +58,8 @@ def test_the_report_recommends_the_whole_best_cluster():
 
 def test_every_item_is_in_one_list_and_long_clusters_are_cut_evenly():
     lists = make_lists(np.asarray([2, 0, 2, 2, 2, 2, 0, 5]), longest=3)
-    np.testing.assert_array_equal(lists, [[1, 6, -1], [0, 2, -1], [3, 4, 5], [7, -1, -1]])
-    np.testing.assert_array_equal(make_lists(np.asarray([1, 0, 1]), longest=None), [[1, -1], [0, 2]])
+    assert [[item for item in row if item >= 0] for row in lists.tolist()] == [[1, 6], [0, 2], [3, 4, 5], [7]]
+    assert lists.shape == (4, BLOCK) and make_lists(np.zeros(BLOCK + 1, int), longest=None).shape == (1, 2 * BLOCK)
 
 
 def test_k_means_finds_directions_whatever_the_lengths():

@@ -1,0 +1,219 @@
+"""A dot product that imitates a model, to find candidates for it: three ways to get one.
+
+    s(p, q) ~ <query(p), key(q)> + constant of p        query(p) = [s(p, q_a) for the anchors a] W
+
+    svd        keys are the first right singular vectors of the matrix of all scores
+    cur        keys are the scores of some users; nothing is trained
+    distill    users' and items' vectors by alternating ridge regressions on pairs, a user's best items among them
+
+A query needs the model's scores of the anchor items only, hence works for a user that the imitation never saw. As a
+constant of the user changes no ranking, scores are taken less the user's mean. Scores are computed in blocks of users
+and dropped: the matrix of all of them is never held.
+
+SVD: Halko, Martinsson and Tropp, SIAM Review 2011, arXiv:0909.4061. CUR: Yadav et al., EMNLP 2022, arXiv:2210.12579.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ncfjax.baselines.least_squares import make_side, on_devices, on_one_device, solve_rows
+from ncfjax.models.products import matrix_product
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import Similarity
+from ncfjax.retrieval.scoring import in_blocks
+from ncfjax.retrieval.top_k import best
+
+BYTES_AT_ONCE = 64_000_000  # of scores
+OVERSAMPLING = 10  # columns beyond the rank while singular vectors are sought
+RIDGE = 1e-6  # of the trace of the Gram matrix, where queries are fitted
+
+
+class Imitation(NamedTuple):
+    """Keys of all items, and how a user's query follows from the model's scores of the anchors."""
+
+    keys: Float[Array, "items rank"]
+    anchors: Int[Array, " anchors"]
+    anchor_items: Float[Array, "anchors dim"]
+    weights: Float[Array, "anchors rank"]
+
+
+def queries_of(
+    imitation: Imitation, similarity: Similarity, p: Float[Array, "users dim"]
+) -> Float[Array, "users rank"]:
+    """The queries of users' vectors."""
+    return _queries(imitation, similarity, p)
+
+
+@jax.jit
+def _queries(imitation, similarity, p):
+    def block(p, _):
+        return matrix_product(centred(similarity.all_pairs(p, imitation.anchor_items)), imitation.weights)
+
+    return in_blocks(block, p, None, _users_at_once(len(imitation.anchors)))
+
+
+def svd(
+    model: Recommender,
+    rank: int,
+    key: Array,
+    *,
+    num_passes: int = 1,
+    users: Int[Array, " n"] | None = None,
+    num_anchors: int | None = None,
+) -> Imitation:
+    """The best imitation of this rank in squared error over all items and the given users (None: all).
+
+    `num_passes` power iterations, each of them two passes over the scores, sharpen what a first pass guesses.
+
+    Raises:
+        ValueError: a rank that there is not.
+    """
+    p, q = _vectors(model, users)
+    _expect("rank", rank, min(len(p), len(q)))
+    width = min(rank + OVERSAMPLING, len(p), len(q))
+    guess = jax.random.normal(key, (len(p), width))
+    for _ in range(num_passes + 1):
+        basis = jnp.linalg.qr(_transposed_times(model.similarity, p, q, guess))[0]
+        guess = _times(model.similarity, p, q, basis)
+    right = jnp.linalg.svd(guess, full_matrices=False)[2]
+    keys = matrix_product(basis, right[:rank].T)
+    return _imitation(model, keys, num_anchors, key)
+
+
+def cur(
+    model: Recommender, key: Array, *, num_anchor_users: int, num_anchors: int, rank: int | None = None
+) -> Imitation:
+    """Scores of drawn users as keys, fitted to each user's scores of drawn items; `rank` keeps their best directions.
+
+    Raises:
+        ValueError: more anchors than there are, or a rank above their number.
+    """
+    _expect("num_anchor_users", num_anchor_users, len(model.user[...]))
+    users = jax.random.choice(key, len(model.user[...]), (num_anchor_users,), replace=False)
+    keys = centred(_scores(model.similarity, model.user[users], model.item[...])).T
+    if rank is not None:
+        _expect("rank", rank, min(keys.shape))
+        values, vectors = jnp.linalg.eigh(matrix_product(keys.T, keys))
+        keys = matrix_product(keys, vectors[:, -rank:])
+    return _imitation(model, keys, num_anchors, key)
+
+
+def distill(
+    model: Recommender,
+    rank: int,
+    key: Array,
+    *,
+    num_best: int = 100,
+    num_drawn: int = 200,
+    regularization: float = 0.1,
+    num_sweeps: int = 4,
+    users: Int[Array, " n"] | None = None,
+    num_anchors: int | None = None,
+) -> Imitation:
+    """A dot product fitted to each user's `num_best` items, where it matters, and to `num_drawn` drawn ones.
+
+    Each sweep solves all users, then all items: min sum (s - <x_u, y_i>)^2 + regularization (|x_u|^2 + |y_i|^2) over
+    these pairs. It starts from the keys of `svd`, whose error counts all items alike.
+
+    Raises:
+        ValueError: a rank or numbers of items that there are not.
+    """
+    p, q = _vectors(model, users)
+    _expect("num_best", num_best, len(q))
+    svd_key, pairs_key = jax.random.split(key)
+    keys = svd(model, rank, svd_key, users=users).keys
+    items, scores = (np.asarray(array) for array in _pairs(model.similarity, p, q, pairs_key, num_best, num_drawn))
+    rows = np.repeat(np.arange(len(p), dtype=np.int32), items.shape[1])
+    pairs = rows, items.reshape(-1).astype(np.int32), scores.reshape(-1).astype(np.float32)
+    by_user = on_devices(make_side(*pairs[:2], len(p), len(q), rank, pairs[2]))
+    by_item = on_devices(make_side(*pairs[1::-1], len(q), len(p), rank, pairs[2]))
+    for _ in range(num_sweeps):
+        x = _solve(by_user, keys, len(p), regularization)
+        keys = _solve(by_item, x, len(q), regularization)
+    return _imitation(model, keys, num_anchors, key)
+
+
+def _solve(side, vectors, num_rows: int, regularization: float):
+    penalty = jnp.full((num_rows, vectors.shape[1]), regularization)
+    return on_one_device(solve_rows(side, vectors, jnp.zeros(len(vectors)), penalty))
+
+
+@partial(jax.jit, static_argnames=("num_best", "num_drawn"))
+def _pairs(similarity, p, q, key, num_best: int, num_drawn: int):
+    """Items that each user is fitted to, its best and drawn ones, and their scores."""
+    drawn = jax.random.randint(key, (len(p), num_drawn), 0, len(q))
+
+    def block(p, drawn):
+        scores = centred(similarity.all_pairs(p, q))
+        items = jnp.concatenate([best(scores, None, num_best).items, drawn], axis=1)
+        return items, jnp.take_along_axis(scores, items, axis=1)
+
+    return in_blocks(block, p, drawn, _users_at_once(len(q)))
+
+
+def _imitation(model: Recommender, keys, num_anchors: int | None, key: Array) -> Imitation:
+    """Queries are least-squares fits to the centred scores of drawn items, or of all: W = K (K'K)^-1, K centred too."""
+    num_items = len(keys)
+    if num_anchors is None:
+        anchors = jnp.arange(num_items)
+    else:
+        _expect("num_anchors", num_anchors, num_items)
+        anchors = jax.random.choice(jax.random.fold_in(key, 1), num_items, (num_anchors,), replace=False)
+    of_anchors = keys[anchors] - jnp.mean(keys[anchors], axis=0, keepdims=True)
+    gram = matrix_product(of_anchors.T, of_anchors)
+    ridge = RIDGE * jnp.trace(gram) * jnp.eye(len(gram))
+    weights = jnp.linalg.solve(gram + ridge, of_anchors.T).T
+    return Imitation(keys, anchors, model.item[anchors], weights)
+
+
+def centred(scores: Float[Array, "users items"]) -> Float[Array, "users items"]:
+    """Scores less the mean of their user."""
+    return scores - jnp.mean(scores, axis=1, keepdims=True)
+
+
+@jax.jit
+def _times(similarity, p, q, right):
+    """S R, S the centred scores, a block of users at a time."""
+
+    def block(p, _):
+        return matrix_product(centred(similarity.all_pairs(p, q)), right)
+
+    return in_blocks(block, p, None, _users_at_once(len(q)))
+
+
+@jax.jit
+def _transposed_times(similarity, p, q, left):
+    """S' L, a block of users at a time; rows that fill up the last block count as zero."""
+    at_once = min(_users_at_once(len(q)), len(p))
+    num_blocks = -(-len(p) // at_once)
+    rows = jnp.arange(num_blocks * at_once).reshape(num_blocks, at_once)
+
+    def add(total, rows):
+        part = left.at[rows].get(mode="fill", fill_value=0.0)
+        scores = centred(similarity.all_pairs(p.at[rows].get(mode="clip"), q))
+        return total + matrix_product(scores.T, part), None
+
+    return jax.lax.scan(add, jnp.zeros((len(q), left.shape[1])), rows)[0]
+
+
+@jax.jit
+def _scores(similarity, p, q):
+    return in_blocks(lambda p, _: similarity.all_pairs(p, q), p, None, _users_at_once(len(q)))
+
+
+def _vectors(model: Recommender, users):
+    return model.user[...] if users is None else model.user[users], model.item[...]
+
+
+def _users_at_once(num_items: int) -> int:
+    return max(1, min(256, BYTES_AT_ONCE // (4 * num_items)))
+
+
+def _expect(name: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise ValueError(f"{name}: expected 1 to {most}, got {value}")
