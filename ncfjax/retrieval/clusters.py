@@ -4,7 +4,7 @@
 
 The report stops at the whole best cluster: `probes` = 1 and k the length of the longest list. More probes are an
 inverted file whose lists are scored by the model itself, be it a dot product, an MLP or a NeuMF; all of them are exact
-search. The lists come from k-means on the directions of the items' vectors; a cluster of more than `longest` items is
+search. The lists come from k-means of the items' vectors; a cluster of more than `longest` items is
 cut into lists with means of their own, as every list takes the memory and the time of the longest.
 
 In a batch the pairs (query, list) are sorted by list and scored a page at a time, some queries of one list: its items
@@ -47,7 +47,7 @@ def build(
     key: Array,
     similarity: Similarity | None = None,
     longest: int | None = None,
-    spherical: bool = True,
+    spherical: bool = False,
 ) -> Clusters:
     """An index of the items' vectors; without a similarity it is their inner product with the query.
 

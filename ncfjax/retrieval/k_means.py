@@ -1,9 +1,10 @@
-"""Spherical k-means: every vector belongs to the centre of the most similar direction.
+"""k-means by Lloyd's algorithm: every vector belongs to the nearest centre, which is the mean of its vectors.
 
-    cluster of x = argmax over c of <x, m_c>        m_c = the normalised sum of the normalised vectors of cluster c
+    cluster of x = argmin over c of |x - m_c|        spherical, of directions alone: argmax over c of <x, m_c> / |m_c|
 
-Lengths are left out because an inner product finds long vectors in every direction: clusters of directions have both
-long and short ones, clusters by Euclidean distance split by length.
+For the search of inner products, Euclidean clusters do better than directions, which mix long and short vectors: of
+100,000 vectors of the distribution of iALS's on MovieLens-1M, d=64, 316 clusters, recall@10 is .886 where 3.5 % of the
+items are scored, against .848 at 4.2 %; of its own 3,706 items, 61 clusters, .978 at 19 % against .948 at 16 %.
 The first centres are vectors drawn without replacement. A cluster that loses all of its vectors keeps its centre.
 """
 
@@ -20,7 +21,7 @@ ROWS_AT_ONCE = 4096  # 4,096 x 1,000 products are 16 MB
 
 @partial(jax.jit, static_argnames=("num_clusters", "num_steps", "spherical"))
 def k_means(
-    vectors: Float[Array, "n dim"], num_clusters: int, key: Array, num_steps: int = 10, spherical: bool = True
+    vectors: Float[Array, "n dim"], num_clusters: int, key: Array, num_steps: int = 10, spherical: bool = False
 ) -> Float[Array, "num_clusters dim"]:
     """Centres after so many steps of Lloyd's algorithm."""
     points = unit(vectors) if spherical else vectors
@@ -38,7 +39,7 @@ def k_means(
 
 @partial(jax.jit, static_argnames="spherical")
 def nearest(
-    vectors: Float[Array, "n dim"], centres: Float[Array, "clusters dim"], spherical: bool = True
+    vectors: Float[Array, "n dim"], centres: Float[Array, "clusters dim"], spherical: bool = False
 ) -> Int[Array, " n"]:
     """The cluster of each vector, the first one where several are as near."""
     penalty = 0.0 if spherical else jnp.sum(centres**2, axis=1)[None, :] / 2

@@ -66,13 +66,24 @@ def test_k_means_finds_directions_whatever_the_lengths():
     angles = jnp.asarray([0.0, 0.1, 2.0, 2.1, 4.0, 4.1])
     vectors = jnp.asarray([1.0, 9.0, 1.0, 9.0, 1.0, 9.0])[:, None] * jnp.stack([jnp.cos(angles), jnp.sin(angles)], 1)
     for seed in range(20):
-        centres = k_means(vectors, 3, jax.random.key(seed), num_steps=20)
-        found = np.asarray(nearest(vectors, centres))
+        centres = k_means(vectors, 3, jax.random.key(seed), num_steps=20, spherical=True)
+        found = np.asarray(nearest(vectors, centres, spherical=True))
         if len(set(found[::2].tolist())) == 3:  # not every start ends in the best clusters
             assert np.all(found[::2] == found[1::2])
             break
     else:
         pytest.fail("expected one start of 20 to find the three directions")
+
+
+def test_k_means_ends_where_centres_are_the_means_of_what_is_nearest_to_them():
+    vectors = jax.random.normal(jax.random.key(0), (300, 2))
+    centres = np.asarray(k_means(vectors, 4, jax.random.key(1), num_steps=60))
+    distances = np.linalg.norm(np.asarray(vectors)[:, None] - centres, axis=2)
+    clusters_ = np.asarray(nearest(vectors, jnp.asarray(centres)))
+    np.testing.assert_array_equal(clusters_, np.argmin(distances, axis=1))
+    for cluster in range(4):
+        mean = np.mean(np.asarray(vectors)[clusters_ == cluster], axis=0)
+        np.testing.assert_allclose(mean, centres[cluster], atol=1e-4)
 
 
 def test_a_key_names_the_index():
