@@ -68,8 +68,9 @@ def committed_tables() -> list[Path]:
 
 # What compiles with XLA, or resamples users by the thousand; elsewhere single tests are marked.
 SLOW = (
-    "baselines/", "models/", "ratings/", "retrieval/", "saved/", "training/", "evaluation/test_metrics.py",
-    "evaluation/test_ranking", "evaluation/test_significance_calibration.py", "test_docs_python.py", "test_ncfjax.py",
+    "baselines/", "models/", "ratings/", "recommend/", "retrieval/", "saved/", "training/",
+    "evaluation/test_metrics.py", "evaluation/test_ranking", "evaluation/test_significance_calibration.py",
+    "test_docs_python.py", "test_ncfjax.py",
 )  # fmt: skip
 
 

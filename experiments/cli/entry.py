@@ -63,6 +63,18 @@ def parse(arguments: Sequence[str]) -> list[Override]:
     return OverridesParser.create().parse_overrides(lines)
 
 
+def listed(arguments: Sequence[str]) -> list[str]:
+    """KEY=A,B as KEY=[A,B], for a command that sweeps nothing."""
+
+    def one(argument: str) -> str:
+        override = next(iter(parse([argument])), None)
+        if override is None or not override.is_discrete_sweep():
+            return argument
+        return f"{override.get_key_element()}=[{','.join(override.sweep_string_iterator())}]"
+
+    return [one(argument) for argument in arguments]
+
+
 def check_arguments(task: Task, arguments: Sequence[str]) -> None:
     """Compares keys and group options with those that there are; Hydra's own messages do not name the nearest one.
 
