@@ -24,7 +24,9 @@ def shares_below(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def blended(
-    scores: Sequence[Float[np.ndarray, " items"]], weights: Sequence[float], is_candidate: Bool[np.ndarray, " items"]
+    scores: Sequence[Float[np.ndarray, " items"]],
+    weights: Sequence[float | int],
+    is_candidate: Bool[np.ndarray, " items"],
 ) -> Float[np.ndarray, " items"]:
     """One score of every item, NaN of those that are no candidates. One model's is left as it is."""
     if len(scores) == 1:
@@ -38,7 +40,7 @@ def blended(
 def preferred(
     scores: Float[np.ndarray, " items"],
     is_candidate: Bool[np.ndarray, " items"],
-    preferences: Mapping[str, float],
+    preferences: Mapping[str, float | int],
     labels: Mapping[str, Bool[np.ndarray, " items"]],
 ) -> Float[np.ndarray, " items"]:
     """Scores with what a user prefers, or would rather not have, added; `labels` says which items have each label."""

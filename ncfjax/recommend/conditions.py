@@ -42,7 +42,7 @@ def has_label(data: Summary, label: str) -> Bool[np.ndarray, " items"]:
     return of_years(data, first, first + 9)
 
 
-def of_years(data: Summary, first: float | None, last: float | None) -> Bool[np.ndarray, " items"]:
+def of_years(data: Summary, first: float | int | None, last: float | int | None) -> Bool[np.ndarray, " items"]:
     """Which items are from these years; None is no limit. Raises ValueError where the files tell of none."""
     years = _movies(data, "years").years
     if first is None and last is None:
@@ -57,7 +57,7 @@ def has_words(data: Summary, words: Sequence[str]) -> Bool[np.ndarray, " items"]
     return np.array([wanted <= set(_words(title)) for title in _movies(data, "titles").titles], bool)
 
 
-def has_ratings(data: Summary, least: float | None, most: float | None) -> Bool[np.ndarray, " items"]:
+def has_ratings(data: Summary, least: float | int | None, most: float | int | None) -> Bool[np.ndarray, " items"]:
     """Which items have so many ratings, or users, in training; None is no limit."""
     counts = data.counts
     return (counts >= (least or 0)) & (counts <= (np.inf if most is None else most))

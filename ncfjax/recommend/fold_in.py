@@ -38,7 +38,8 @@ from ncfjax.models.similarity import Similarity
 from ncfjax.ratings.model import CenteredRecommender, RatingModel
 from ncfjax.saved import SavedModel
 
-MOST_STEPS = 200  # of L-BFGS; 20 to 60 are enough
+MOST_STEPS = 200  # of L-BFGS; 3 to 15 are enough
+RELATIVE_CHANGE = 1e-7  # of the loss, at which it ends: what float32 resolves
 NO_BIAS = 1e9  # the penalty of a user's bias in a model that has none
 # What a model was trained with, where the row of its run does not say; those of conf/baseline/ials.yaml and grid/study.
 DEFAULTS = {
@@ -180,7 +181,8 @@ def descent_vector(problem: Problem, recommender: Recommender) -> Float[np.ndarr
         return float(loss), np.asarray(gradient, np.float64)
 
     start = np.asarray(jnp.mean(recommender.user[...], axis=0), np.float64)
-    return minimize(value, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS}).x
+    options = {"maxiter": MOST_STEPS, "ftol": RELATIVE_CHANGE}
+    return minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
 
 
 def curvature(

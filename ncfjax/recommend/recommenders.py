@@ -144,7 +144,7 @@ class Recommenders:
                 raise ValueError(f"user {name}: expected one that all models know, got none of {model.saved.method}")
             scores.append(model.widened(model.saved.score_all(users)))
         for row, place in enumerate(places):
-            name, seen = _plain(self.users.ids[place]), self._seen(place)
+            name, seen = _plain(self.users.ids[place]), self._seen(int(place))
             if len(seen):
                 yield _User(name, seen, [of_model[row] for of_model in scores], place=int(place))
             else:
@@ -155,7 +155,7 @@ class Recommenders:
         is_seen = np.zeros(len(self.items), bool)
         for model in self.models:
             had = np.zeros(model.saved.data.num_items, bool)
-            had[model.saved.data.history(model.users[place])] = True
+            had[model.saved.data.history(int(model.users[place]))] = True
             is_seen |= model.known & had[np.maximum(model.items, 0)]
         return np.flatnonzero(is_seen)
 
@@ -212,10 +212,10 @@ class Recommenders:
         items = np.asarray(found.items[0])
         items = items[items >= 0]
         reasons = self._reasons(user, items, request.explain)
-        rows = [
-            Recommendation(**vars(self._shown(item)), rank=rank, score=_number(scores[item]), because=tuple(because))
-            for rank, (item, because) in enumerate(zip(items, reasons, strict=True), start=1)
-        ]
+        rows = []
+        for rank, (item, because) in enumerate(zip(items.tolist(), reasons, strict=True), start=1):
+            shown, score = vars(self._shown(item)), _number(scores[item])
+            rows.append(Recommendation(**shown, rank=rank, score=score, because=tuple(because)))
         return replace(answer, recommendations=tuple(rows))
 
     def _num_reasons(self, request: Request, is_alone: bool) -> int:
@@ -226,12 +226,12 @@ class Recommenders:
         for number, model in enumerate(self.models if count and len(user.seen) else ()):
             there = model.items[user.seen] >= 0
             history, ratings = user.seen[there], None if user.ratings is None else user.ratings[there]
-            vector = user.vectors[number] if user.vectors else _vector(model.saved, model.users[user.place])
+            vector = user.vectors[number] if user.vectors else _vector(model.saved, int(model.users[user.place]))
             where = model.items[history], model.items[items]
             parts = contributions(model.saved, vector, *where, ratings, is_folded=user.vectors is not None)
             if parts is not None:
                 return [
-                    [Reason(*self._called(history[row]), round(share, 4)) for row, share in rows]
+                    [Reason(*self._called(int(history[row])), round(share, 4)) for row, share in rows]
                     for rows in largest(parts, count)
                 ]
         return [[] for _ in items]
@@ -242,15 +242,15 @@ class Recommenders:
         others = candidates.copy()
         others[item] = True
         for model, scores in zip(self.models, user.scores, strict=True):
-            saved, score = model.saved, scores[item]
+            saved = model.saved
             percentile = 100.0 * shares_below(scores[others])[np.flatnonzero(others) == item][0]
             is_rating = saved.kind == "rating"
-            stars = score if saved.data.scale is None else saved.data.scale.clip(score)
+            stars = scores if saved.data.scale is None else saved.data.scale.clip(scores)
             yield Prediction(
                 **vars(self._shown(item)),
                 model=describe(saved),
-                score=_number(score),
-                stars=_number(stars) if is_rating else None,
+                score=_number(scores[item]),
+                stars=_number(stars[item]) if is_rating else None,
                 rmse=saved.run.get("rmse") if is_rating else None,
                 percentile=float(percentile),
                 is_seen=bool(item in user.seen),

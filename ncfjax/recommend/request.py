@@ -19,7 +19,9 @@ from ncfjax.keys import nearest
 
 MOST = 1000  # of k
 Name = str | int
-PerUser = Mapping[str, tuple[Name, ...]]
+Number = float | int
+Range = tuple[Number | None, Number | None]
+PerUser = Mapping[Name, tuple[Name, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Request:
 
     users: tuple[Name, ...] | str = ()  # "all": every user of the model
     history: tuple[Name, ...] = ()  # of somebody who is no user of the model
-    ratings: tuple[float, ...] | None = None  # of the history
+    ratings: tuple[Number, ...] | None = None  # of the history
     items: tuple[Name, ...] = ()  # to predict; none: recommend
     k: int = 10
     include_seen: bool = False
@@ -36,11 +38,11 @@ class Request:
     deny: tuple[Name, ...] | PerUser = ()
     genre: tuple[str, ...] = ()  # one of these at least
     not_genre: tuple[str, ...] = ()  # none of these
-    years: tuple[float | None, float | None] = (None, None)  # both included
+    years: Range = (None, None)  # both included
     title: tuple[str, ...] = ()  # all of these words
-    num_ratings: tuple[float | None, float | None] = (None, None)
-    prefer: Mapping[str, float] | None = None  # genre or decade -> standard deviations of the user's scores
-    weights: tuple[float, ...] | None = None  # of the models; None: all alike
+    num_ratings: Range = (None, None)
+    prefer: Mapping[str, Number] | None = None  # genre or decade -> standard deviations of the user's scores
+    weights: tuple[Number, ...] | None = None  # of the models; None: all alike
     explain: int | None = None  # None: 2 for one user, 0 for several
 
     def __post_init__(self):
@@ -66,7 +68,7 @@ class Request:
         for name in values:
             if name not in _READERS:
                 raise ValueError(f"{name}: no such key, {nearest(str(name), _READERS)}")
-        return cls(**{name: value for name, value in values.items() if value is not None})
+        return cls(**{name: _READERS[name](name, value) for name, value in values.items() if value is not None})
 
     def of_user(self, name: str, user: Name | None) -> tuple[Name, ...] | None:
         """`allow` or `deny` as it is for one user; None: not limited."""
@@ -117,7 +119,7 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
     return tuple(map(float, _list(value)))
 
 
-def _range(name: str, value: Any) -> tuple[float | None, float | None]:
+def _range(name: str, value: Any) -> Range:
     """[first, last]; one number alone is both."""
     ends = _list(value)
     ends = [ends[0], ends[0]] if len(ends) == 1 else ends
