@@ -38,11 +38,23 @@ def _models(config: Mapping[str, Any]) -> list:
     from ncfjax.saved import load_model
 
     if config["model"] is not None:
-        folders = config["model"] if isinstance(config["model"], list) else [config["model"]]
-        return [load_model(str(folder)) for folder in folders]
+        names = config["model"] if isinstance(config["model"], list) else [config["model"]]
+        return [load_model(_folder(str(name))) for name in names]
     settings = Settings(config["dataset"], config["train"], config["data_dir"])
     print(f"no model=FOLDER: training a small one, train={settings.trained} of {settings.dataset}", file=sys.stderr)
     return [train_small(settings)]
+
+
+def _folder(name: str) -> Path:
+    """The folder of a saved model.
+
+    Raises:
+        ConfigError: there is none, but there are some within it.
+    """
+    folder = Path(name)
+    inside = sorted(str(path.parent) for path in folder.glob("*/model.json"))
+    expect("model", not inside, f"one of {', '.join(inside[:10])}", name)
+    return folder
 
 
 def recommend(arguments: Sequence[str]) -> None:

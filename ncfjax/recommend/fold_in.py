@@ -189,7 +189,8 @@ def curvature(
     problem: Problem, gradients: Float[np.ndarray, "items dim"], weights: Float[np.ndarray, " items"]
 ) -> Float[np.ndarray, "dim dim"]:
     """J' diag(weights) J + diag(penalty): the Gauss-Newton matrix, of a linear similarity the Hessian."""
-    return gradients.T @ (weights[:, None] * gradients) + np.diag(problem.penalty)
+    rows = gradients[weights > 0]  # of ratings those of the history alone
+    return rows.T @ (weights[weights > 0][:, None] * rows) + np.diag(problem.penalty)
 
 
 def item_gradients(

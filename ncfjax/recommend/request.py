@@ -55,8 +55,17 @@ class Request:
             raise ValueError(f"ratings: expected {len(self.history)}, one for each of history, got {len(self.ratings)}")
         if self.weights is not None and not (min(self.weights, default=-1.0) >= 0 and sum(self.weights) > 0):
             raise ValueError(f"weights: expected numbers >= 0, one of them > 0, got {list(self.weights)}")
-        if not self.users and any(isinstance(getattr(self, name), Mapping) for name in ("allow", "deny")):
-            raise ValueError("allow, deny: expected a list where no users are given, got one for each user")
+        self._check_each("allow")
+        self._check_each("deny")
+
+    def _check_each(self, name: str) -> None:
+        """Lists for each user are of users that are asked about."""
+        lists = getattr(self, name)
+        if isinstance(lists, Mapping) and self.users != "all":
+            strangers = set(lists) - {str(user) for user in self.users}
+            if strangers:
+                expected = "lists of users that are asked about" if self.users else "a list, as no users are given"
+                raise ValueError(f"{name}: expected {expected}, got {', '.join(sorted(strangers))}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Request":

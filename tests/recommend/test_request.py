@@ -40,7 +40,8 @@ def test_lists_are_of_all_or_of_each_user():
         ({"prefer": {"Comedy": float("inf")}}, "prefer: expected {GENRE: NUMBER, ...}"),
         ({"weights": [1, -1]}, "weights: expected numbers >= 0, one of them > 0"),
         ({"weights": [0, 0]}, "weights: expected numbers >= 0, one of them > 0"),
-        ({"allow": {"3": [1]}}, "allow, deny: expected a list where no users are given"),
+        ({"allow": {"3": [1]}}, "allow: expected a list, as no users are given, got 3"),
+        ({"users": [4], "deny": {"3": [1]}}, "deny: expected lists of users that are asked about, got 3"),
         ({"explain": -1}, "explain: expected an integer from 0 to 100"),
     ],
 )
