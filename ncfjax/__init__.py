@@ -10,6 +10,8 @@ from typing import Any
 _MODULES = {
     "Member": "training.recommender",
     "Recommender": "models.recommender",
+    "Recommenders": "recommend.recommenders",
+    "Request": "recommend.request",
     "Spec": "training.loop",
     "compare": "evaluation.significance",
     "export_npz": "saved",

@@ -64,7 +64,7 @@ def _of_user(user: UserAnswer, models: Sequence[str]) -> str:
 def _texts(row: Recommendation, has_reasons: bool) -> Mapping[str, str]:
     texts = {"": str(row.rank), "item": str(row.item)}
     texts |= {"title": _cut(row.title), "genres": ", ".join(row.genres)} if row.title else {}
-    texts |= {"score": "" if row.score is None else f"{row.score:.3f}"} | _means(row)
+    texts |= {"score": "" if row.score is None else f"{row.score:.4g}"} | _means(row)
     return texts | ({"because of": "; ".join(map(_reason, row.because))} if has_reasons else {})
 
 
@@ -104,7 +104,7 @@ def _sentence(row: Prediction, models: Sequence[str]) -> str:
     by = f" (model {models.index(row.model) + 1})" if len(models) > 1 else ""
     place = f"higher than {row.percentile:.1f} % of the user's other candidates"
     if row.stars is None:
-        score = "no number" if row.score is None else f"{row.score:.3f}"
+        score = "no number" if row.score is None else f"{row.score:.4g}"
         value = f"score {score}, {place}"
     else:
         error = "" if row.rmse is None else f" ± {row.rmse:.2f} (RMSE on held-out ratings)"

@@ -1,4 +1,6 @@
-"""Users and items by what the files of their data set call them; items by their titles too, with the year or without.
+"""Users and items by what the files of their data set call them; items by their titles too.
+
+"Matrix, The (1999)" is also known without its year, as The Matrix and as Matrix, where no other item is.
 
 What is not known is refused with what comes closest: titles that hold the words, names that differ by a few letters.
 """
@@ -13,6 +15,7 @@ from jaxtyping import Shaped
 
 MOST_COMPARED = 100_000  # names: difflib takes a second for so many
 _YEAR = re.compile(r"\s*\(\d{4}[^()]*\)\s*$")
+_ARTICLE = re.compile(r"(.*), (the|a|an)")  # at the end, as MovieLens has it
 
 
 class UnknownName(ValueError):
@@ -71,9 +74,17 @@ class Names:
 
     @cached_property
     def _titled(self) -> dict[str, list[int]]:
-        """Lower-case title, as it is and without its year -> the places that have it."""
+        """Form of a title -> the places that have it."""
         places: dict[str, list[int]] = {}
         for place, title in enumerate(self.titles or ()):
-            for form in {title.casefold(), _YEAR.sub("", title).casefold()} - {""}:
+            for form in _forms(title.casefold()):
                 places.setdefault(form, []).append(place)
         return places
+
+
+def _forms(title: str) -> set[str]:
+    """What a title may be called, in lower case."""
+    plain = _YEAR.sub("", title)
+    article = _ARTICLE.fullmatch(plain)
+    others = {article[1], f"{article[2]} {article[1]}"} if article else set()
+    return {title, plain, *others} - {""}

@@ -38,7 +38,7 @@ def test_a_table_names_everything_that_is_known():
         "note: one",
         "note: two",
         "   item  title              genres      score  ratings  mean  because of",
-        "1     7  Sting, The (1973)  Crime, War  0.500    1,234  4.25  Up 25.0 %; Big 12.5 %",
+        "1     7  Sting, The (1973)  Crime, War    0.5    1,234  4.25  Up 25.0 %; Big 12.5 %",
         "",
         "somebody new, 0 items in the history: 0 of 0 candidates",
         "nothing is left to recommend",

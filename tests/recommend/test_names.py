@@ -5,14 +5,17 @@ import pytest
 
 from ncfjax.recommend.names import Names, UnknownName
 
-TITLES = ("Alien (1979)", "Aliens (1986)", "King Kong (1933)", "King Kong (1976)", "")
-ITEMS = Names("item", np.array([7, 8, 9, 10, 1979]), TITLES)
+TITLES = ("Alien (1979)", "Aliens (1986)", "King Kong (1933)", "King Kong (1976)", "", "Matrix, The (1999)")
+ITEMS = Names("item", np.array([7, 8, 9, 10, 1979, 2]), TITLES)
 
 
-@pytest.mark.parametrize(
-    ("name", "place"), [(7, 0), ("8", 1), ("alien", 0), ("ALIENS (1986)", 1), ("King Kong (1976)", 3)]
-)
-def test_an_id_or_a_title_is_found_with_its_year_or_without(name, place):
+PLACES = {
+    7: 0, "8": 1, "alien": 0, "ALIENS (1986)": 1, "King Kong (1976)": 3, "the matrix": 5, "Matrix": 5, "matrix, the": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "place"), PLACES.items())
+def test_an_id_or_a_title_is_found_with_its_year_and_article_or_without(name, place):
     assert ITEMS.find(name) == place
 
 
@@ -23,7 +26,7 @@ def test_a_title_that_two_have_names_both():
 
 @pytest.mark.parametrize(("name", "near"), [("Kong", 9), ("Aleins", 8), ("197", 1979)])
 def test_what_is_not_known_is_told_what_comes_closest(name, near):
-    with pytest.raises(UnknownName, match=f"no such item among 5; did you mean .*{near}") as error:
+    with pytest.raises(UnknownName, match=f"no such item among 6; did you mean .*{near}") as error:
         ITEMS.find(name)
     assert error.value.near
 
