@@ -55,7 +55,7 @@ def _of_user(user: UserAnswer, models: Sequence[str]) -> str:
     lines = [f"{who}, {user.num_seen} items in the history: {what}"]
     lines += [f"note: {note}" for note in user.note.split("; ") if note]
     if user.predictions:
-        return "\n".join(lines + [_sentence(row, models) for row in user.predictions])
+        return "\n".join(lines + [_sentence(row, len(models)) for row in user.predictions])
     has_reasons = any(row.because for row in user.recommendations)
     rows = [_texts(row, has_reasons) for row in user.recommendations]
     return "\n".join(lines + (_aligned(rows) if rows else ["nothing is left to recommend"]))
@@ -98,10 +98,10 @@ def _aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return [line.rstrip()[:limit] for line in shown]
 
 
-def _sentence(row: Prediction, models: Sequence[str]) -> str:
+def _sentence(row: Prediction, num_models: int) -> str:
     """What a model says of an item, in words."""
     name = f"{row.item} {row.title}".strip()
-    by = f" (model {models.index(row.model) + 1})" if len(models) > 1 else ""
+    by = f" (model {row.model})" if num_models > 1 else ""
     place = f"higher than {row.percentile:.1f} % of the user's other candidates"
     if row.stars is None:
         score = "no number" if row.score is None else f"{row.score:.4g}"

@@ -37,7 +37,7 @@ class Recommendation(Item):
 class Prediction(Item):
     """What one model says of an item."""
 
-    model: str
+    model: int  # its number among the answer's, from 1
     score: float | None
     stars: float | None  # of a model of ratings: its score, moved onto the scale
     rmse: float | None  # of such a model on held-out ratings

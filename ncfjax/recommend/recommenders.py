@@ -6,7 +6,7 @@ items that meet the conditions, are allowed, not denied, not seen, and known to 
 Somebody of whom nothing is known gets what is popular (popular.py), and is told so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -92,11 +92,19 @@ class Recommenders:
         weights = request.weights or (1.0,) * len(self.models)
         if len(weights) != len(self.models):
             raise ValueError(f"weights: expected {len(self.models)}, one for each model, got {len(weights)}")
-        is_alone = len(request.users) == 1 or not request.users
-        request = replace(request, weights=weights, explain=self._num_reasons(request, is_alone))
+        self._check_lists(request)
+        several = request.users == "all" or len(request.users) > 1
+        explain = request.explain if request.explain is not None else 0 if several else 2
+        request = replace(request, weights=weights, explain=explain)
         allowed, labels = self._allowed(request), self._labels(request)
         answers = [self._of_user(request, user, allowed, labels) for user in self._users_of(request)]
         return Answer(tuple(describe(model.saved) for model in self.models), tuple(answers))
+
+    def _check_lists(self, request: Request) -> None:
+        """Raises UnknownName for a list of somebody who is no user."""
+        for lists in (request.allow, request.deny):
+            for user in lists if isinstance(lists, Mapping) else ():
+                self.users.find(user)
 
     # ---- who
 
@@ -113,6 +121,8 @@ class Recommenders:
 
     def _of_history(self, request: Request) -> _User:
         items = np.array([self.items.find(name) for name in request.history])
+        if len(set(items.tolist())) < len(items):
+            raise ValueError("history: expected each item once, got one by two of its names")
         ratings = None if request.ratings is None else np.array(request.ratings)
         self._check_ratings(ratings)
         folded, notes = [], []
@@ -218,9 +228,6 @@ class Recommenders:
             rows.append(Recommendation(**shown, rank=rank, score=score, because=tuple(because)))
         return replace(answer, recommendations=tuple(rows))
 
-    def _num_reasons(self, request: Request, is_alone: bool) -> int:
-        return request.explain if request.explain is not None else 2 * is_alone
-
     def _reasons(self, user: _User, items: Int[np.ndarray, " n"], count: int) -> list[list[Reason]]:
         """By the first model that can tell."""
         for number, model in enumerate(self.models if count and len(user.seen) else ()):
@@ -241,14 +248,14 @@ class Recommenders:
             raise ValueError(f"item {self.items.label(item)}: expected one that all models know, got none of some")
         others = candidates.copy()
         others[item] = True
-        for model, scores in zip(self.models, user.scores, strict=True):
+        for number, (model, scores) in enumerate(zip(self.models, user.scores, strict=True), start=1):
             saved = model.saved
             percentile = 100.0 * shares_below(scores[others])[np.flatnonzero(others) == item][0]
             is_rating = saved.kind == "rating"
             stars = scores if saved.data.scale is None else saved.data.scale.clip(scores)
             yield Prediction(
                 **vars(self._shown(item)),
-                model=describe(saved),
+                model=number,
                 score=_number(scores[item]),
                 stars=_number(stars[item]) if is_rating else None,
                 rmse=saved.run.get("rmse") if is_rating else None,

@@ -16,9 +16,7 @@ from tests.recommend.models import NUM_ITEMS, ROWS, TRAIN, USERS, saved
 ITEM = {"item": 7, "title": "Sting, The (1973)", "year": 1973, "genres": ("Crime", "War"), "num_ratings": 1234}
 BECAUSE = (Reason(8, "Up", 0.25), Reason(9, "Big", 0.125))
 ROW = Recommendation(**ITEM, average_rating=4.25, rank=1, score=0.5, because=BECAUSE)
-GUESS = Prediction(
-    **ITEM, average_rating=None, model="biases, of x", score=5.5, stars=5.0, rmse=0.9, percentile=99.5, is_seen=True
-)
+GUESS = Prediction(**ITEM, average_rating=None, model=1, score=5.5, stars=5.0, rmse=0.9, percentile=99.5, is_seen=True)
 USERS_OF = (
     UserAnswer("a", 3, 20, (ROW,), note="one; two"),
     UserAnswer(None, 0, 0),

@@ -18,7 +18,7 @@ from ncfjax.models.registry import with_defaults
 from ncfjax.models.similarity import make_similarity
 from ncfjax.ratings.alternating import fit_alternating
 from ncfjax.ratings.model import CenteredRecommender
-from ncfjax.ratings.predictors import fit_biases, fit_item_mean
+from ncfjax.ratings.predictors import fit_biases, fit_item_mean, fit_user_mean
 from ncfjax.saved import SavedModel
 
 NUM_USERS, NUM_ITEMS, DIM = 40, 30, 6
@@ -66,6 +66,8 @@ def _fit(name: str):
             return fit_biases(RATED, user_damping=3.0, item_damping=2.0)
         case "item_mean":
             return fit_item_mean(RATED)
+        case "user_mean":
+            return fit_user_mean(RATED)
         case "alternating":
             options = {name: ROWS["alternating"][name] for name in ("regularization", "bias_regularization", "nu")}
             options |= {"embedding_dim": 4, "biases": True, "stddev": 0.1, "num_iterations": 40, "seed": 0}
@@ -81,7 +83,7 @@ _saved: dict[str, SavedModel] = {}
 def saved(name: str) -> SavedModel:
     """A small model by the name of its method, or of an untrained similarity."""
     if name not in _saved:
-        is_rating = name in ("biases", "item_mean", "alternating", "gradient mlp")
+        is_rating = name in ("biases", "item_mean", "user_mean", "alternating", "gradient mlp")
         kind = "rating" if is_rating else "baseline" if name in ("ials", "ease", "popularity") else "recommender"
         data = summarize("tiny", RATED if is_rating else TRAIN, MOVIES)
         _saved[name] = SavedModel(Path(), kind, name, _fit(name), data, ROWS.get(name, {}))

@@ -70,7 +70,8 @@ def test_a_bias_alone_is_the_damped_mean_of_what_is_left():
     np.testing.assert_allclose(folded.scores, float(model.bias) + np.asarray(model.item_bias) + expected, atol=1e-4)
 
 
-def test_item_means_are_those_of_everybody():
+def test_item_means_are_those_of_everybody_and_a_user_mean_is_that_of_the_history():
+    np.testing.assert_allclose(fold_in(saved("user_mean"), HISTORY, RATINGS).scores, RATINGS.mean(), atol=1e-4)
     folded = fold_in(saved("item_mean"), HISTORY, RATINGS)
     np.testing.assert_allclose(folded.scores, saved("item_mean").score_all([3])[0], atol=1e-4)
 

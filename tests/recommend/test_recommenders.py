@@ -166,7 +166,14 @@ def test_a_cold_user_of_ratings_gets_damped_item_means():
 
 
 @pytest.mark.parametrize(
-    "request_", [{"users": (99,)}, {"users": (101,), "items": (1,)}, {"history": ("Film nmber 3",)}, {"deny": (1,)}]
+    "request_",
+    [
+        {"users": (99,)},
+        {"users": (101,), "items": (1,)},
+        {"history": ("Film nmber 3",)},
+        {"deny": (1,)},
+        {"users": "all", "allow": {"99": (500,)}},
+    ],
 )
 def test_what_is_not_known_is_refused_with_what_comes_closest(request_):
     with pytest.raises(UnknownName, match="no such (user|item) among (40|30)"):
@@ -179,11 +186,12 @@ def test_what_is_not_known_is_refused_with_what_comes_closest(request_):
         ({"genre": ("Comdy",)}, "did you mean Comedy?"),
         ({"prefer": {"Horor": 1.0}}, "valid: Children's, Comedy, Sci-Fi"),
         ({"weights": (1, 1)}, "weights: expected 1, one for each model, got 2"),
+        ({"users": (), "history": (503, "Film number 3")}, "history: expected each item once"),
     ],
 )
 def test_a_condition_that_names_nothing_is_refused(condition, refusal):
     with pytest.raises(ValueError) as error:
-        answered(Request(users=(SOMEONE,), **condition))
+        answered(Request(**{"users": (SOMEONE,)} | condition))
     assert refusal in str(error.value)
 
 
@@ -241,7 +249,8 @@ def test_another_model_predicts_a_score_and_its_place_among_the_candidates():
 
 def test_every_model_says_its_own_of_an_item():
     rows = only(Request(users=(SOMEONE,), items=(503, 504)), "ials", "alternating").predictions
-    assert [(row.item, row.stars is None) for row in rows] == [(503, True), (503, False), (504, True), (504, False)]
+    assert [(row.item, row.model) for row in rows] == [(503, 1), (503, 2), (504, 1), (504, 2)]
+    assert [row.stars is None for row in rows] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("name", ["ials", "ease", "popularity", "dot", "mlp", "alternating", "biases", "gradient mlp"])
