@@ -13,8 +13,8 @@
     constrained    allow, deny, genre, not_genre, years, title, num_ratings; prefer adds to scores; several models blend
 
 Users and items go by the ids of their data set's files, items by titles too. Models are folders that save_models=true
-of sweep, baselines and ratings leaves; without one a small one is trained. conf/recommend.yaml lists the keys. They are
-Hydra overrides: quote what has brackets or spaces. docs/recommend.md explains them.
+of sweep, baselines and ratings leaves; without one a small one is trained. Keys are Hydra overrides: quote what has
+brackets or spaces. docs/recommend.md explains them.
 """
 
 import sys
@@ -28,6 +28,7 @@ from experiments.cli.compose import compose_alone
 from experiments.cli.entry import listed
 from experiments.cli.reader import run, write_files
 from experiments.engine.checks import expect
+from experiments.engine.config import CONF
 
 FIRST = ["user=0"]  # of the drawn data, where nothing is asked
 
@@ -82,7 +83,7 @@ def recommend(arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return run("recommend", __doc__, arguments, recommend)
+    return run("recommend", f"{__doc__}\n{(CONF / 'recommend.yaml').read_text()}", arguments, recommend)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from experiments.cli.answers import as_csv, as_json, as_table
 from experiments.cli.entry import listed
 from experiments.recommend import main
 from ncfjax.recommend.answer import Answer, Prediction, Reason, Recommendation, UserAnswer
+from ncfjax.recommend.request import KEYS
 from ncfjax.saved import save_model
 from tests.recommend.models import NUM_ITEMS, ROWS, TRAIN, USERS, saved
 
@@ -147,9 +148,10 @@ def test_a_wrong_argument_ends_with_one_line_and_exit_code_2(run, arguments, ref
     assert refusal in error.splitlines()[-1] and error.startswith(("recommend: ", "no model=FOLDER"))
 
 
-def test_help_has_examples(run):
+def test_help_has_examples_and_every_key(run):
     code, text, _ = run("--help")
     assert code == 0 and text.count("python -m experiments.recommend ") > 5
+    assert all(f"\n{key}: " in text for key in KEYS if key not in ("users", "items"))
 
 
 def test_without_arguments_a_small_model_of_drawn_data_answers(run):
