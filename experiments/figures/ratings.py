@@ -17,6 +17,7 @@ FOLDS = {
 }
 ERRORS = "| model | folds | seeds | RMSE | MAE | exact stars | RMSE rounded |"
 TESTS = "| better | worse | mean squared error saved | 95 % interval | p |"
+COMPARED = ("biases", "dot", "neumf")  # with the best, in an answer
 _MOST_LINES = 8
 
 
@@ -65,13 +66,14 @@ def _cells(test: PairwiseTest) -> list[object]:
 
 
 def answer(all_data: list[RatedData]) -> str:
-    """The best model of each, and by how much it beats the biases."""
+    """The best model of each, beside the biases, the dot product by gradient and NeuMF."""
     parts = []
     for data in all_data:
         best = data.models[-1]
-        part = f"{_heading(data)}: {best.name}, {mean_text(best.mean(ERROR))}"
-        simple = [model for model in data.models if model.model == "biases"]
-        parts.append(part + (f" (biases {mean_text(simple[-1].mean(ERROR))})" if simple else ""))
+        # Of several models of one name the best, which comes last.
+        others = {model.model: model for model in data.models if model.model in COMPARED}
+        beside = ", ".join(f"{other.name} {mean_text(other.mean(ERROR))}" for other in others.values())
+        parts.append(f"{_heading(data)}: {best.name}, {mean_text(best.mean(ERROR))}" + f" ({beside})" * bool(beside))
     return f"Lowest RMSE: {'; '.join(parts)}."
 
 

@@ -29,7 +29,8 @@ ANSWER = Answer(("biases, of x",), USERS_OF)
 # ---- how an answer looks
 
 
-def test_a_table_names_everything_that_is_known():
+def test_a_table_names_everything_that_is_known(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert as_table(ANSWER).splitlines() == [
         "model: biases, of x",
         "",

@@ -20,8 +20,10 @@ from ncfjax.models.registry import similarity_names, with_defaults
 from ncfjax.models.similarity import make_similarity
 from ncfjax.ratings.alternating import fit_alternating
 from ncfjax.ratings.content_based import fit_content_based
+from ncfjax.ratings.ensemble import mean_model
 from ncfjax.ratings.hybrid import fit_hybrid
 from ncfjax.ratings.model import CenteredRecommender
+from ncfjax.ratings.normalization import fit_normalized
 from ncfjax.ratings.predictors import fit_biases, fit_global_mean, fit_item_mean, fit_user_mean
 from ncfjax.saved import save_model
 
@@ -84,6 +86,11 @@ _RATINGS = {
     "biases": lambda: fit_biases(RATED, user_damping=5.0, item_damping=2.0),
     "content_based": lambda: fit_content_based(RATED, FEATURES, regularization=1.0, nu=0.0),
     "alternating": lambda: fit_alternating(RATED, biases=True, **_TURNS),
+    "alternating_without_biases": lambda: fit_alternating(RATED, biases=False, **_TURNS),
+    "mean_normalized": lambda: fit_normalized(
+        RATED, fit_item_mean(RATED), lambda rest: fit_alternating(rest, biases=False, **_TURNS)
+    ),
+    "ensemble": lambda: mean_model([fit_alternating(RATED, biases=True, **_TURNS | {"seed": k}) for k in range(2)]),
     "hybrid": lambda: fit_hybrid(RATED, FEATURES, feature_regularization=1.0, **_TURNS),
 }
 _VARIANTS = {

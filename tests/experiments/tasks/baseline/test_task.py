@@ -37,7 +37,7 @@ def test_every_baseline_ends_in_a_row_with_its_ranks(finished):
     )
     assert list(runs["model"]) == list(METHODS)
     assert runs["status"].eq("completed").all() and runs["parameters"].gt(0).all() and runs["train_seconds"].gt(0).all()
-    assert runs["compile_seconds"].ge(0).all() and runs["compile_seconds"].max() > 0
+    assert runs["compile_seconds"].ge(0).all()
     data = load("synthetic", num_negatives=20, synthetic=SyntheticOptions(**asdict(SyntheticOptions()) | SIZES))
     for row in runs.to_dict("records"):
         ranks = store.ranks(row["run_id"])

@@ -118,23 +118,6 @@ def test_an_ensemble_of_one_is_its_only_member_and_more_members_are_better(finis
     assert one == pytest.approx(alone, abs=1e-6) and six < one
 
 
-def test_runs_that_a_study_does_not_have_change_none_of_its_numbers(finish):
-    """A seed of one fold, other hyperparameters, another number of folds; all in the study's folder."""
-    study = (*SMALL, "method=alternating", "method.embedding_dim=3", "method.num_epochs=2")
-    done = finish(ratings, *study, "fold=1,2")
-    (before,) = rated_data(done.store)[0].models
-    folder = done.store.folder.parent
-    for stray in (["fold=1", "grid.seed=7"], ["fold=1,2", "grid.regularization=50"], ["fold=1,2", "folds.count=3"]):
-        finish(ratings, *study, *stray, folder=folder)
-    usual, other = rated_data(done.store)
-    by_name = {model.name: model for model in usual.models}
-    assert set(by_name) == {"alternating d=3 [regularization 3]", "alternating d=3 [regularization 50]"}
-    after = by_name["alternating d=3 [regularization 3]"]
-    assert after.mean("rmse") == before.mean("rmse") and len(after.by_seed) == 1
-    np.testing.assert_array_equal(after.per_user("rmse"), before.per_user("rmse"))
-    assert other.sizes == "fold_count 3" and "(fold_count 3)**" in tables([other])
-
-
 def test_ratings_in_words_are_their_places(finish, tmp_path):
     errors = {}
     for name, values in (("words", ("bad", "fair", "good")), ("numbers", (1, 2, 3))):

@@ -1,4 +1,7 @@
-"""python -m experiments.sweep dataset.strength=true: strengths weigh the positives, whatever the objective."""
+"""python -m experiments.sweep dataset.strength=true: strengths weigh the positives of both objectives.
+
+That weights of one change nothing, and that a member equals the run alone, is tested where the training is.
+"""
 
 from pathlib import Path
 
@@ -14,7 +17,6 @@ NUM_USERS, NUM_ITEMS = 40, 30
 OBJECTIVES = {
     "expected": ("objective=expected", "objective.batch_size=8"),
     "sampled": ("objective=sampled", "objective.batch_size=16"),
-    "shuffled": ("objective=sampled", "objective.batch_size=16", "objective.shuffle_examples=true"),
 }
 
 
@@ -58,18 +60,6 @@ def test_strengths_change_the_model_and_the_row_says_so(run):
     (row,), (plain,) = trained(weighted).to_dict("records"), trained(without).to_dict("records")
     assert (row["status"], row["note"]) == ("completed", "weighted by strength") and row["run_id"] != plain["run_id"]
     assert plain["note"] != row["note"] and np.any(ranks_of(weighted)[0] != ranks_of(without)[0])
-
-
-def test_strengths_of_one_give_the_ranks_of_a_run_without(run):
-    weighted, without = (run(1, "grid.learning_rate=0.05", *more) for more in (("dataset.strength=true",), ()))
-    np.testing.assert_array_equal(ranks_of(weighted), ranks_of(without))
-
-
-def test_a_member_of_a_grid_equals_the_same_run_alone(run):
-    strength = "dataset.strength=true"
-    grid, alone = (run(5, strength, f"grid.learning_rate={rates}") for rates in ("0.01,0.05", "0.05"))
-    assert list(trained(grid)["run_id"])[1:] == list(trained(alone)["run_id"])
-    np.testing.assert_array_equal(ranks_of(grid)[1], ranks_of(alone)[0])
 
 
 def test_popularity_adds_up_strengths(finish, tmp_path):
