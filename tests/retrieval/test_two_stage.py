@@ -28,11 +28,12 @@ def imitation_of(request):
     return WAYS[request.param]
 
 
-@pytest.mark.parametrize("num_clusters", [None, 7])
-@pytest.mark.parametrize("name", ["mlp", "neumf"])
-def test_with_all_items_as_candidates_it_is_the_model_itself(imitation_of, name, num_clusters):
+@pytest.mark.parametrize(("name", "num_clusters"), [("mlp", None), ("neumf", 7)])
+def test_with_all_items_as_candidates_it_is_the_model_itself(name, num_clusters):
+    """Whatever the candidates come from: all are there."""
     model = make_model(name)
-    index = two_stage.build(model.item[...], model.similarity, imitation_of(model), num_clusters=num_clusters, key=KEY)
+    imitation = WAYS["cur"](model)
+    index = two_stage.build(model.item[...], model.similarity, imitation, num_clusters=num_clusters, key=KEY)
     denied = deny_each([range(u, 200, 5) for u in range(13)], 200)
     expected = exact.search(exact.build(model.item[...], model.similarity), model.user[...], 8, denied)
     found = two_stage.search(index, model.user[...], 8, denied, num_candidates=200, probes=1000)

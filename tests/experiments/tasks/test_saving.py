@@ -114,10 +114,10 @@ def test_every_method_for_ratings_predicts_as_its_row_says(rated):
 
 
 def test_ratings_by_features_are_saved_with_the_names_of_the_example(finish):
-    finished = finish(
-        ratings, "dataset=worked-example", "folds=share", "folds.share=0.1", "method=content_based,hybrid",
-        "method.features=genres", "save_models=true",
-    )  # fmt: skip
+    table = ("dataset=worked-example", "folds=share", "folds.share=0.1", "method.features=genres", "save_models=true")
+    finished = finish(ratings, *table, "method=content_based")
+    small = ("method=hybrid", "method.embedding_dim=2", "method.num_epochs=1")
+    finish(ratings, *table, *small, folder=finished.store.folder.parent)
     for row, saved in models(finished.store):
         assert saved.method == row["model"] and tuple(saved.data.user_ids) == USERS
         assert tuple(saved.data.item_ids) == MOVIES
