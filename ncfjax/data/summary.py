@@ -1,8 +1,6 @@
 """What is left of a data set where a model is used without it: what users and items are called, and who had what."""
 
-import difflib
 import hashlib
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +10,6 @@ from jaxtyping import Float, Int
 from ncfjax.data.interactions import Interactions, check_count, pair_keys, sorted_distinct
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import Ratings, Scale
-
-_INTEGER = re.compile(r"-?\d{1,18}")
-_NUM_NEAREST = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +54,6 @@ class Summary:
         """How many users have each item."""
         return np.bincount(self.history_items, minlength=self.num_items)
 
-    def user(self, name: str | int) -> int:
-        """The number of a user by its name. Raises ValueError, with the nearest names, where there is none."""
-        return _number_of("user", name, self.user_ids)
-
-    def item(self, name: str | int) -> int:
-        """The number of an item by its name. Raises ValueError, with the nearest names, where there is none."""
-        return _number_of("item", name, self.item_ids)
-
     def interactions(self) -> Interactions:
         """Who had what, without times, strengths and ratings."""
         users = np.repeat(np.arange(self.num_users, dtype=np.int32), self.history_sizes)
@@ -86,24 +73,6 @@ def summarize(name: str, train: Interactions | Ratings, movies: Movies | None = 
         values = values[np.lexsort((values, train.items, train.users))]
     content = _digest(user_ids, item_ids, sizes, items, values)
     return Summary(name, content, user_ids, item_ids, sizes, items, averages, scale, movies)
-
-
-def _number_of(what: str, name: str | int, ids: np.ndarray) -> int:
-    """Integers may be given as texts, as a command line gives them."""
-    if not len(ids):
-        raise ValueError(f"{what}: expected one that is known, of which there are none, got {name!r}")
-    if ids.dtype.kind not in "iu":
-        places = np.flatnonzero(ids == str(name))
-        nearest = [] if len(places) else difflib.get_close_matches(str(name), ids.tolist(), n=_NUM_NEAREST)
-    elif _INTEGER.fullmatch(str(name)):
-        distance = np.abs(ids - int(name))
-        places, nearest = np.flatnonzero(distance == 0), ids[np.argsort(distance, kind="stable")[:_NUM_NEAREST]]
-    else:
-        places, nearest = [], []
-    if not len(places):
-        near = ", ".join(map(str, nearest if len(nearest) else ids[:_NUM_NEAREST]))
-        raise ValueError(f"{what}: expected one of {len(ids)}, such as {near}, got {name!r}")
-    return int(places[0])
 
 
 def _names(ids: np.ndarray | None, size: int) -> np.ndarray:

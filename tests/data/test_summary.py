@@ -56,28 +56,6 @@ def test_arrays_that_do_not_fit_together_are_refused():
         replace(summarize("tiny", TRAIN), history_items=np.array([0, 2]))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [(30, 2), ("30", 2), ("12", "such as 10, 20, 30, got '12'"), (-1, "such as 10, 20, 30"), ("x", "of 4, such as 10")],
-)
-def test_a_number_is_found_by_its_name_or_the_nearest_are_said(name, expected):
-    summary = summarize("tiny", replace(TRAIN, item_ids=np.array([10, 20, 30, 99])))
-    if isinstance(expected, int):
-        assert summary.item(name) == expected
-    else:
-        with pytest.raises(ValueError, match=f"^item: expected one {expected}|{expected}"):
-            summary.item(name)
-
-
-def test_a_text_is_found_by_its_name_or_the_nearest_are_said():
-    summary = summarize("tiny", replace(TRAIN, user_ids=np.array(["alice", "bob", "zoë"], object)))
-    assert summary.user("zoë") == 2
-    with pytest.raises(ValueError, match="user: expected one of 3, such as alice, got 'alicia'"):
-        summary.user("alicia")
-    with pytest.raises(ValueError, match="user: expected one of 3, such as alice, bob, zoë, got '?7"):
-        summary.user(7)
-
-
 ROWS = """user,item,rating,timestamp,strength
 zoe,tea,5,1,2
 zoe,jam,4,2,1
