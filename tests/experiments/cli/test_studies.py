@@ -62,6 +62,13 @@ STUDIES = {
     ("sweep", "ncf_reference_ml-1m"): ("ncf-reference-ml-1m", 3, 12, 0),
     ("sweep", "ncf_reference_ml-1m_on_test"): ("ncf-reference-ml-1m", 3, 12, 0),
     ("sweep", "ncf_reference_ml-1m_pretrained"): ("ncf-reference-ml-1m", 1, 3, 0),
+    ("sweep", "retrieval_models_ml-1m"): ("retrieval-models-ml-1m", 3, 9, 9),
+    ("sweep", "retrieval_models_ml-1m_gmf"): ("retrieval-models-ml-1m", 3, 9, 9),
+    ("sweep", "retrieval_models_ml-1m_mlp"): ("retrieval-models-ml-1m", 3, 9, 9),
+    ("sweep", "retrieval_models_ml-1m_neumf"): ("retrieval-models-ml-1m", 3, 9, 9),
+    ("sweep", "retrieval_models_ml-1m_pretrained"): ("retrieval-models-ml-1m", 1, 3, 3),
+    ("sweep", "retrieval_models_pinterest-u37501"): ("retrieval-models-pinterest-u37501", 9, 27, 27),
+    ("sweep", "retrieval_models_pinterest-u37501_neumf"): ("retrieval-models-pinterest-u37501", 3, 9, 9),
     ("sweep", "synthetic"): ("sweep", 3, 36, 36),
     ("sweep", "tuning_ml-1m"): ("tuning-ml-1m", 3, 60, 0),
 }
