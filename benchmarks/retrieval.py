@@ -4,8 +4,8 @@ Every figure is a median over repeats. What is compared takes turns, so that a d
 a machine with nothing else to do, and about five minutes on two cores. A bar is the number that the project promises
 itself. The peers are faiss and implicit, each with as many threads as there are cores.
 
-The large catalogue is drawn from the distribution of trained vectors: those of iALS on MovieLens-1M, each plus a draw
-from a normal distribution of BANDWIDTH^2 times their covariance. Its queries are users' trained vectors.
+The large catalogue is drawn from the distribution of the vectors of iALS on MovieLens-1M (retrieval/enlarged.py). Its
+queries are users' trained vectors.
 """
 
 import os
@@ -30,11 +30,12 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.products import inner
 from ncfjax.models.similarity import make_similarity
 from ncfjax.retrieval import ann, clusters, exact
+from ncfjax.retrieval.enlarged import enlarged
+from ncfjax.retrieval.recall import recall
 
 K = 10
 NUM_USERS, NUM_MOVIES = 6_040, 3_706  # MovieLens-1M
 NUM_ITEMS = 1_000_000
-BANDWIDTH = 0.5
 NUM_CLUSTERS, LONGEST = 2_000, 500
 BATCH = 1_024
 IALS = {
@@ -52,11 +53,9 @@ def random_vectors(num: int, dim: int, seed: int) -> np.ndarray:
 def trained_distribution(data: LeaveOneOut) -> tuple[np.ndarray, np.ndarray]:
     """Items of a catalogue that is larger than MovieLens-1M's, and users."""
     model = fit_ials(data.train, **IALS)
-    items, users, rng = np.asarray(model.item[...]), np.asarray(model.user[...]), np.random.default_rng(0)
-    spread = BANDWIDTH * np.linalg.cholesky(np.cov(items.T) + 1e-9 * np.eye(items.shape[1])).astype(np.float32)
-    drawn = items[rng.choice(len(items), NUM_ITEMS)]
-    drawn += rng.standard_normal(drawn.shape, dtype=np.float32) @ spread.T
-    return drawn, users[rng.choice(len(users), BATCH, replace=False)]
+    items, users = model.item[...], np.asarray(model.user[...])
+    drawn = np.asarray(enlarged(items, NUM_ITEMS, jax.random.key(0)))
+    return drawn, users[np.random.default_rng(0).choice(len(users), BATCH, replace=False)]
 
 
 def at_most(what: str, ours: float, theirs: float, bar: float, of: str) -> Line:
@@ -110,14 +109,10 @@ def one_query(items: np.ndarray, queries: np.ndarray):
                   "the sum of the table, read once")  # fmt: skip
 
 
-def recall(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.mean([len(set(a) & set(b)) / K for a, b in zip(found.tolist(), expected.tolist(), strict=True)]))
-
-
 def least_effort(search: Callable, expected: np.ndarray) -> tuple[int, float]:
     """The first of PROBES that reaches RECALL, or the last, and its recall."""
     for effort in PROBES:
-        reached = recall(np.asarray(search(effort).items), expected)
+        reached = float(np.mean(recall(np.asarray(search(effort).items), expected)))
         if reached >= RECALL:
             break
     return effort, reached

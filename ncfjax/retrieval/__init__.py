@@ -8,7 +8,10 @@ Every module has the same two functions:
 `queries` are the vectors p of users. `denied` says what may not be found (`filters`). A module says what else it takes.
 
     exact        everything is scored
+    pairs        the same pair by pair, for what it costs
     clusters     the lists whose means score highest, as the internship report proposes
     two_stage    candidates by a dot product that imitates the model, then the model itself
     ann          faiss, for what is a dot product
+
+`enlarged` draws large catalogues, `recall` compares what was found.
 """

@@ -94,6 +94,25 @@ def search(
     return with_offsets(found, queries, index.similarity)
 
 
+def num_scored(index: Ann, queries: Float[Array, "queries dim"], *, effort: int | None = None) -> float | None:
+    """How many vectors an inverted file compares with a query, means of lists too, on average; None for a graph."""
+    faiss, inner = _import_faiss(), index.faiss_index
+    if not isinstance(inner, faiss.IndexIVF):
+        return None if isinstance(inner, faiss.IndexHNSW) else float(inner.ntotal)
+    vectors = np.ascontiguousarray(dot_form(index.similarity).query(queries), np.float32)
+    _, lists = inner.quantizer.search(vectors, min(inner.nprobe if effort is None else effort, inner.nlist))
+    sizes = np.array([inner.invlists.list_size(i) for i in range(inner.nlist)])
+    return float(inner.nlist + sizes[lists].sum(axis=1).mean())
+
+
+def num_bytes(index: Ann) -> int:
+    """Of the index as faiss writes it, which is about what it holds."""
+    faiss = _import_faiss()
+    writer = faiss.VectorIOWriter()
+    faiss.write_index(index.faiss_index, writer)
+    return int(writer.data.size())
+
+
 def _filled(make, items, similarity: Similarity | None) -> Ann:
     form = dot_form(similarity)
     if form is None:

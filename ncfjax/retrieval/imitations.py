@@ -135,12 +135,12 @@ def distill(
     for _ in range(num_sweeps):
         x = _solve(by_user, keys, len(p), regularization)
         keys = _solve(by_item, x, len(q), regularization)
-    return _imitation(model, keys, num_anchors, key)
+    return _imitation(model, on_one_device(keys), num_anchors, key)
 
 
 def _solve(side, vectors, num_rows: int, regularization: float):
     penalty = jnp.full((num_rows, vectors.shape[1]), regularization)
-    return on_one_device(solve_rows(side, vectors, jnp.zeros(len(vectors)), penalty))
+    return jax.block_until_ready(solve_rows(side, vectors, jnp.zeros(len(vectors)), penalty))
 
 
 @partial(jax.jit, static_argnames=("num_best", "num_drawn"))

@@ -40,6 +40,21 @@ def test_fewer_than_k_are_filled_up():
     np.testing.assert_array_equal(found.scores, [[2.0, -np.inf, -np.inf]])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_inverted_file_says_how_many_vectors_it_compares_and_a_graph_does_not():
+    pytest.importorskip("faiss")
+    model = make_model("dot")
+    items, queries = model.item[...], model.user[...]
+    index = ann.build_ivf(items, 5)
+    lists = [index.faiss_index.invlists.list_size(i) for i in range(5)]
+    assert sum(lists) == 200
+    assert ann.num_scored(index, queries, effort=5) == 205.0
+    assert 5 + min(lists) <= ann.num_scored(index, queries, effort=1) <= 5 + max(lists)
+    assert ann.num_scored(ann.build_flat(items), queries) == 200.0
+    assert ann.num_scored(ann.build_hnsw(items), queries, effort=9) is None
+    assert ann.num_bytes(ann.build_flat(items)) >= items.nbytes
+
+
 def test_what_is_no_dot_product_is_refused():
     model = make_model("mlp")
     with pytest.raises(ValueError, match="ann: expected a similarity that is a dot product, got MLP"):

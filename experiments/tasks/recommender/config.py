@@ -1,6 +1,5 @@
 """The keys of a sweep: which values they take, and what makes a run what it is."""
 
-import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +9,7 @@ from experiments.engine.config import part, set_keys
 from experiments.tasks.data import DATA_COLUMNS, DATASET, check_strength, data_identity
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from experiments.tasks.ranking import METRIC_COLUMNS
+from experiments.tasks.weights import file_content
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
@@ -110,12 +110,7 @@ def weight_files(pretraining: SimpleNamespace) -> dict[str, str]:
     """What pretraining=keras starts from, by content: other weights at the same path are another run."""
     if pretraining.name != "keras":
         return {}
-    return {branch: _content(Path(getattr(pretraining, branch))) for branch in ("gmf", "mlp")}
-
-
-def _content(path: Path) -> str:
-    """The start of the file's SHA-256; the path where there is no file, which is refused before anything is trained."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else str(path)
+    return {branch: file_content(Path(getattr(pretraining, branch))) for branch in ("gmf", "mlp")}
 
 
 # ---- what is refused

@@ -4,7 +4,6 @@ The two come from Keras files, the same for every member, or are trained here fi
 own seed, regularization and negatives.
 """
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ from experiments.engine.checks import ConfigError
 from experiments.engine.progress import Progress
 from experiments.engine.training import Clock, Start, timed_advance
 from experiments.tasks.models import model_options
+from experiments.tasks.weights import read_joined
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.models.keras import read_keras
-from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
@@ -73,7 +71,7 @@ def joined_files(config: Any, data: LeaveOneOut) -> Recommender:
     where = f"pretraining.gmf={files[0]}, pretraining.mlp={files[1]}"
     try:
         sizes = data.train.num_users, data.train.num_items
-        model = _read_joined(*files, *sizes, config.pretraining.alpha, options["regularize_weights"])
+        model = read_joined(*files, *sizes, config.pretraining.alpha, options["regularize_weights"])
     except (ValueError, OSError, ImportError) as error:
         raise ConfigError(f"{where}: {error}") from error
     got = model.similarity.num_factors, model.similarity.layers
@@ -84,11 +82,3 @@ def joined_files(config: Any, data: LeaveOneOut) -> Recommender:
             f"model.embedding_dim and model.layers say, got {got[0]} and {list(got[1])} of {where}"
         )
     return model
-
-
-@lru_cache(maxsize=1)
-def _read_joined(
-    gmf: Path, mlp: Path, num_users: int, num_items: int, alpha: float, regularize_weights: bool
-) -> Recommender:
-    read = (read_keras(path, num_users=num_users, num_items=num_items) for path in (gmf, mlp))
-    return join(*read, alpha, regularize_weights=regularize_weights)

@@ -67,8 +67,9 @@ STUDIES = {
     ("sweep", "retrieval_models_ml-1m_mlp"): ("retrieval-models-ml-1m", 3, 9, 9),
     ("sweep", "retrieval_models_ml-1m_neumf"): ("retrieval-models-ml-1m", 3, 9, 9),
     ("sweep", "retrieval_models_ml-1m_pretrained"): ("retrieval-models-ml-1m", 1, 3, 3),
-    ("sweep", "retrieval_models_pinterest-u37501"): ("retrieval-models-pinterest-u37501", 9, 27, 27),
-    ("sweep", "retrieval_models_pinterest-u37501_neumf"): ("retrieval-models-pinterest-u37501", 3, 9, 9),
+    ("sweep", "retrieval_models_ml-1m_report"): ("retrieval-models-ml-1m", 2, 2, 2),
+    ("sweep", "retrieval_models_pinterest-u37501"): ("retrieval-models-pinterest-u37501", 6, 18, 18),
+    ("sweep", "retrieval_models_pinterest-u37501_neumf"): ("retrieval-models-pinterest-u37501", 2, 6, 6),
     ("sweep", "synthetic"): ("sweep", 3, 36, 36),
     ("sweep", "tuning_ml-1m"): ("tuning-ml-1m", 3, 60, 0),
 }

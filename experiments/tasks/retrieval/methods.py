@@ -1,0 +1,187 @@
+"""The searches that runs compare, each by name: how its index is built, how it is asked, what a query costs.
+
+All of them stand on ncfjax/retrieval; here they get one shape:
+
+    build(model, key)                     an index of a catalogue, a pytree or faiss's own
+    encode(index, queries)                what is known of users beforehand: vectors, or queries of a first stage
+    search(index, encoded, denied, point) -> Found
+    count(model, index, encoded, point)   -> Counted
+"""
+
+from abc import ABC, abstractmethod
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from experiments.tasks.retrieval.config import IMITATIONS, K
+from ncfjax.cost import Cost, cost
+from ncfjax.models.recommender import Recommender
+from ncfjax.retrieval import ann, clusters, exact, imitations, pairs, two_stage
+from ncfjax.retrieval.top_k import Found
+
+ANN = ("ivf", "hnsw")
+BEST = 100  # items of each user that a distilled dot product is fitted to, beside drawn ones
+
+
+class Counted(NamedTuple):
+    """Of a query, the mean over those that are asked; None where it is not known."""
+
+    num_scored: float | None  # items, and means of lists, that the model scores
+    multiplications: float | None  # of a user who is known, by ncfjax/cost
+
+
+class Method(ABC):
+    """One search; `options` are the keys of conf/search/NAME.yaml."""
+
+    def __init__(self, options: SimpleNamespace):
+        self.options = options
+
+    @abstractmethod
+    def build(self, model: Recommender, key: Array) -> Any:
+        """An index of the model's items."""
+
+    def encode(self, index: Any, queries: Float[Array, "queries dim"]) -> Any:
+        """What is known of users before they ask."""
+        return queries
+
+    @abstractmethod
+    def search(self, index: Any, encoded: Any, denied: Any, point: Any) -> Found:
+        """The K best items that it finds."""
+
+    @abstractmethod
+    def count(self, model: Recommender, index: Any, encoded: Any, point: Any) -> Counted:
+        """What a query takes."""
+
+    def num_bytes(self, index: Any) -> int:
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(index))
+
+
+class _Exact(Method):
+    def build(self, model, key):
+        return exact.build(model.item[...], model.similarity)
+
+    def search(self, index, encoded, denied, point):
+        return exact.search(index, encoded, K, denied)
+
+    def count(self, model, index, encoded, point):
+        return _of_scores(model, float(len(index.keys)))
+
+
+class _Pairs(Method):
+    def build(self, model, key):
+        return pairs.build(model.item[...], model.similarity)
+
+    def search(self, index, encoded, denied, point):
+        return pairs.search(index, encoded, K, denied)
+
+    def count(self, model, index, encoded, point):
+        num_items = len(index.items)
+        return Counted(float(num_items), float(_cost(model, num_items).per_query_by_pairs.multiplications))
+
+
+class _Clusters(Method):
+    def build(self, model, key):
+        options = self.options
+        return clusters.build(model.item[...], options.num_clusters, key, model.similarity, options.longest)
+
+    def search(self, index, encoded, denied, point):
+        return clusters.search(index, encoded, K, denied, probes=point.probes)
+
+    def count(self, model, index, encoded, point):
+        return _of_scores(model, float(np.mean(clusters.num_scored(index, encoded, probes=point.probes))))
+
+
+class _Ann(Method):
+    def build(self, model, key):
+        items, similarity, options = model.item[...], model.similarity, self.options
+        if options.name == "ivf":
+            seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            return ann.build_ivf(items, options.num_clusters, similarity, seed=seed)
+        return ann.build_hnsw(items, similarity, construction=options.construction)
+
+    def search(self, index, encoded, denied, point):
+        return ann.search(index, encoded, K, denied, effort=self._effort(point))
+
+    def count(self, model, index, encoded, point):
+        num_scored = ann.num_scored(index, encoded, effort=self._effort(point))
+        return Counted(num_scored, None if num_scored is None else num_scored * index.faiss_index.d)
+
+    def num_bytes(self, index):
+        return ann.num_bytes(index)
+
+    def _effort(self, point: Any) -> int:
+        return point.probes if self.options.name == "ivf" else point.num_candidates
+
+
+class Encoded(NamedTuple):
+    """A user before a search in two stages."""
+
+    queries: Float[Array, "queries dim"]
+    of_first: Float[Array, "queries rank"]
+
+
+class _TwoStage(Method):
+    """`num_candidates` = 0: what the first stage finds is taken as it is."""
+
+    def build(self, model, key):
+        options, (imitation_key, lists_key) = self.options, jax.random.split(key)
+        lists = {"num_clusters": options.num_clusters, "longest": options.longest, "key": lists_key}
+        return two_stage.build(model.item[...], model.similarity, self._imitate(model, imitation_key), **lists)
+
+    def _imitate(self, model: Recommender, key: Array) -> imitations.Imitation:
+        options, anchors = self.options, {"num_anchors": self.options.num_anchors}
+        if options.name == "cur":
+            return imitations.cur(model, key, num_anchor_users=options.num_users, rank=options.rank, **anchors)
+        given = {"users": _drawn_users(model, options.num_users, key)} | anchors
+        if options.name == "svd":
+            return imitations.svd(model, options.rank, key, **given)
+        return imitations.distill(model, options.rank, key, num_best=min(BEST, len(model.item[...])), **given)
+
+    def encode(self, index, queries):
+        return Encoded(queries, two_stage.encode(index, queries))
+
+    def search(self, index, encoded, denied, point):
+        if point.num_candidates:
+            how = {"num_candidates": point.num_candidates, "probes": point.probes}
+            return two_stage.search(index, encoded.queries, K, denied, encoded=encoded.of_first, **how)
+        if isinstance(index.first, clusters.Clusters):
+            return clusters.search(index.first, encoded.of_first, K, denied, probes=point.probes)
+        return exact.search(index.first, encoded.of_first, K, denied)
+
+    def count(self, model, index, encoded, point):
+        num_products = float(len(index.items))
+        if isinstance(index.first, clusters.Clusters):
+            num_products = float(np.mean(clusters.num_scored(index.first, encoded.of_first, probes=point.probes)))
+        num_scored = float(min(point.num_candidates, len(index.items)))
+        again = num_scored * _cost(model, 1).per_score.multiplications
+        return Counted(num_scored, num_products * index.imitation.keys.shape[1] + again)
+
+
+_CLASSES = {"exact": _Exact, "pairs": _Pairs, "clusters": _Clusters}
+_CLASSES |= dict.fromkeys(ANN, _Ann) | dict.fromkeys(IMITATIONS, _TwoStage)
+
+
+def method_of(options: SimpleNamespace) -> Method:
+    """The method that a configuration names."""
+    return _CLASSES[options.name](options)
+
+
+def _drawn_users(model: Recommender, num_users: int | None, key: Array) -> Int[Array, " n"] | None:
+    """So many users, or all of them."""
+    count = len(model.user[...])
+    if num_users is None or num_users >= count:
+        return None
+    return jax.random.choice(jax.random.fold_in(key, 2), count, (num_users,), replace=False)
+
+
+def _of_scores(model: Recommender, num_scored: float) -> Counted:
+    """A query that scores so many items, with what is linear in an item computed beforehand."""
+    one, two = (_cost(model, n).per_query.multiplications for n in (1, 2))
+    return Counted(num_scored, one + (two - one) * (num_scored - 1))
+
+
+def _cost(model: Recommender, num_items: int) -> Cost:
+    return cost(jax.eval_shape(lambda similarity: similarity, model.similarity), model.user.shape[1], num_items)

@@ -1,0 +1,65 @@
+"""Which model a run searches with: a row of a study whose models were saved, files of weights, or one trained at once.
+
+What decides which model it is stands here; `source` loads it.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+
+from experiments.engine.checks import ConfigError
+from experiments.tasks.weights import file_content
+
+_READ = ("run_id", "status", "model", "embedding_dim", "pretraining", "seed", "command")
+
+
+def trained_run(source: SimpleNamespace, seed: int) -> dict[str, str]:
+    """The row of runs.csv that a source=study and a seed name.
+
+    Raises:
+        ConfigError: no table, no such row, or several.
+    """
+    rows = _runs(source.folder)
+    is_pretrained = rows["pretraining"].ne("")
+    wanted = {"model": source.model, "embedding_dim": str(source.embedding_dim), "seed": str(seed)}
+    found = rows[(rows["status"] == "completed") & (is_pretrained == source.pretrained)]
+    for column, value in wanted.items():
+        found = found[found[column] == value]
+    what = ", ".join(f"{name}={value}" for name, value in wanted.items()) + ", pretrained" * source.pretrained
+    if len(found) != 1:
+        got = f"{len(found)}: {', '.join(found['run_id'])}" if len(found) else _there(rows)
+        raise ConfigError(f"source.folder={source.folder}: expected one run of {what}, got {got}")
+    return found.iloc[0].to_dict()
+
+
+def _there(rows: pd.DataFrame) -> str:
+    names = sorted({f"{model} d={dim}" for model, dim in zip(rows["model"], rows["embedding_dim"], strict=True) if dim})
+    return f"none among {', '.join(names) or 'no runs'}"
+
+
+def _runs(folder: str) -> pd.DataFrame:
+    path = Path(folder) / "runs.csv"
+    if not path.is_file():
+        why = "python -m experiments.sweep with save_models=true writes one"
+        raise ConfigError(f"source.folder={folder}: expected the folder of a study, got no {path}; {why}")
+    return _read_runs(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_runs(path: Path, _: int) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, usecols=list(_READ))
+    except ValueError as error:
+        raise ConfigError(f"source.folder={path.parent}: expected runs of experiments.sweep, got: {error}") from error
+
+
+def branches(source: SimpleNamespace) -> tuple[str, ...]:
+    """The files that the model of source=keras is made of."""
+    return ("gmf", "mlp") if source.model == "neumf" else (source.model,)
+
+
+def files_identity(source: SimpleNamespace) -> dict[str, str]:
+    """The content of the files that a model is made of; the path of one that is not there, which is refused later."""
+    return {branch: file_content(Path(getattr(source, branch))) for branch in branches(source)}

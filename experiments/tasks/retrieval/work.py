@@ -1,0 +1,193 @@
+"""The runs of python -m experiments.retrieval: one index built, asked by many users, and compared with exact search."""
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.engine.compiling import timed
+from experiments.engine.progress import Progress
+from experiments.engine.work import Result, Work
+from experiments.tasks.data import data_cells, load_test_split
+from experiments.tasks.ranking import values_of
+from experiments.tasks.retrieval.asked import Asked, ask
+from experiments.tasks.retrieval.clock import seconds_alone, seconds_at_once
+from experiments.tasks.retrieval.config import IMITATIONS, OUTCOMES, K, data_of, origin_identity
+from experiments.tasks.retrieval.methods import ANN, Encoded, method_of
+from experiments.tasks.retrieval.source import Trained, load_trained
+from experiments.tasks.retrieval.task import TASK
+from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.evaluation.columns import METRIC_COLUMNS
+from ncfjax.evaluation.ranking import Ranks, ranks_of
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import Similarity, make_similarity
+from ncfjax.retrieval.recall import recall
+from ncfjax.retrieval.top_k import Found
+from ncfjax.store import run_id
+from ncfjax.training.blocks import Block, MemoryEstimate
+
+PAIRS_ASKED = 16  # queries of method=pairs, which finds what exact search finds, at a multiple of its time
+_OTHER_BYTES = 1_000_000_000  # blocks of scores, histories, lists
+
+
+class _Kept:
+    """The last few of what jobs share, by what they are."""
+
+    def __init__(self, most: int):
+        self.most, self.values = most, {}
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self.values:
+            if len(self.values) == self.most:
+                del self.values[next(iter(self.values))]
+            self.values[key] = make()
+        return self.values[key]
+
+
+_trained, _asked = _Kept(32), _Kept(3)  # of those asked, a catalogue of 1,000,000 items alone takes 0.8 GB
+
+
+class _Built(NamedTuple):
+    asked: Asked
+    index: Any
+    encoded: Any  # all who ask
+    seconds: float
+    compile_seconds: float
+
+
+class RetrievalWork(Work):
+    """One method on one model's catalogue."""
+
+    one_by_one = True
+    pace_share = 0.1
+
+    def __init__(self, config: Any):
+        self.config, self.method = config, method_of(config.search)
+        self.data: LeaveOneOut = load_test_split(config.dataset, config.data_dir)
+        self._built: tuple[int, _Built] | None = None
+        model = self._trained(config.grid.seed[0]).model
+        similarity, dim = model.similarity, model.item.shape[1]
+        size, num_users = config.num_items or len(model.item[...]), len(self.data.held_out)
+        self._check(similarity, size)
+        self.memory = MemoryEstimate(0, 12 * size * dim + _OTHER_BYTES)
+        num_queries = min(num_users, config.num_queries or num_users)
+        self.each = float(num_queries * size * (dim + similarity.multiplications_per_pair))
+
+    def _check(self, similarity: Similarity, num_items: int) -> None:
+        """What only the model and the catalogue can forbid."""
+        search = self.config.search
+        if search.name in ANN and similarity.as_dot() is None:
+            raise ValueError(f"search={search.name}: expected a model that is a dot product, got {similarity.name}")
+        for name in ("rank", "num_anchors", "num_clusters"):
+            value = getattr(search, name, None)
+            if value is not None and value > num_items:
+                raise ValueError(f"search.{name}: expected at most {num_items}, the number of items, got {value}")
+
+    def _trained(self, seed: int) -> Trained:
+        return _trained.get(self._key(seed), lambda: load_trained(self.config, self.data, seed))
+
+    def _asked(self, seed: int) -> Asked:
+        sizes = self.config.num_items, self.config.num_queries
+        return _asked.get(self._key(seed, sizes), lambda: ask(self._trained(seed), self.data, *sizes, seed))
+
+    def _key(self, *parts: Any) -> Hashable:
+        seed, *_ = parts
+        return run_id({"data": data_of(self.config), "origin": origin_identity(self.config, seed), "parts": parts})
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        (point,) = block.members
+        label = TASK.label(self.config)
+        bar.show(f"{label}, seed {point.seed}")
+        built = self._index(point.seed)
+        found, cells = self._measure(built, point)
+        ranks = self._ranks(built, point)
+        cells |= self._cells(built, point) | self._quality(built.asked, found) | _sampled(ranks)
+        arrays = {} if ranks is None else ranks._asdict()
+        bar.advance(self.each, label)
+        yield point, Result({**self.shared, **cells}, arrays=arrays)
+
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        return data_cells(self.config, self.data)
+
+    def _index(self, seed: int) -> _Built:
+        """Of one seed, kept for its next run."""
+        if self._built is None or self._built[0] != seed:
+            self._built = None  # before the next one is there: both may not fit
+            asked, key = self._asked(seed), jax.random.key(seed)
+            (made,) = timed(lambda: [self.method.build(asked.model, key)])
+            encoded = self.method.encode(made.value, asked.queries)
+            self._built = seed, _Built(asked, made.value, encoded, made.seconds, made.compile_seconds)
+        return self._built[1]
+
+    def _measure(self, built: _Built, point: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """What is found, and how long it takes."""
+        method, index, denied = self.method, built.index, built.asked.denied
+        count = PAIRS_ASKED if self.config.search.name == "pairs" else len(built.asked.users)
+        encoded, denied, queries = jax.tree.map(lambda x: x[:count], (built.encoded, denied, built.asked.queries))
+
+        def search(encoded: Any, denied: Any) -> Found:
+            return method.search(index, encoded, denied, point)
+
+        def search_new(queries: Any, denied: Any) -> Found:
+            return method.search(index, method.encode(index, queries), denied, point)
+
+        found = np.asarray(search(encoded, denied).items)  # compiles
+        times = {"milliseconds_per_query": 1000 * seconds_alone(search, encoded, denied)}
+        is_new = isinstance(encoded, Encoded)
+        new = 1000 * seconds_alone(search_new, queries, denied) if is_new else times["milliseconds_per_query"]
+        times |= {"milliseconds_per_new_query": new}
+        times["queries_per_second"] = len(queries) / seconds_at_once(lambda: search(encoded, denied))
+        return found, times
+
+    def _cells(self, built: _Built, point: Any) -> dict[str, Any]:
+        asked, method = built.asked, self.method
+        counted = method.count(asked.model, built.index, built.encoded, point)
+        layers = getattr(asked.model.similarity, "layers", None)
+        return {
+            "embedding_dim": asked.model.user.shape[1],
+            "layers": None if layers is None else "-".join(map(str, layers)),
+            "origin": asked.trained.origin,
+            "catalogue": "data" if self.config.num_items is None else "drawn",
+            "num_items": asked.num_items,
+            "num_queries": len(asked.users),
+            "share_scored": None if counted.num_scored is None else counted.num_scored / asked.num_items,
+            "multiplications": counted.multiplications,
+            "build_seconds": built.seconds,
+            "compile_seconds": built.compile_seconds,
+            "memory_bytes": method.num_bytes(built.index),
+        }
+
+    def _quality(self, asked: Asked, found: np.ndarray) -> dict[str, float]:
+        """Of the items that are found."""
+        expected = asked.expected[: len(found)]
+        cells = {f"recall@{K}": float(np.nanmean(recall(found, expected)))}
+        if asked.positives is None or len(found) < len(asked.users):
+            return cells
+        is_hit = found == asked.positives[:, None]
+        ranks = np.where(is_hit.any(axis=1), is_hit.argmax(axis=1), K)
+        metrics = {name: column for name, column in METRIC_COLUMNS.items() if column.protocol == "full"}
+        return cells | {name: float(column.of_ranks(ranks)) for name, column in metrics.items() if name in OUTCOMES}
+
+    def _ranks(self, built: _Built, point: Any) -> Ranks | None:
+        """Of the held-out items under both protocols, by what can score any item: the model itself, and a first stage
+        that is taken as it is."""
+        asked, search = built.asked, self.config.search
+        if asked.positives is None:
+            return None
+        if search.name == "exact":
+            return asked.ranks
+        if search.name not in IMITATIONS or point.num_candidates:
+            return None
+        users = self.method.encode(built.index, asked.model.user[...]).of_first
+        items = built.index.imitation.keys
+        dot = make_similarity("dot", items.shape[1], key=jax.random.key(0), biases=False)
+        return ranks_of(Recommender.from_tables(users, items, dot), self.data)
+
+
+def _sampled(ranks: Ranks | None) -> dict[str, float]:
+    if ranks is None:
+        return {}
+    return {name: value for name, value in values_of(ranks).items() if name in OUTCOMES and not name.startswith("full")}

@@ -1,0 +1,28 @@
+"""Files of weights that the authors of NCF saved with Keras, as more than one kind of run begins with them."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from ncfjax.models.recommender import Recommender
+
+
+def file_content(path: Path) -> str:
+    """The start of the file's SHA-256; the path where there is no file, which is refused before anything is trained."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else str(path)
+
+
+@lru_cache(maxsize=1)
+def read_joined(
+    gmf: Path, mlp: Path, num_users: int, num_items: int, alpha: float, regularize_weights: bool
+) -> Recommender:
+    """The NeuMF that is joined from a GMF and an MLP.
+
+    Raises:
+        ValueError, OSError, ImportError: a file is missing, damaged or of other sizes; no h5py.
+    """
+    from ncfjax.models.keras import read_keras  # JAX takes a second, and a configuration needs none
+    from ncfjax.models.pretraining import join
+
+    read = (read_keras(path, num_users=num_users, num_items=num_items) for path in (gmf, mlp))
+    return join(*read, alpha, regularize_weights=regularize_weights)
