@@ -81,7 +81,8 @@ COLUMNS: dict[str, type | str] = {
     "model": "source.model",
     "embedding_dim": int,
     "layers": str,
-    "origin": str,  # the run_id of the model's training; files; how it was trained
+    "training": str,  # how the model was trained: what its seeds share
+    "trained_run": str,  # its run_id, where it has one
     "pretrained": "source.pretrained",
     "seed": f"{AXIS}seed",
     "method": "search.name",

@@ -12,7 +12,8 @@ import pandas as pd
 from experiments.engine.checks import ConfigError
 from experiments.tasks.weights import file_content
 
-_READ = ("run_id", "status", "model", "embedding_dim", "pretraining", "seed", "command")
+_TRAINING = ("objective", "optimizer", "pretraining", "learning_rate", "regularization", "num_epochs")
+_READ = ("run_id", "status", "model", "embedding_dim", "seed", "command", *_TRAINING)
 
 
 def trained_run(source: SimpleNamespace, seed: int) -> dict[str, str]:
@@ -32,6 +33,11 @@ def trained_run(source: SimpleNamespace, seed: int) -> dict[str, str]:
         got = f"{len(found)}: {', '.join(found['run_id'])}" if len(found) else _there(rows)
         raise ConfigError(f"source.folder={source.folder}: expected one run of {what}, got {got}")
     return found.iloc[0].to_dict()
+
+
+def training_text(row: dict[str, str]) -> str:
+    """How a model of a study was trained: what its seeds share."""
+    return ", ".join(f"{name}={row[name]}" for name in _TRAINING if row[name])
 
 
 def _there(rows: pd.DataFrame) -> str:

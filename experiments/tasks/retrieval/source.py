@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from experiments.engine.checks import ConfigError, refused
 from experiments.tasks.models import model_options
-from experiments.tasks.retrieval.origin import branches, files_identity, trained_run
+from experiments.tasks.retrieval.origin import branches, files_identity, trained_run, training_text
 from experiments.tasks.weights import read_joined
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.summary import summarize
@@ -21,7 +21,8 @@ from ncfjax.training.recommender import Member
 
 class Trained(NamedTuple):
     model: Recommender
-    origin: str  # what a table calls it
+    training: str  # how it was trained: what its seeds share
+    run_id: str | None = None  # of its training, where it has a row
 
 
 def load_trained(config: Any, data: LeaveOneOut, seed: int) -> Trained:
@@ -50,7 +51,7 @@ def _saved(source: SimpleNamespace, data: LeaveOneOut, seed: int) -> Trained:
     expected = _content(data)
     if saved.data.content != expected:
         raise ConfigError(f"{where}: expected a model of {data.name}, got one of other data, {saved.data.name}")
-    return Trained(saved.model, row["run_id"])
+    return Trained(saved.model, training_text(row), row["run_id"])
 
 
 @lru_cache(maxsize=2)

@@ -149,7 +149,8 @@ class RetrievalWork(Work):
         return {
             "embedding_dim": asked.model.user.shape[1],
             "layers": None if layers is None else "-".join(map(str, layers)),
-            "origin": asked.trained.origin,
+            "training": asked.trained.training,
+            "trained_run": asked.trained.run_id,
             "catalogue": "data" if self.config.num_items is None else "drawn",
             "num_items": asked.num_items,
             "num_queries": len(asked.users),

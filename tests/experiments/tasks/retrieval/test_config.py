@@ -9,7 +9,7 @@ from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.retrieval import ENTRY
 
-RUNS = """run_id,status,phase,model,embedding_dim,pretraining,learning_rate,seed,command
+_RUNS = """run_id,status,phase,model,embedding_dim,pretraining,learning_rate,seed,command
 aa,completed,run,dot,16,,0.1,0,python -m experiments.sweep A
 ab,completed,run,dot,16,,0.1,1,python -m experiments.sweep A
 ba,completed,run,neumf,24,,0.1,0,python -m experiments.sweep B
@@ -18,6 +18,10 @@ ca,diverged,run,mlp,16,,9,0,python -m experiments.sweep D
 da,completed,run,gmf,8,,0.1,0,python -m experiments.sweep E
 db,completed,run,gmf,8,,0.2,0,python -m experiments.sweep E
 """
+_SHARED = {"objective": "sampled", "optimizer": "sgd", "regularization": "0.0", "num_epochs": "3"}
+RUNS = "".join(
+    f"{line},{','.join(_SHARED.values() if number else _SHARED)}\n" for number, line in enumerate(_RUNS.splitlines())
+)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_the_model_and_a_first_stage_alone_rank_the_held_out_items(rows):
 def test_every_row_says_what_it_took(rows):
     assert rows[TIMES].gt(0).all(axis=None) and rows["memory_bytes"].gt(60 * 4 * 4 - 1).all()
     assert set(rows["catalogue"]) == {"data"} and set(rows["num_items"]) == {60} and set(rows["layers"]) == {"8-4-2"}
-    assert set(rows["origin"]) == {"trained at once, 10 epochs, learning_rate=0.05"}
+    assert set(rows["training"]) == {"trained at once, 10 epochs, learning_rate=0.05"}
 
 
 def test_a_dot_product_is_searched_by_faiss_too(run):
@@ -108,8 +108,9 @@ def test_saved_models_are_searched_and_those_of_other_data_refused(run, finish, 
     first = run("grid.seed=0,1", source=study, folder=tmp_path / "searched")
     rows, models = first.store.runs(), trained.runs().set_index("run_id")
     for row in rows.to_dict("records"):
-        model = models.loc[row["origin"]]
+        model = models.loc[row["trained_run"]]
         assert row["ndcg@10"] == model["ndcg@10"] and row["seed"] == model["seed"]
+        assert row["training"].startswith("objective=expected, optimizer=sgd, learning_rate=0.01, regularization=0.01")
     assert "2 runs: all done before" in run("grid.seed=0,1", source=study, folder=tmp_path / "searched").said
     with pytest.raises(SystemExit):
         run("dataset.synthetic.seed=9", source=study, folder=tmp_path / "other")
