@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ncfjax.baselines.least_squares import make_side, on_devices, on_one_device, solve_rows
+from ncfjax.baselines.least_squares import make_side, on_devices, on_one_device, sharding, solve_rows
 from ncfjax.models.products import matrix_product
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
@@ -140,6 +140,7 @@ def distill(
 
 def _solve(side, vectors, num_rows: int, regularization: float):
     penalty = jnp.full((num_rows, vectors.shape[1]), regularization)
+    vectors = jax.device_put(vectors, sharding())  # a model that was loaded is bound to one device
     return jax.block_until_ready(solve_rows(side, vectors, jnp.zeros(len(vectors)), penalty))
 
 

@@ -17,7 +17,7 @@ class RetrievalTask(Task):
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("dataset", "source", "search")
     arguments = ("source.model=dot,mlp", "search=exact,svd")
-    columns, outcomes = configs.COLUMNS, frozenset(configs.OUTCOMES)
+    columns, outcomes = configs.COLUMNS, frozenset({*configs.OUTCOMES, "trained_run"})
     shown = {
         f"recall@{configs.K}": f"recall@{configs.K}",
         "share_scored": "share",

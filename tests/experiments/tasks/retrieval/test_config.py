@@ -44,7 +44,7 @@ def study(tmp_path: Path) -> tuple[str, ...]:
         (["search=svd", "grid.probes=3"], "grid.probes: expected null, as search.num_clusters is null"),
         (["search=svd", "search.num_clusters=9"], "grid.probes: expected an integer, as search.num_clusters=9"),
         (["search=svd", "search.longest=9"], "search.longest: expected null, as search.num_clusters is null"),
-        (["search=svd", "search.num_anchors=31"], "search.num_anchors: expected at least search.rank=32, or null"),
+        (["search=svd", "search.num_anchors=63"], "search.num_anchors: expected at least search.rank=64, or null"),
         (["search=cur", "search.rank=257"], "search.rank: expected at most search.num_users=256, got 257"),
         (["source=keras", "source.model=mlp"], "source.mlp: expected a file of weights, got None"),
         (["source=keras", "source.model=dot"], "source.model=dot: no such name"),
