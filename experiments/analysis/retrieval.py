@@ -1,0 +1,172 @@
+"""What is found of a model's ten best items, at what cost: runs of experiments.retrieval, seeds together.
+
+A `Catalogue` is one model, at one size, over one set of items; a `Search` of it one method at one effort. Runs stand
+together only where all settings are the same, the training of their models among them, so that a run of other settings
+adds a line and changes none.
+
+    recall@10       of the ten items that the model itself scores highest
+    its own ranking of a first stage that is taken as it is (num_candidates = 0), less that of the model: by the one
+                    pairwise rule, over users and seeds
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from experiments.analysis.lines import MODELS
+from experiments.analysis.pairwise import PairwiseTest, pairwise_tests
+from experiments.analysis.runs import Runs
+from ncfjax.store import Store
+
+RECALL = "recall@10"
+ENOUGH = 0.95  # of recall@10, where searches are compared by their time
+IMITATIONS = ("svd", "cur", "distill")
+RANKED = ("hit_ratio@10", "ndcg@10")  # of a first stage against its model
+_MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
+_CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries"]
+_METHOD = ["method", "rank", "num_users", "num_anchors", "num_clusters", "longest", "construction"]
+_EFFORT = ["probes", "num_candidates"]
+_AUTHORS = "weights of NCF's authors"
+
+
+@dataclass(frozen=True, eq=False)
+class Search(Runs):
+    """The runs of one method at one effort."""
+
+    catalogue: str  # the label of what is searched
+    method: str  # of conf/search/
+    rank: int | None  # of an imitation
+    probes: int | None
+    num_candidates: int | None
+
+    @property
+    def name(self) -> str:
+        """The method alone: "clusters", "svd rank 32"."""
+        return self.method + (f" rank {self.rank}" if self.rank else "")
+
+    @property
+    def effort(self) -> str:
+        counts = {"lists": self.probes, "candidates": self.num_candidates}
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+    @property
+    def label(self) -> str:
+        return f"{self.catalogue}, {self.name}"
+
+    def value(self, column: str) -> float:
+        """The mean over seeds."""
+        return float(self.rows[column].mean())
+
+    @property
+    def least_recall(self) -> float:
+        """Of the seeds."""
+        return float(self.rows[RECALL].min())
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What is searched, and every search of it."""
+
+    dataset: str
+    model: str  # of conf/model/
+    embedding_dim: int
+    layers: str
+    kind: str  # "" | pretrained | NCF's weights
+    training: str
+    is_drawn: bool
+    num_items: int
+    searches: list[Search]
+
+    @property
+    def name(self) -> str:
+        return f"{MODELS.get(self.model, self.model)}" + f", {self.kind}" * bool(self.kind)
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, d={self.embedding_dim}"
+
+    def of(self, *methods: str) -> list[Search]:
+        """In the order of effort."""
+        found = [search for search in self.searches if search.method in methods]
+        return sorted(found, key=lambda search: (search.name, search.probes or 0, search.num_candidates or 0))
+
+    @cached_property
+    def exact(self) -> Search:
+        """Raises ValueError where nothing was searched exactly."""
+        if not (found := self.of("exact")):
+            raise ValueError(f"{self.label}, {self.num_items} items: expected a run of search=exact, got none")
+        return found[0]
+
+    @property
+    def pairs(self) -> Search | None:
+        return next(iter(self.of("pairs")), None)
+
+    def least_effort(self, *methods: str, recall: float = ENOUGH) -> Search | None:
+        """The fastest search, one query after the other, that finds enough with every seed."""
+        enough = [search for search in self.of(*methods) if search.least_recall >= recall]
+        return min(enough, key=lambda search: search.value("milliseconds_per_query"), default=None)
+
+    def speed_up(self, search: Search) -> float:
+        """Of one query, over exact search."""
+        return self.exact.value("milliseconds_per_query") / search.value("milliseconds_per_query")
+
+    @property
+    def first_stages(self) -> list[Search]:
+        """Those that were taken as they are."""
+        return [search for search in self.of(*IMITATIONS) if search.num_candidates == 0]
+
+
+def catalogues(store: Store) -> list[Catalogue]:
+    """By data set, model, size and number of items.
+
+    Raises:
+        ValueError: no completed run, or several of one seed.
+    """
+    runs = store.runs()
+    runs = runs[runs["status"] == "completed"]
+    if runs.empty:
+        raise ValueError("expected completed runs, got none")
+    groups = runs.groupby([*_CATALOGUE, *_MODEL], dropna=False, sort=False)
+    found = [_catalogue(store, rows) for _, rows in groups]
+    order = list(MODELS)
+    return sorted(
+        found,
+        key=lambda one: (one.dataset, order.index(one.model), one.kind, one.embedding_dim, one.num_items, one.training),
+    )
+
+
+def _catalogue(store: Store, rows: pd.DataFrame) -> Catalogue:
+    first = rows.iloc[0]
+    training = _known(first["training"]) or ""
+    kind = "pretrained" * (first["pretrained"] == "true") + "NCF's weights" * training.startswith(_AUTHORS)
+    known = first["dataset"], first["model"], int(first["embedding_dim"]), _known(first["layers"]) or "", kind, training
+    catalogue = Catalogue(*known, first["catalogue"] == "drawn", int(first["num_items"]), [])
+    for _, group in rows.groupby([*_METHOD, *_EFFORT], dropna=False, sort=False):
+        catalogue.searches.append(_search(store, group, catalogue.label))
+    return catalogue
+
+
+def _search(store: Store, rows: pd.DataFrame, catalogue: str) -> Search:
+    first = rows.iloc[0]
+    sizes = (_known(first[name]) for name in ("rank", *_EFFORT))
+    search = Search(store, rows, catalogue, first["method"], *(None if size is None else int(size) for size in sizes))
+    if rows["seed"].duplicated().any():
+        raise ValueError(f"{search.label}: expected one run per seed in {store.folder}, got {len(rows)}")
+    return search
+
+
+def _known(value: Any) -> Any:
+    return None if pd.isna(value) or value == "" else value
+
+
+def own_rankings(found: Sequence[Catalogue]) -> dict[str, list[PairwiseTest]]:
+    """Column of RANKED -> first stages that are taken as they are against their models, all corrected together.
+
+    Raises:
+        ValueError, StoreError: ranks are missing, or are of other users.
+    """
+    pairs = [(stage, one.exact) for one in found if not one.is_drawn for stage in one.first_stages]
+    return {column: pairwise_tests(pairs, column) for column in RANKED}

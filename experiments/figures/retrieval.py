@@ -1,0 +1,231 @@
+"""What a score costs and what can be served (analysis/retrieval.py): tables, two figures, and the answer in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest, family_size
+from experiments.analysis.retrieval import ENOUGH, IMITATIONS, RANKED, RECALL, Catalogue, Search, own_rankings
+from experiments.figures import panels
+from experiments.figures.markdown import difference_text, p_text, table
+
+MS, SHARE, COUNT = "milliseconds_per_query", "share_scored", "multiplications"
+COSTS = (
+    "| model | d | layers | seeds | HR@10 | NDCG@10 | multiplications, pair by pair | first layer split "
+    "| ms, pair by pair | first layer split | queries/s |"
+)
+STAGES = (
+    "| model | d | first stage | HR@10 less the model's | NDCG@10 less the model's | better | recall@10, 1 % re-ranked "
+    "| 3 % | least of the seeds | ms | ms, new user | times exact search |"
+)
+SEARCHES = "| model | d | search | recall@10 | share scored | full HR@10 | ms | times exact search | build s | MB |"
+NAMES = {
+    "clusters": "clusters",
+    "ivf": "faiss IVF",
+    "hnsw": "faiss HNSW",
+    "svd": "SVD",
+    "cur": "CUR",
+    "distill": "distilled",
+}
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Of one data set's catalogue."""
+
+    catalogues: list[Catalogue]
+    tests: dict[str, list[PairwiseTest]]  # of first stages as they are
+
+    def test(self, column: str, stage: Search) -> PairwiseTest:
+        return next(test for test in self.tests[column] if test.ours is stage)
+
+
+def search_name(search: Search) -> str:
+    """ "SVD, rank 32"."""
+    return NAMES.get(search.method, search.method) + (f", rank {search.rank}" if search.rank else "")
+
+
+def retrieval(found: list[Catalogue]) -> Retrieval:
+    return Retrieval(found, own_rankings(found))
+
+
+# ---- tables
+
+
+def tables(numbers: Retrieval) -> str:
+    family = family_size(numbers.tests[RANKED[0]])
+    rule = (
+        f"First stages as they are, against the model whose scores they imitate; corrected by Holm over {family} pairs "
+        "for each metric. Times are of one query after the other."
+    )
+    titled = {
+        "Every item scored": costs_table(numbers.catalogues),
+        "Two stages": f"{stages_table(numbers)}\n\n{rule}",
+        f"The least effort that finds {ENOUGH:.0%}, and the whole best cluster": searches_table(numbers.catalogues),
+    }
+    return "\n\n".join(f"**{title}**\n\n{text}" for title, text in titled.items())
+
+
+def costs_table(found: Sequence[Catalogue]) -> str:
+    return table(COSTS, map(_costs, found))
+
+
+def _costs(one: Catalogue) -> list[object]:
+    exact, pairs = one.exact, one.pairs
+    quality = [f"{exact.value(column):.4f}" for column in RANKED]
+    by_pairs = [None, None] if pairs is None else [f"{pairs.value(COUNT):,.0f}", f"{pairs.value(MS):.2f}"]
+    counted, measured = (
+        [pair, split]
+        for pair, split in zip(by_pairs, (f"{exact.value(COUNT):,.0f}", f"{exact.value(MS):.2f}"), strict=True)
+    )
+    return [
+        one.name,
+        one.embedding_dim,
+        one.layers,
+        len(exact),
+        *quality,
+        *counted,
+        *measured,
+        f"{exact.value('queries_per_second'):,.0f}",
+    ]
+
+
+def stages_table(numbers: Retrieval) -> str:
+    rows = [_stage(numbers, one, stage) for one in numbers.catalogues for stage in one.first_stages]
+    return table(STAGES, rows)
+
+
+def _stage(numbers: Retrieval, one: Catalogue, stage: Search) -> list[object]:
+    tests = [numbers.test(column, stage) for column in RANKED]
+    better = ", ".join(_better(test) for test in tests)
+    ranked = {share: reranked(one, stage, share) for share in (0.01, 0.03)}
+    recalls = [f"{search.value(RECALL):.4f}" if search else None for search in ranked.values()]
+    last = ranked[0.03] or ranked[0.01]
+    times = [None] * 4
+    if last is not None:
+        new = last.value("milliseconds_per_new_query")
+        times = [f"{last.least_recall:.4f}", f"{last.value(MS):.2f}", f"{new:.2f}", f"{one.speed_up(last):.1f}"]
+    differences = [f"{difference_text(test.comparison)}, p = {p_text(test.p_value)}" for test in tests]
+    return [one.name, one.embedding_dim, search_name(stage), *differences, better, *recalls, *times]
+
+
+def _better(test: PairwiseTest) -> str:
+    if test.winner == NO_DIFFERENCE:
+        return NO_DIFFERENCE
+    return "first stage" if test.winner == test.ours.name else "model"
+
+
+def reranked(one: Catalogue, stage: Search, share: float) -> Search | None:
+    """The same first stage with most candidates, but no more than this share of the catalogue."""
+    found = [
+        search
+        for search in one.of(stage.method)
+        if search.rank == stage.rank and 0 < search.num_candidates <= share * one.num_items
+    ]
+    return found[-1] if found else None
+
+
+def searches_table(found: Sequence[Catalogue]) -> str:
+    rows = []
+    for one in found:
+        best_cluster = [search for search in one.of("clusters") if search.probes == 1]
+        least = [one.least_effort(method) for method in ("clusters", "ivf", "hnsw", *IMITATIONS)]
+        rows += [_searched(one, search) for search in (*best_cluster, *filter(None, least))]
+    return table(SEARCHES, rows)
+
+
+def _searched(one: Catalogue, search: Search) -> list[object]:
+    share, hit_ratio = search.value(SHARE), search.value("full_hit_ratio@10")
+    return [
+        one.name,
+        one.embedding_dim,
+        f"{search_name(search)}: {search.effort or 'all'}",
+        f"{search.value(RECALL):.3f}",
+        f"{share:.3f}" if share == share else None,
+        f"{hit_ratio:.4f}" if hit_ratio == hit_ratio else None,
+        f"{search.value(MS):.2f}",
+        f"{one.speed_up(search):.1f}",
+        f"{search.value('build_seconds'):.1f}",
+        f"{search.value('memory_bytes') / 1e6:.1f}",
+    ]
+
+
+# ---- the figure of one data set
+
+
+def _middle(found: Sequence[Catalogue], model: str) -> Catalogue | None:
+    """Of the models that were trained here from scratch, that of the middle size."""
+    sizes = [one for one in found if one.model == model and not one.kind]
+    return sizes[len(sizes) // 2] if sizes else None
+
+
+def _lines(found: Sequence[Catalogue]) -> list[tuple[str, list[Search]]]:
+    lines = []
+    for model, methods in (
+        ("dot", ("clusters", "hnsw")),
+        ("mlp", ("clusters", *IMITATIONS)),
+        ("neumf", ("clusters", "distill")),
+    ):
+        if (one := _middle(found, model)) is not None:
+            for method in methods:
+                if searches := one.of(method):
+                    lines.append((f"{one.label}: {search_name(searches[0])}", searches))
+    return lines
+
+
+def draw(numbers: Retrieval) -> Figure:
+    """Recall against the share of the catalogue that the model scores, and against time."""
+    figure, lines = panels.new_figure(), _lines(numbers.catalogues)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for number, (label, searches) in enumerate(lines):
+        for axes, column in ((left, SHARE), (right, MS)):
+            points = [(search.value(column), search.value(RECALL)) for search in searches if search.value(column) > 0]
+            if points:
+                axes.plot(*zip(*sorted(points), strict=True), label=label, **panels.line_style(number))
+    for number, model in enumerate(("dot", "mlp", "neumf")):
+        if (one := _middle(numbers.catalogues, model)) is not None:
+            style = {"color": "#404040", "ls": (":", "--", "-.")[number], "lw": 1.5, "zorder": 1}
+            right.axvline(one.exact.value(MS), label=f"{one.label}: every item scored", **style)
+    for axes, title in (
+        (left, "recall@10 against the share that the model scores"),
+        (right, "recall@10 against milliseconds per query"),
+    ):
+        axes.set_title(title, loc="left")
+        axes.set_xscale("log")
+    left.set_xlabel("share of the catalogue scored by the model")
+    right.set_xlabel("milliseconds, one query after the other")
+    dataset = panels.dataset_title(numbers.catalogues[0].dataset)
+    return panels.complete(
+        figure, f"What is found of a model's ten best items: {dataset}", [label for label, _ in lines]
+    )
+
+
+# ---- in words
+
+
+def answer(numbers: Retrieval) -> str:
+    """How much two stages find, and what their first stage is worth alone."""
+    learned = [(one, stage) for one in numbers.catalogues for stage in one.first_stages]
+    if not learned:
+        raise ValueError("expected first stages of learned similarities, got none")
+    parts = []
+    for share in (0.03, 0.01):
+        found = [search for one, stage in learned if (search := reranked(one, stage, share))]
+        if found:
+            worst = min(found, key=lambda search: search.least_recall)
+            parts.append(f"{share:.0%} of the items re-ranked, at least {worst.least_recall:.3f} ({worst.label})")
+    tests = numbers.tests[RANKED[1]]
+    same = sum(test.winner == NO_DIFFERENCE for test in tests)
+    worse = sum(_better(test) == "model" for test in tests)
+    best = max(tests, key=lambda test: test.comparison.difference)
+    return (
+        f"{_dataset(numbers)}: of a learned similarity's ten best items, a dot product that imitates it finds, with "
+        f"{'; with '.join(parts)}. As a recommender of its own, by NDCG@10, it is not told apart from its model in "
+        f"{same} of {len(tests)} cases, worse in {worse} and better in {len(tests) - same - worse}; at best "
+        f"{difference_text(best.comparison)} ({best.ours.label})."
+    )
+
+
+def _dataset(numbers: Retrieval) -> str:
+    return panels.dataset_title(numbers.catalogues[0].dataset)
