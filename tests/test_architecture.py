@@ -24,7 +24,7 @@ BELOW = {
     "training": {"data", "models", "evaluation"},
     "saved": {"baselines", "data", "models", "ratings", "table"},
     "retrieval": {"baselines", "data", "models"},
-    "recommend": {"baselines", "data", "keys", "models", "ratings", "retrieval", "saved"},
+    "recommend": {"baselines", "cost", "data", "keys", "models", "ratings", "retrieval", "saved"},
     "cost": {"models"},
     "store": {"table"},
     "table": set(),
