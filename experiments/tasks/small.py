@@ -90,7 +90,7 @@ def _alternating(settings: Settings) -> SavedModel:
     split = random_share(_ratings(settings), share=HELD_OUT, seed=0)
     pairs, test = split.train, split.test
     model = fit_alternating(pairs, **_ALTERNATING, biases=True, stddev=0.1, num_iterations=6, seed=0)
-    predictions = train.scale.clip(np.asarray(model.predict(test.users, test.items), np.float64))
+    predictions = pairs.scale.clip(np.asarray(model.predict(test.users, test.items), np.float64))
     run = _ALTERNATING | {"rmse": rmse(predictions, test.values), "num_test": len(test)}
     data = summarize(settings.dataset, pairs, _movies(settings, pairs))
     return _saved("rating", "alternating", model, data, run)
