@@ -46,6 +46,8 @@ function request() {
     deny: lines("deny"),
     k: number("k") ?? 10,
     include_seen: id("include_seen").checked,
+    // Reasons are in the milliseconds, and not every model has any: without them the times can be compared.
+    explain: id("why").checked ? 2 : 0,
   };
 }
 

@@ -45,14 +45,18 @@ def texts(page: str, name: str) -> list[str]:
 
 
 def test_two_models_are_shown_side_by_side_with_what_they_cost(site, shown):
-    page = shown(site, user=104, k=3, genre=["Comedy", "Sci-Fi"])
+    page = shown(site, user=104, k=3, genre=["Comedy", "Sci-Fi"], why="true")
     answers = site.recommend(users=[104], k=3, genre=["Comedy", "Sci-Fi"]).json["answers"]
     rows = [row for answer in answers for row in answer["answer"]["users"][0]["recommendations"]]
     assert texts(page, "title") == [row["title"] for row in rows] and len(rows) == 6
     assert re.findall(r"<h2>(.*?)</h2>", page) == ["ials, embedding_dim=6, of tiny", "mlp, of tiny"]
     assert re.findall(r"<dt>multiplications</dt><dd>([\d,]+)</dd>", page) == ["180", "666"]
     assert len(re.findall(r"<dt>milliseconds</dt><dd>[\d.]+</dd>", page)) == 2
-    assert "because of Film number" in page and "Multiplications differ by a factor of 3.7." in page
+    assert (
+        "because of Film number" in page
+        and "because" not in shown(site, user=104)
+        and "Multiplications differ by a factor of 3.7." in page
+    )
 
 
 def test_a_history_and_what_is_denied_are_asked_for_line_by_line(site, shown):
@@ -83,7 +87,7 @@ def test_a_title_that_holds_a_script_is_shown_as_text(served, shown):
 def test_every_input_has_a_label(site, shown):
     page = shown(site)
     inputs = re.findall(r'<(?:input|textarea)[^>]*\bid="([\w-]+)"', page)
-    labelled = set(re.findall(r'<label for="([\w-]+)"', page)) | {"include_seen"}  # which stands within its label
-    assert len(inputs) == 9 and set(inputs) <= labelled
+    labelled = set(re.findall(r'<label for="([\w-]+)"', page)) | {"include_seen", "why"}  # which stand within theirs
+    assert len(inputs) == 10 and set(inputs) <= labelled
     boxes = re.findall(r"<(\w+)[^>]*><input[^>]*type=\"(?:checkbox|radio)\"", page)
-    assert len(boxes) == 2 + 2 * 3 + 1 and set(boxes) == {"label"}
+    assert len(boxes) == 2 + 2 * 3 + 2 and set(boxes) == {"label"}
