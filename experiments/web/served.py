@@ -26,10 +26,12 @@ class Served:
     def warm_up(self) -> None:
         """Compiles what answers take: a user's and a history's, and lists of every length."""
         data = self.saved.data
+        user = int(np.argmax(data.history_sizes > 0))  # one without a history gets what is popular
         for length in LENGTHS:
-            self.recommenders.recommend(Request(users=_plain(data.user_ids[:1]), k=length))
+            self.recommenders.recommend(Request(users=_plain(data.user_ids[user : user + 1]), k=length))
         self.recommenders.recommend(Request(history=_plain(data.item_ids[:1])))
         self.names("")
+        self.recommenders.items.near("")  # all forms of all titles are known then
 
     def answer(self, request: Request) -> dict[str, Any]:
         """The answer, with the milliseconds that this model took for it.

@@ -221,7 +221,7 @@ class Recommenders:
         scores = preferred(blended(user.scores, request.weights, candidates), candidates, request.prefer or {}, labels)
         length = next(length for length in LENGTHS if length >= request.k)
         found = _best(jnp.asarray(scores[None], jnp.float32), jnp.asarray(~candidates[None]), k=length)
-        items = np.asarray(found.items[0, : request.k])
+        items = np.asarray(found.items)[0, : request.k]  # by NumPy: JAX compiles a slice of every length
         items = items[items >= 0]
         reasons = self._reasons(user, items, request.explain)
         rows = []

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ncfjax.data.summary import summarize
-from ncfjax.recommend import recommenders as recommenders_module
 from ncfjax.recommend.fold_in import fold_in
 from ncfjax.recommend.names import UnknownName
 from ncfjax.recommend.popular import DAMPING, damped_averages
@@ -260,12 +259,3 @@ def test_every_kind_of_model_answers_with_plain_data(name):
     for request in (Request(users=(SOMEONE, COLD)), Request(history=(501, 509)), Request(users=(COLD,), items=(501,))):
         answer = dataclasses.asdict(answered(request, name))
         assert json.loads(json.dumps(answer, allow_nan=False)) == json.loads(json.dumps(answer))
-
-
-def test_lists_of_any_length_are_found_by_a_few_programs():
-    recommenders, request = Recommenders([saved("ials")]), Request(users=(SOMEONE,), explain=0)
-    best = recommenders_module._best
-    best.clear_cache()
-    for k in range(1, 21):
-        recommenders.recommend(dataclasses.replace(request, k=k))
-    assert best._cache_size() == 2
