@@ -161,6 +161,7 @@ def test_without_arguments_a_small_model_of_drawn_data_answers(run):
     assert error == "no model=FOLDER: training a small one, train=ials of synthetic\n"
 
 
+@pytest.mark.slow
 def test_a_small_learned_similarity_answers_too(run):
     code, text, _ = run("train=mlp", "user=0", "k=2")
     assert code == 0 and text.startswith("model: mlp, embedding_dim=16, of synthetic\n\nuser 0, ")

@@ -131,7 +131,7 @@ function score(model, row) {
 function line(model, row, isInAll) {
   const item = element("li", undefined, isInAll ? "both" : "");
   const name = row.title || `item ${row.item}`;
-  const year = row.year !== null && !name.includes(`(${row.year})`) ? ` (${row.year})` : "";
+  const year = row.year !== null && !/\(\d{4}\)/.test(name) ? ` (${row.year})` : ""; // MovieLens's titles hold it
   item.append(element("span", `${row.rank}.`, "rank"), element("span", name + year, "title"));
   item.append(element("span", score(model, row), "score"));
   const mean = row.average_rating === null ? "" : `, ${row.average_rating.toFixed(2)} stars on average`;
