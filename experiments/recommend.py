@@ -18,9 +18,8 @@ brackets or spaces. docs/recommend.md explains them.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -33,31 +32,6 @@ from experiments.engine.config import CONF
 FIRST = ["user=0"]  # of the drawn data, where nothing is asked
 
 
-def _models(config: Mapping[str, Any]) -> list:
-    """Those of the folders, or a small one."""
-    from experiments.tasks.small import Settings, train_small  # JAX takes a second, and --help needs none
-    from ncfjax.saved import load_model
-
-    if config["model"] is not None:
-        names = config["model"] if isinstance(config["model"], list) else [config["model"]]
-        return [load_model(_folder(str(name))) for name in names]
-    settings = Settings(config["dataset"], config["train"], config["data_dir"])
-    print(f"no model=FOLDER: training a small one, train={settings.trained} of {settings.dataset}", file=sys.stderr)
-    return [train_small(settings)]
-
-
-def _folder(name: str) -> Path:
-    """The folder of a saved model.
-
-    Raises:
-        ConfigError: there is none, but there are some within it.
-    """
-    folder = Path(name)
-    inside = sorted(str(path.parent) for path in folder.glob("*/model.json"))
-    expect("model", not inside, f"one of {', '.join(inside[:10])}", name)
-    return folder
-
-
 def recommend(arguments: Sequence[str]) -> None:
     """Prints, or writes, the answer to what the command line asks.
 
@@ -65,8 +39,9 @@ def recommend(arguments: Sequence[str]) -> None:
         ValueError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with it.
     """
     config = OmegaConf.to_container(compose_alone("recommend", listed(arguments or FIRST)), resolve=True)
-    from experiments.cli.answers import FORMATS, as_format
+    from experiments.cli.answers import FORMATS, as_format  # JAX takes a second, and --help needs none
     from experiments.engine.device import prepare
+    from experiments.tasks.loading import models_of
     from ncfjax.recommend.recommenders import Recommenders
     from ncfjax.recommend.request import KEYS, Request
 
@@ -74,7 +49,7 @@ def recommend(arguments: Sequence[str]) -> None:
     config |= {"users": config["user"], "items": config["item"]}
     request = Request.of({name: config[name] for name in KEYS})
     prepare()
-    text = as_format(Recommenders(_models(config)).recommend(request), config["format"])
+    text = as_format(Recommenders(models_of(config, [config["train"]])).recommend(request), config["format"])
     if config["output"] is None:
         return print(text)
     path = Path(str(config["output"]))

@@ -24,7 +24,7 @@ BELOW = {
     "training": {"data", "models", "evaluation"},
     "saved": {"baselines", "data", "models", "ratings", "table"},
     "retrieval": {"baselines", "data", "models"},
-    "recommend": {"baselines", "data", "keys", "models", "ratings", "retrieval", "saved"},
+    "recommend": {"baselines", "cost", "data", "keys", "models", "ratings", "retrieval", "saved"},
     "cost": {"models"},
     "store": {"table"},
     "table": set(),
@@ -118,7 +118,14 @@ def test_only_the_store_writes_csv():
 
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.py"))
 # What a folder of experiments/ may import of it beside itself; the files that lie in experiments/ use them all.
-USES = {"cli": {"engine"}, "tasks": {"engine"}, "figures": {"analysis"}, "engine": set(), "analysis": set()}
+USES = {
+    "cli": {"engine"},
+    "tasks": {"engine"},
+    "web": {"engine"},
+    "figures": {"analysis"},
+    "engine": set(),
+    "analysis": set(),
+}
 each_file = pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -193,6 +200,13 @@ def test_hydra_is_the_command_lines_and_omegaconf_ends_where_a_configuration_is_
 @each_file
 def test_only_figures_draw(path):
     assert folder(path) == "figures" or not outsiders(path.read_text()) & {"matplotlib", "markdown_it"}
+
+
+@each_file
+def test_only_the_web_knows_a_server_and_only_its_command_starts_one(path):
+    used = outsiders(path.read_text()) & {"starlette", "uvicorn", "asyncio", "socket"}
+    assert not used or folder(path) == "web"
+    assert "web" not in folders_used(path.read_text()) or folder(path) == "web" or path.name == "serve.py"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -22,6 +22,7 @@ def test_a_wheel_holds_the_configuration_and_the_sweeper_and_its_commands_find_t
         archive.extractall(tmp_path / "wheel")
     conf = {f"experiments/conf/{path.relative_to(ROOT / 'conf')}" for path in (ROOT / "conf").rglob("*.yaml")}
     read = {str(path.relative_to(ROOT)) for path in (ROOT / "experiments").rglob("*.yaml")}
+    read |= {f"experiments/web/page/page.{kind}" for kind in ("html", "css", "js")}
     assert len(conf) > 50 and len(read) > 4 and conf | read | {"hydra_plugins/ncfjax/sweeper.py"} <= set(files)
     assert {name.split("/")[0] for name in files} == {"ncfjax", "experiments", "hydra_plugins"}
 

@@ -1,4 +1,4 @@
-"""What the commands share that read tables and train nothing: one line on errors, Ctrl-C, whole files."""
+"""What the commands share that run no study: one line on errors, Ctrl-C, whole files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +18,24 @@ def write_files(files: Mapping[Path, bytes]) -> None:
         replace_whole(path, data)
 
 
-def run(name: str, help_text: str, arguments: Sequence[str], command: Callable[[Sequence[str]], None]) -> int:
-    """The exit code of a command: 0, 2 with one line on stderr, or 130 where it was stopped."""
+WHOLE = "every file is whole, as it was before or new"
+
+
+def run(
+    name: str,
+    help_text: str,
+    arguments: Sequence[str],
+    command: Callable[[Sequence[str]], None],
+    stopped: str = WHOLE,
+) -> int:
+    """The exit code of a command: 0, 2 with one line on stderr, or 130 where it was stopped: `stopped` holds then."""
     if {"-h", "--help"} & set(arguments):
         print(help_text)
         return 0
     return exit_code(
         lambda: command(arguments),
         name,
-        stopped="every file is whole, as it was before or new",
+        stopped=stopped,
         usage=(ValueError, StoreError, OSError),
         explain=lambda error: " ".join(str(error).split()),
     )

@@ -7,4 +7,5 @@ conditions    which items have which genre, year, words in the title, number of 
 fold_in       a user's vector from a history, the items' vectors fixed
 blend         scores of several models as one, and preferences that add to a score
 explain       which items of a history a score comes from
+cost          how many multiplications an answer takes
 """

@@ -42,7 +42,7 @@ def contributions(
     `is_folded` says that the vector comes from this history, so that its targets are known.
     """
     if isinstance(saved.model, ItemBased):
-        return np.asarray(saved.model.weights[jnp.asarray(history)[:, None], jnp.asarray(items)[None, :]])
+        return np.asarray(saved.model.weights)[history[:, None], items[None, :]]  # JAX compiles it for every shape
     recommender = vectors_of(saved)
     if recommender is None or recommender.similarity.as_dot() is None or not len(history):
         return None

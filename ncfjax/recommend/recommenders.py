@@ -23,11 +23,12 @@ from ncfjax.recommend.explain import contributions, largest
 from ncfjax.recommend.fold_in import fold_in, vectors_of
 from ncfjax.recommend.names import Names
 from ncfjax.recommend.popular import popular
-from ncfjax.recommend.request import Name, Request
+from ncfjax.recommend.request import MOST, Name, Request
 from ncfjax.retrieval.top_k import best
 from ncfjax.saved import SavedModel
 
 USERS_AT_ONCE = 256
+LENGTHS = (16, 128, MOST)  # of a list: one program is compiled for each, a tenth of a second, and not for each k
 _best = partial(jax.jit, static_argnames="k")(best)
 
 
@@ -218,8 +219,9 @@ class Recommenders:
             ]
             return replace(answer, predictions=tuple(predictions))
         scores = preferred(blended(user.scores, request.weights, candidates), candidates, request.prefer or {}, labels)
-        found = _best(jnp.asarray(scores[None], jnp.float32), jnp.asarray(~candidates[None]), k=request.k)
-        items = np.asarray(found.items[0])
+        length = next(length for length in LENGTHS if length >= request.k)
+        found = _best(jnp.asarray(scores[None], jnp.float32), jnp.asarray(~candidates[None]), k=length)
+        items = np.asarray(found.items)[0, : request.k]  # by NumPy: JAX compiles a slice of every length
         items = items[items >= 0]
         reasons = self._reasons(user, items, request.explain)
         rows = []

@@ -10,7 +10,7 @@
 Users and items are named as their data set's files call them, items also by title.
 """
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from ncfjax.keys import nearest
 
 MOST = 1000  # of k
+LARGEST = sys.float_info.max  # a longer integer is no float
 Name = str | int
 Number = float | int
 Range = tuple[Number | None, Number | None]
@@ -90,7 +91,7 @@ def _default(name: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= LARGEST  # a NaN is not
 
 
 def _refusal(name: str, expected: str, got: Any) -> ValueError:

@@ -140,7 +140,7 @@ def test_the_three_families_from_one_command_line(run):
         (["model=gone", "user=104"], "expected a saved model, got no model.json"),
         (["model=", "user=104"], "model: expected one of"),
         (["dataset=ml-10m", "user=104"], "dataset: expected one of synthetic, ml-100k, ml-1m, got 'ml-10m'"),
-        (["train=neumf"], "train: expected one of ials, alternating, got 'neumf'"),
+        (["train=neumf"], "train: expected one of ials, mlp, alternating, got 'neumf'"),
     ],
 )
 def test_a_wrong_argument_ends_with_one_line_and_exit_code_2(run, arguments, refusal):
@@ -159,6 +159,12 @@ def test_without_arguments_a_small_model_of_drawn_data_answers(run):
     code, text, error = run()
     assert code == 0 and "model: ials, embedding_dim=16, of synthetic\n\nuser 0, " in text
     assert error == "no model=FOLDER: training a small one, train=ials of synthetic\n"
+
+
+@pytest.mark.slow
+def test_a_small_learned_similarity_answers_too(run):
+    code, text, _ = run("train=mlp", "user=0", "k=2")
+    assert code == 0 and text.startswith("model: mlp, embedding_dim=16, of synthetic\n\nuser 0, ")
 
 
 def test_a_small_model_of_ratings_tells_its_error(run):

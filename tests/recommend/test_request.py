@@ -38,6 +38,7 @@ def test_lists_are_of_all_or_of_each_user():
         ({"num_ratings": ["many", None]}, "num_ratings: expected [first, last], null for no limit"),
         ({"prefer": ["Comedy"]}, "prefer: expected {GENRE: NUMBER, ...}"),
         ({"prefer": {"Comedy": float("inf")}}, "prefer: expected {GENRE: NUMBER, ...}"),
+        ({"prefer": {"Comedy": 10**400}}, "prefer: expected {GENRE: NUMBER, ...}"),
         ({"weights": [1, -1]}, "weights: expected numbers >= 0, one of them > 0"),
         ({"weights": [0, 0]}, "weights: expected numbers >= 0, one of them > 0"),
         ({"allow": {"3": [1]}}, "allow: expected a list, as no users are given, got 3"),

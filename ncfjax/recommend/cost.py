@@ -1,0 +1,21 @@
+"""How many multiplications an answer takes: a user against every item.
+
+It is `per_query` of ncfjax/cost.py: what is the same for all users, such as the items' half of an MLP's first layer, is
+not counted. To fold in a history, to order the scores and to find reasons come on top.
+"""
+
+from ncfjax.baselines.popularity import Popularity
+from ncfjax.cost import cost
+from ncfjax.recommend.fold_in import vectors_of
+from ncfjax.saved import SavedModel
+
+
+def multiplications(saved: SavedModel) -> int | None:
+    """Of one user's scores of all items; None of an item-based method, which adds up weights of the user's items."""
+    if isinstance(saved.model, Popularity):
+        return 0
+    recommender = vectors_of(saved)
+    if recommender is None:
+        return None
+    _, embedding_dim = recommender.item.shape
+    return cost(recommender.similarity, embedding_dim, saved.data.num_items).per_query.multiplications

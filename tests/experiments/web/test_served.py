@@ -1,0 +1,37 @@
+"""A model that is warm: whatever is asked first is answered without compiling."""
+
+import jax
+import pytest
+
+from ncfjax.recommend.request import Request
+
+pytestmark = pytest.mark.slow
+_compiled: list[str] = []
+
+
+def _listen(event: str, seconds: float, **_) -> None:
+    if event == "/jax/core/compile/jaxpr_to_mlir_module_duration":
+        _compiled.append(event)
+
+
+@pytest.fixture(scope="module")
+def compiled() -> list[str]:
+    """Grows by one for each program that is compiled, or read from the cache of them."""
+    jax.monitoring.register_event_duration_secs_listener(_listen)
+    return _compiled
+
+
+@pytest.mark.parametrize("name", ["dot", "mlp", "alternating", "ease"])
+def test_after_the_warm_up_nothing_is_compiled(served, compiled, name):
+    jax.clear_caches()
+    compiled.clear()
+    model = served(name)
+    model.warm_up()
+    assert compiled
+    compiled.clear()
+    for k in (1, 7, 10, 20, 200):
+        for explain in (0, 2):
+            model.answer(Request(users=(104 + k % 5,), k=k, explain=explain))
+            model.answer(Request(history=(501, 503 + k % 5), k=k, explain=explain))
+    model.answer(Request(users=(110,), items=(503,), prefer={"Comedy": 1}, deny=(504,)))
+    assert compiled == []
