@@ -11,7 +11,6 @@ adds a line and changes none.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -26,10 +25,10 @@ ENOUGH = 0.95  # of recall@10, where searches are compared by their time
 IMITATIONS = ("svd", "cur", "distill")
 RANKED = ("hit_ratio@10", "ndcg@10")  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
-_CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries"]
+_CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries", "device"]
 _METHOD = ["method", "rank", "num_users", "num_anchors", "num_clusters", "longest", "construction"]
 _EFFORT = ["probes", "num_candidates"]
-_AUTHORS = "weights of NCF's authors"
+_FROM_KERAS = "Keras weights"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +37,24 @@ class Search(Runs):
 
     catalogue: str  # the label of what is searched
     method: str  # of conf/search/
-    rank: int | None  # of an imitation
+    sizes: tuple[tuple[str, int], ...]  # of the index, by column
     probes: int | None
     num_candidates: int | None
 
     @property
+    def rank(self) -> int | None:
+        """Of an imitation."""
+        return dict(self.sizes).get("rank")
+
+    @property
     def name(self) -> str:
-        """The method alone: "clusters", "svd rank 32"."""
-        return self.method + (f" rank {self.rank}" if self.rank else "")
+        """The index alone: "clusters, num_clusters 30", "svd, rank 64"."""
+        return ", ".join([self.method, *(f"{name} {size}" for name, size in self.sizes)])
 
     @property
     def effort(self) -> str:
+        if self.num_candidates == 0:
+            return "none re-ranked"
         counts = {"lists": self.probes, "candidates": self.num_candidates}
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
@@ -74,7 +80,7 @@ class Catalogue:
     model: str  # of conf/model/
     embedding_dim: int
     layers: str
-    kind: str  # "" | pretrained | NCF's weights
+    kind: str  # "" | pretrained | saved weights, read from Keras files
     training: str
     is_drawn: bool
     num_items: int
@@ -93,12 +99,9 @@ class Catalogue:
         found = [search for search in self.searches if search.method in methods]
         return sorted(found, key=lambda search: (search.name, search.probes or 0, search.num_candidates or 0))
 
-    @cached_property
+    @property
     def exact(self) -> Search:
-        """Raises ValueError where nothing was searched exactly."""
-        if not (found := self.of("exact")):
-            raise ValueError(f"{self.label}, {self.num_items} items: expected a run of search=exact, got none")
-        return found[0]
+        return self.of("exact")[0]
 
     @property
     def pairs(self) -> Search | None:
@@ -115,33 +118,41 @@ class Catalogue:
 
     @property
     def first_stages(self) -> list[Search]:
-        """Those that were taken as they are."""
-        return [search for search in self.of(*IMITATIONS) if search.num_candidates == 0]
+        """Those that were taken as they are, all items scored."""
+        return [search for search in self.of(*IMITATIONS) if search.num_candidates == 0 and search.probes is None]
+
+    @property
+    def is_learned(self) -> bool:
+        return self.model not in ("dot", "gmf")
 
 
 def catalogues(store: Store) -> list[Catalogue]:
     """By data set, model, size and number of items.
 
     Raises:
-        ValueError: no completed run, or several of one seed.
+        ValueError: no completed run of search=exact, or several of one seed. A catalogue without one is left out.
     """
     runs = store.runs()
     runs = runs[runs["status"] == "completed"]
     if runs.empty:
         raise ValueError("expected completed runs, got none")
     groups = runs.groupby([*_CATALOGUE, *_MODEL], dropna=False, sort=False)
-    found = [_catalogue(store, rows) for _, rows in groups]
-    order = list(MODELS)
-    return sorted(
-        found,
-        key=lambda one: (one.dataset, order.index(one.model), one.kind, one.embedding_dim, one.num_items, one.training),
-    )
+    found = [_catalogue(store, rows) for _, rows in groups if (rows["method"] == "exact").any()]
+    if not found:
+        raise ValueError("expected runs of search=exact, which the others are measured against, got none")
+    order = {model: place for place, model in enumerate(MODELS)}
+
+    def key(one: Catalogue) -> tuple:
+        place = order.get(one.model, len(order))
+        return one.dataset, place, one.model, one.kind, one.embedding_dim, one.num_items, one.training
+
+    return sorted(found, key=key)
 
 
 def _catalogue(store: Store, rows: pd.DataFrame) -> Catalogue:
     first = rows.iloc[0]
     training = _known(first["training"]) or ""
-    kind = "pretrained" * (first["pretrained"] == "true") + "NCF's weights" * training.startswith(_AUTHORS)
+    kind = "pretrained" * (first["pretrained"] == "true") + "saved weights" * training.startswith(_FROM_KERAS)
     known = first["dataset"], first["model"], int(first["embedding_dim"]), _known(first["layers"]) or "", kind, training
     catalogue = Catalogue(*known, first["catalogue"] == "drawn", int(first["num_items"]), [])
     for _, group in rows.groupby([*_METHOD, *_EFFORT], dropna=False, sort=False):
@@ -151,8 +162,9 @@ def _catalogue(store: Store, rows: pd.DataFrame) -> Catalogue:
 
 def _search(store: Store, rows: pd.DataFrame, catalogue: str) -> Search:
     first = rows.iloc[0]
-    sizes = (_known(first[name]) for name in ("rank", *_EFFORT))
-    search = Search(store, rows, catalogue, first["method"], *(None if size is None else int(size) for size in sizes))
+    sizes = tuple((name, int(first[name])) for name in _METHOD[1:] if _known(first[name]) is not None)
+    effort = (None if _known(first[name]) is None else int(first[name]) for name in _EFFORT)
+    search = Search(store, rows, catalogue, first["method"], sizes, *effort)
     if rows["seed"].duplicated().any():
         raise ValueError(f"{search.label}: expected one run per seed in {store.folder}, got {len(rows)}")
     return search
@@ -166,7 +178,10 @@ def own_rankings(found: Sequence[Catalogue]) -> dict[str, list[PairwiseTest]]:
     """Column of RANKED -> first stages that are taken as they are against their models, all corrected together.
 
     Raises:
-        ValueError, StoreError: ranks are missing, or are of other users.
+        ValueError, StoreError: ranks are missing, or are of other users; two models of one name.
     """
     pairs = [(stage, one.exact) for one in found if not one.is_drawn for stage in one.first_stages]
+    labels = [stage.label for stage, _ in pairs]
+    if twice := {label for label in labels if labels.count(label) > 1}:
+        raise ValueError(f"expected one training of each model, got several of {', '.join(sorted(twice))}")
     return {column: pairwise_tests(pairs, column) for column in RANKED}

@@ -9,6 +9,7 @@ from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest, family_si
 from experiments.analysis.retrieval import ENOUGH, IMITATIONS, RANKED, RECALL, Catalogue, Search, own_rankings
 from experiments.figures import panels
 from experiments.figures.markdown import difference_text, p_text, table
+from ncfjax.cost import REPORT_EMBEDDING_DIM
 
 MS, SHARE, COUNT = "milliseconds_per_query", "share_scored", "multiplications"
 COSTS = (
@@ -57,7 +58,8 @@ def tables(numbers: Retrieval) -> str:
     family = family_size(numbers.tests[RANKED[0]])
     rule = (
         f"First stages as they are, against the model whose scores they imitate; corrected by Holm over {family} pairs "
-        "for each metric. Times are of one query after the other."
+        "for each metric. Theirs are all held-out users; recall is of those who ask. Times are of one query after the "
+        "other; a new user is one whose scores of the anchor items are computed first."
     )
     titled = {
         "Every item scored": costs_table(numbers.catalogues),
@@ -118,10 +120,9 @@ def _better(test: PairwiseTest) -> str:
 
 def reranked(one: Catalogue, stage: Search, share: float) -> Search | None:
     """The same first stage with most candidates, but no more than this share of the catalogue."""
+    most = share * one.num_items
     found = [
-        search
-        for search in one.of(stage.method)
-        if search.rank == stage.rank and 0 < search.num_candidates <= share * one.num_items
+        s for s in one.of(stage.method) if (s.sizes, s.probes) == (stage.sizes, None) and 0 < s.num_candidates <= most
     ]
     return found[-1] if found else None
 
@@ -140,7 +141,7 @@ def _searched(one: Catalogue, search: Search) -> list[object]:
     return [
         one.name,
         one.embedding_dim,
-        f"{search_name(search)}: {search.effort or 'all'}",
+        f"{search_name(search)}: {search.effort}",
         f"{search.value(RECALL):.3f}",
         f"{share:.3f}" if share == share else None,
         f"{hit_ratio:.4f}" if hit_ratio == hit_ratio else None,
@@ -154,24 +155,22 @@ def _searched(one: Catalogue, search: Search) -> list[object]:
 # ---- the figure of one data set
 
 
-def _middle(found: Sequence[Catalogue], model: str) -> Catalogue | None:
-    """Of the models that were trained here from scratch, that of the middle size."""
-    sizes = [one for one in found if one.model == model and not one.kind]
-    return sizes[len(sizes) // 2] if sizes else None
+def middle(found: Sequence[Catalogue], model: str) -> list[Catalogue]:
+    """Of the models that were trained here from scratch, those of the middle size; the report's is none of them."""
+    plain = [one for one in found if one.model == model and not one.kind and one.embedding_dim != REPORT_EMBEDDING_DIM]
+    dims = sorted({one.embedding_dim for one in plain})
+    return [one for one in plain if one.embedding_dim == dims[len(dims) // 2]] if dims else []
 
 
 def _lines(found: Sequence[Catalogue]) -> list[tuple[str, list[Search]]]:
-    lines = []
-    for model, methods in (
-        ("dot", ("clusters", "hnsw")),
-        ("mlp", ("clusters", *IMITATIONS)),
-        ("neumf", ("clusters", "distill")),
-    ):
-        if (one := _middle(found, model)) is not None:
-            for method in methods:
-                if searches := one.of(method):
-                    lines.append((f"{one.label}: {search_name(searches[0])}", searches))
-    return lines
+    """Of the middle sizes: each index, in the order of effort."""
+    drawn = {"dot": ("clusters", "hnsw"), "mlp": ("clusters", *IMITATIONS), "neumf": ("clusters", "distill")}
+    lines: dict[str, list[Search]] = {}
+    for model, methods in drawn.items():
+        for one in middle(found, model)[:1]:
+            for search in one.of(*methods):
+                lines.setdefault(f"{one.label}: {search_name(search)}", []).append(search)
+    return list(lines.items())
 
 
 def draw(numbers: Retrieval) -> Figure:
@@ -184,7 +183,7 @@ def draw(numbers: Retrieval) -> Figure:
             if points:
                 axes.plot(*zip(*sorted(points), strict=True), label=label, **panels.line_style(number))
     for number, model in enumerate(("dot", "mlp", "neumf")):
-        if (one := _middle(numbers.catalogues, model)) is not None:
+        for one in middle(numbers.catalogues, model)[:1]:
             style = {"color": "#404040", "ls": (":", "--", "-.")[number], "lw": 1.5, "zorder": 1}
             right.axvline(one.exact.value(MS), label=f"{one.label}: every item scored", **style)
     for axes, title in (
@@ -206,16 +205,19 @@ def draw(numbers: Retrieval) -> Figure:
 
 def answer(numbers: Retrieval) -> str:
     """How much two stages find, and what their first stage is worth alone."""
-    learned = [(one, stage) for one in numbers.catalogues for stage in one.first_stages]
-    if not learned:
-        raise ValueError("expected first stages of learned similarities, got none")
+    learned = [
+        (one, stage) for one in numbers.catalogues if one.is_learned and not one.is_drawn for stage in one.first_stages
+    ]
     parts = []
     for share in (0.03, 0.01):
         found = [search for one, stage in learned if (search := reranked(one, stage, share))]
         if found:
             worst = min(found, key=lambda search: search.least_recall)
             parts.append(f"{share:.0%} of the items re-ranked, at least {worst.least_recall:.3f} ({worst.label})")
-    tests = numbers.tests[RANKED[1]]
+    if not parts:
+        raise ValueError("expected first stages of learned similarities, and candidates that are re-ranked, got none")
+    stages = {id(stage) for _, stage in learned}
+    tests = [test for test in numbers.tests[RANKED[1]] if id(test.ours) in stages]
     same = sum(test.winner == NO_DIFFERENCE for test in tests)
     worse = sum(_better(test) == "model" for test in tests)
     best = max(tests, key=lambda test: test.comparison.difference)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from experiments.analysis.retrieval import ENOUGH, IMITATIONS, RECALL, Catalogue, Search
 from experiments.figures import panels
 from experiments.figures.markdown import table
-from experiments.figures.retrieval import COUNT, MS, search_name
-from ncfjax.cost import REPORT_EMBEDDING_DIM, REPORT_MULTIPLICATIONS
+from experiments.figures.retrieval import COUNT, MS, middle, search_name
+from ncfjax.cost import REPORT_EMBEDDING_DIM, REPORT_LAYERS, REPORT_MULTIPLICATIONS
 
 SIZES = (
     "| model | d | items | multiplications, pair by pair | first layer split | ms, pair by pair | first layer split "
@@ -20,7 +20,6 @@ PAIR = (
     "| | multiplications of a score: the report's | ours | of a query, split | ns of a score, pair by pair "
     "| ms of a query, split |"
 )
-LEARNED = ("mlp", "neumf")
 
 
 def tables(found: list[Catalogue]) -> str:
@@ -55,13 +54,12 @@ def _costs(one: Catalogue, found: Sequence[Catalogue]) -> list[object]:
 
 
 def dot_of(one: Catalogue, found: Sequence[Catalogue]) -> Catalogue | None:
-    """The dot product of the same size over as many items, beside a learned similarity."""
+    """The dot product of the same size over as many items, beside a learned one; None where there are several."""
+    size = one.dataset, one.embedding_dim, one.num_items
     same = [
-        base
-        for base in found
-        if base.model == "dot" and (base.embedding_dim, base.num_items) == (one.embedding_dim, one.num_items)
+        base for base in found if base.model == "dot" and (base.dataset, base.embedding_dim, base.num_items) == size
     ]
-    return same[0] if same and one.model in LEARNED else None
+    return same[0] if len(same) == 1 and one.is_learned else None
 
 
 def ratio(ours: Search, other: Search, column: str) -> float:
@@ -91,9 +89,16 @@ def _searched(one: Catalogue, search: Search | None) -> list[object]:
 
 
 def report_pair(found: Sequence[Catalogue]) -> tuple[Catalogue, Catalogue] | None:
-    """Its dot product and its NeuMF, over one catalogue."""
-    pair = {one.model: one for one in found if one.embedding_dim == REPORT_EMBEDDING_DIM}
-    return (pair["dot"], pair["neumf"]) if {"dot", "neumf"} <= pair.keys() else None
+    """Its dot product and its NeuMF, over one catalogue; None where there is none, or several."""
+    layers = "-".join(map(str, REPORT_LAYERS))
+    sized = [one for one in found if one.embedding_dim == REPORT_EMBEDDING_DIM]
+    pairs = [
+        (dot, neumf)
+        for dot in sized
+        for neumf in sized
+        if (dot.model, neumf.model, neumf.layers) == ("dot", "neumf", layers) and dot.num_items == neumf.num_items
+    ]
+    return pairs[0] if len(pairs) == 1 else None
 
 
 def pair_table(found: Sequence[Catalogue]) -> str:
@@ -125,11 +130,10 @@ def per_score(one: Catalogue, column: str) -> float:
 def _lines(found: Sequence[Catalogue]) -> list[tuple[str, list[tuple[int, Search]]]]:
     """Of the middle size of each model: every item scored, and the fastest search that finds enough."""
     lines = []
-    for model in ("dot", *LEARNED):
-        dims = sorted({one.embedding_dim for one in found if _is_plain(one, model)})
-        if not dims:
+    for model in ("dot", "mlp", "neumf"):
+        ones = middle(found, model)
+        if not ones:
             continue
-        ones = [one for one in found if _is_plain(one, model) and one.embedding_dim == dims[len(dims) // 2]]
         lines.append((f"{ones[0].label}: every item", [(one.num_items, one.exact) for one in ones]))
         if all(one.pairs for one in ones) and model != "dot":
             lines.append((f"{ones[0].label}: pair by pair", [(one.num_items, one.pairs) for one in ones]))
@@ -138,11 +142,6 @@ def _lines(found: Sequence[Catalogue]) -> list[tuple[str, list[tuple[int, Search
             if points:
                 lines.append((f"{ones[0].label}: {name}", points))
     return lines
-
-
-def _is_plain(one: Catalogue, model: str) -> bool:
-    """Trained here from scratch; the report's pair is there at one size alone."""
-    return one.model == model and not one.kind and one.embedding_dim != REPORT_EMBEDDING_DIM
 
 
 def draw(found: list[Catalogue]) -> Figure:

@@ -1,7 +1,8 @@
 """Similarities: functions (p, q) -> score of a user's and an item's vector.
 
 A similarity offers two views of one function: `__call__` for pairs, `all_pairs` for every user of a block against every
-item. What is linear in p or q is computed once per user or item. A score is a logit: NCF ends in a sigmoid, which
+item. What is linear in p or q is computed once per user or item; `prepare` computes
+what is linear in q beforehand, for all users who will ask. A score is a logit: NCF ends in a sigmoid, which
 changes no ranking until it rounds two scores to one, and belongs to the loss here.
 
 `embedding_dim` is the size of a whole vector: a bias that a vector holds is one of its entries.
@@ -55,6 +56,14 @@ class Similarity(nnx.Module):
     @abstractmethod
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item."""
+
+    def prepare(self, q: Float[Array, "items dim"]) -> Any:
+        """What `all_prepared` takes of items, which an index computes once: here their vectors as they are."""
+        return q
+
+    def all_prepared(self, p: Float[Array, "users dim"], prepared: Any) -> Float[Array, "users items"]:
+        """`all_pairs` with items that are prepared."""
+        return self.all_pairs(p, prepared)
 
     def as_dot(self) -> DotForm | None:
         """How it ranks by an inner product, where it does: what it scores can then be searched as vectors are."""

@@ -86,8 +86,13 @@ class Tower(nnx.Module):
         self, p: Float[Array, "*#users dim"], q: Float[Array, "*#items dim"]
     ) -> tuple[Float[Array, "*#users width"], Float[Array, "*#items width"]]:
         """What the first layer adds up, before its ReLU: the user's part, and the item's part with the bias."""
-        kernel, dim = self.kernels[0], p.shape[-1]
-        return matrix_product(p, kernel[:dim]), affine(q, kernel[dim:], self.biases[0][...])
+        return self._user_half(p), self._item_half(q)
+
+    def _user_half(self, p: Float[Array, "*#users dim"]) -> Float[Array, "*#users width"]:
+        return matrix_product(p, self.kernels[0][: p.shape[-1]])
+
+    def _item_half(self, q: Float[Array, "*#items dim"]) -> Float[Array, "*#items width"]:
+        return affine(q, self.kernels[0][q.shape[-1] :], self.biases[0][...])
 
     def __call__(self, user: Float[Array, "..."], item: Float[Array, "..."]) -> Float[Array, "..."]:
         """The last layer's units, from `halves`, which broadcast."""
@@ -96,15 +101,18 @@ class Tower(nnx.Module):
             units = jax.nn.relu(affine(units, kernel[...], bias[...]))
         return units
 
-    def all_pairs(
-        self, weight: Float[Array, " width"], p: Float[Array, "users dim"], q: Float[Array, "items dim"]
-    ) -> Float[Array, "users items"]:
-        """<weight, tower([p; q])> of every pair, a few users at a time.
+    def prepare(self, q: Float[Array, "items dim"]) -> Float[Array, "width items"]:
+        """The items' part of the first layer, for `all_prepared`.
 
         Units come first and items last, which is twice as fast on a CPU: the long axis is the one in a row in memory.
         """
-        users, items = self.halves(p, q)
-        items = items.T
+        return self._item_half(q).T
+
+    def all_prepared(
+        self, weight: Float[Array, " last_width"], p: Float[Array, "users dim"], items: Float[Array, "width items"]
+    ) -> Float[Array, "users items"]:
+        """<weight, tower([p; q])> of every pair, a few users at a time, the items prepared."""
+        users = self._user_half(p)
 
         def score(user):
             units = jax.nn.relu(user[:, None] + items)
@@ -112,7 +120,7 @@ class Tower(nnx.Module):
                 units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
             return matrix_product(weight, units)
 
-        return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // len(q)))
+        return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // items.shape[1]))
 
 
 class Output(nnx.Module):

@@ -12,7 +12,7 @@ are read once for all of them. Only then is each query's top k taken, by maxima 
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from ncfjax.models.similarity import Similarity
 from ncfjax.retrieval.filters import denied_items, rows_of
 from ncfjax.retrieval.k_means import k_means, nearest
-from ncfjax.retrieval.scoring import in_blocks, keys_of, queries_of, score, with_offsets
+from ncfjax.retrieval.scoring import dot_form, in_blocks, keys_of, queries_of, score, vectors_of, with_offsets
 from ncfjax.retrieval.top_k import BLOCK, Found, highest, ranked, top_k
 
 SAMPLE = 64  # items per cluster that k-means sees: its centres change little with more
@@ -33,11 +33,11 @@ BYTES_AT_ONCE = 256_000_000  # of scores
 
 
 class Clusters(NamedTuple):
-    """Lists of items, filled up with -1 and zeros; `means` are those of the items' vectors."""
+    """Lists of items, filled up with -1 and zeros; their keys are those of `scoring.keys_of`."""
 
-    means: Float[Array, "lists dim"]
+    means: Any  # keys of the means of the items' vectors
     items: Int[Array, "lists length"]
-    keys: Float[Array, "lists length dim"]
+    keys: Any  # of each list's items, along a leading axis
     similarity: Similarity | None
 
 
@@ -58,15 +58,17 @@ def build(
         raise ValueError(f"num_clusters: expected 1 to {len(items)}, the number of items, got {num_clusters}")
     if longest is not None and longest < 1:
         raise ValueError(f"longest: expected an integer >= 1, got {longest}")
-    keys = keys_of(items, similarity)
+    vectors = vectors_of(items, similarity)
     sample_key, means_key = jax.random.split(key)
-    sample = jax.random.choice(sample_key, len(keys), (min(len(keys), SAMPLE * num_clusters),), replace=False)
-    centres = k_means(keys[sample], num_clusters, means_key, NUM_STEPS, spherical)
-    lists = make_lists(np.asarray(nearest(keys, centres, spherical)), longest)
-    padded = jnp.asarray(lists)
-    vectors = jnp.where((padded < 0)[:, :, None], 0.0, keys[padded])
-    means = jnp.sum(vectors, axis=1) / jnp.sum(padded >= 0, axis=1)[:, None]
-    return Clusters(means, padded, vectors, similarity)
+    sample = jax.random.choice(sample_key, len(vectors), (min(len(vectors), SAMPLE * num_clusters),), replace=False)
+    centres = k_means(vectors[sample], num_clusters, means_key, NUM_STEPS, spherical)
+    lists = jnp.asarray(make_lists(np.asarray(nearest(vectors, centres, spherical)), longest))
+    of_lists = jnp.where((lists < 0)[:, :, None], 0.0, vectors[lists])
+    means = jnp.sum(of_lists, axis=1) / jnp.sum(lists >= 0, axis=1)[:, None]
+    if dot_form(similarity) is not None:  # keys are vectors already
+        return Clusters(means, lists, of_lists, similarity)
+    keys = jax.lax.map(lambda one: keys_of(one, similarity), of_lists)
+    return Clusters(keys_of(means, similarity), lists, keys, similarity)
 
 
 def make_lists(clusters: Int[np.ndarray, " items"], longest: int | None) -> Int[np.ndarray, "lists length"]:
@@ -99,7 +101,7 @@ def search(
     With as many probes as lists, or more, it is exact. Equal scores are in the order of the lists, then of ids.
     """
 
-    probes = min(probes, len(index.means))
+    probes = min(probes, len(index.items))
 
     def block(vectors, denied):
         return _search(index, vectors, denied, k, probes)
@@ -113,8 +115,8 @@ def search(
 @partial(jax.jit, static_argnames="probes")
 def num_scored(index: Clusters, queries: Float[Array, "queries dim"], *, probes: int) -> Int[Array, " queries"]:
     """How many scores a search computes for each query: of all means, and of the items of its lists."""
-    lists = _best_lists(index, queries_of(queries, index.similarity), min(probes, len(index.means)))
-    return len(index.means) + jnp.sum(jnp.sum(index.items >= 0, axis=1)[lists], axis=1)
+    lists = _best_lists(index, queries_of(queries, index.similarity), min(probes, len(index.items)))
+    return len(index.items) + jnp.sum(jnp.sum(index.items >= 0, axis=1)[lists], axis=1)
 
 
 def _best_lists(index: Clusters, queries: Float[Array, "queries _"], probes: int) -> Int[Array, "queries probes"]:
@@ -155,7 +157,8 @@ def _search(index: Clusters, queries, denied, k: int, probes: int) -> Found:
         is_out = jnp.broadcast_to(items < 0, (size, length))
         if denied is not None:
             is_out |= denied_items(denied, of_page, jnp.broadcast_to(items, (size, length)))
-        new = ranked(score(queries[of_page], index.keys[pages.lists[page]], index.similarity), is_out)
+        keys = jax.tree.map(lambda array: array[pages.lists[page]], index.keys)
+        new = ranked(score(queries[of_page], keys, index.similarity), is_out)
         # What belongs to no pair of this page is overwritten by the page whose pair it is.
         return jax.lax.dynamic_update_slice(scores, new, (start, 0))
 

@@ -1,11 +1,11 @@
 """Exact search: every item is scored for every query, a block of queries at a time.
 
-A similarity that ranks by an inner product is searched by it; any other one, an MLP or a NeuMF, by its `all_pairs`,
-which computes what is linear in an item once per block.
+A similarity that ranks by an inner product is searched by it; any other one, an MLP or a NeuMF, by its scores, of
+which the index holds what is linear in an item.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float, UInt8
@@ -20,7 +20,7 @@ BYTES_AT_ONCE = 256_000_000  # of scores; what is denied takes as much again
 
 
 class Exact(NamedTuple):
-    keys: Float[Array, "items dim"]
+    keys: Any  # `scoring.keys_of` the items
     similarity: Similarity | None
 
 
@@ -34,12 +34,12 @@ def search(
     index: Exact, queries: Float[Array, "queries dim"], k: int, denied: UInt8[Array, "_ bytes"] | None = None
 ) -> Found:
     """The k items that the similarity scores highest, exactly; equal scores in the order of ids."""
-    num_items = len(index.keys)
+    vectors = queries_of(queries, index.similarity)
+    num_items = jax.eval_shape(lambda one: score(one, index.keys, index.similarity), vectors[:1]).shape[1]
 
     def block(queries, denied):
         return best(score(queries, index.keys, index.similarity), denied_all(denied, num_items), k)
 
     at_once = max(1, min(QUERIES_AT_ONCE, BYTES_AT_ONCE // (4 * num_items)))
-    vectors = queries_of(queries, index.similarity)
     found = in_blocks(block, vectors, rows_of(denied, len(queries)), at_once)
     return with_offsets(found, queries, index.similarity)

@@ -14,7 +14,7 @@ SVD: Halko, Martinsson and Tropp, SIAM Review 2011, arXiv:0909.4061. CUR: Yadav 
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ class Imitation(NamedTuple):
 
     keys: Float[Array, "items rank"]
     anchors: Int[Array, " anchors"]
-    anchor_items: Float[Array, "anchors dim"]
+    anchor_items: Any  # prepared, as the similarity takes them
     weights: Float[Array, "anchors rank"]
 
 
@@ -52,7 +52,7 @@ def queries_of(
 @jax.jit
 def _queries(imitation, similarity, p):
     def block(p, _):
-        return matrix_product(centred(similarity.all_pairs(p, imitation.anchor_items)), imitation.weights)
+        return matrix_product(centred(similarity.all_prepared(p, imitation.anchor_items)), imitation.weights)
 
     return in_blocks(block, p, None, _users_at_once(len(imitation.anchors)))
 
@@ -169,7 +169,7 @@ def _imitation(model: Recommender, keys, num_anchors: int | None, key: Array) ->
     gram = matrix_product(of_anchors.T, of_anchors)
     ridge = RIDGE * jnp.trace(gram) * jnp.eye(len(gram))
     weights = jnp.linalg.solve(gram + ridge, of_anchors.T).T
-    return Imitation(keys, anchors, model.item[anchors], weights)
+    return Imitation(keys, anchors, model.similarity.prepare(model.item[anchors]), weights)
 
 
 def centred(scores: Float[Array, "users items"]) -> Float[Array, "users items"]:

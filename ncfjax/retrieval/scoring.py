@@ -6,6 +6,7 @@ What depends on an item alone, its key, is computed when an index is built. No s
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,14 @@ from ncfjax.models.similarity import DotForm, Similarity
 from ncfjax.retrieval.top_k import LOWEST, Found
 
 
-def keys_of(items: Float[Array, "items dim"], similarity: Similarity | None) -> Float[Array, "items _"]:
-    """What an index keeps of an item: its key, or its vector where the similarity is no inner product."""
+def keys_of(items: Float[Array, "items dim"], similarity: Similarity | None) -> Any:
+    """What an index keeps of items: their keys, or what a similarity that is no inner product prepares of them."""
+    form = dot_form(similarity)
+    return similarity.prepare(items) if form is None else form.key(items)
+
+
+def vectors_of(items: Float[Array, "items dim"], similarity: Similarity | None) -> Float[Array, "items _"]:
+    """By what items are near each other: their keys, or their vectors."""
     form = dot_form(similarity)
     return items if form is None else form.key(items)
 
@@ -29,10 +36,10 @@ def queries_of(queries: Float[Array, "queries dim"], similarity: Similarity | No
 
 
 def score(
-    queries: Float[Array, "queries _"], keys: Float[Array, "items _"], similarity: Similarity | None
+    queries: Float[Array, "queries _"], keys: Any, similarity: Similarity | None
 ) -> Float[Array, "queries items"]:
     """Scores less their offsets, of `queries_of` against `keys_of`."""
-    return inner(queries, keys) if dot_form(similarity) is not None else similarity.all_pairs(queries, keys)
+    return inner(queries, keys) if dot_form(similarity) is not None else similarity.all_prepared(queries, keys)
 
 
 def with_offsets(found: Found, queries: Float[Array, "queries dim"], similarity: Similarity | None) -> Found:

@@ -30,24 +30,31 @@ class Found(NamedTuple):
 
 def best(scores: Float[Array, "queries items"], denied: Bool[Array, "queries items"] | None, k: int) -> Found:
     """The k items of highest scores among those that are not denied, or all of these where they are fewer."""
-    return highest(ranked(scores, denied), k)
+    if denied is not None:
+        return highest(ranked(scores, denied), k)
+    # To look at all scores once more, for NaN alone, would be an eighth of the time of exact search.
+    values, items = top_k(scores, min(k, scores.shape[1]), has_nan=True)
+    return _filled_up(Found(items, values), k)
 
 
 def ranked(
     scores: Float[Array, "queries items"], denied: Bool[Array, "queries items"] | None
 ) -> Float[Array, "queries items"]:
     """Scores without NaN; minus infinity is denied and nothing else."""
-    usable = jnp.where(scores >= LOWEST, scores, LOWEST)
+    usable = _usable(scores)
     return usable if denied is None else jnp.where(denied, -jnp.inf, usable)
 
 
 def highest(ranked: Float[Array, "queries items"], k: int) -> Found:
     """The k columns of highest scores that are not denied."""
-    num_columns = min(k, ranked.shape[1])
-    values, items = top_k(ranked, num_columns)
-    items = jnp.where(values == -jnp.inf, -1, items)
-    more = ((0, 0), (0, k - num_columns))
-    return Found(jnp.pad(items, more, constant_values=-1), jnp.pad(values, more, constant_values=-jnp.inf))
+    values, items = top_k(ranked, min(k, ranked.shape[1]))
+    return _filled_up(Found(jnp.where(values == -jnp.inf, -1, items), values), k)
+
+
+def _filled_up(found: Found, k: int) -> Found:
+    more = ((0, 0), (0, k - found.items.shape[1]))
+    padding = {"items": -1, "scores": -jnp.inf}
+    return Found(*(jnp.pad(array, more, constant_values=padding[name]) for name, array in found._asdict().items()))
 
 
 def best_of(scores: Float[Array, "queries candidates"], items: Int[Array, "queries candidates"], k: int) -> Found:
@@ -59,18 +66,35 @@ def best_of(scores: Float[Array, "queries candidates"], items: Int[Array, "queri
     return Found(jnp.where(places < 0, -1, found), values)
 
 
-def top_k(scores: Float[Array, "queries items"], k: int) -> tuple[Float[Array, "queries k"], Int[Array, "queries k"]]:
-    """`jax.lax.top_k` of scores without NaN, equal scores in the order of their columns."""
+def top_k(
+    scores: Float[Array, "queries items"], k: int, has_nan: bool = False
+) -> tuple[Float[Array, "queries k"], Int[Array, "queries k"]]:
+    """`jax.lax.top_k`, equal scores in the order of their columns.
+
+    With `has_nan`, NaN and minus infinity are LOWEST; else there is no NaN, and minus infinity is what it is.
+    """
     num_columns = scores.shape[1]
     num_blocks = -(-num_columns // BLOCK)
     if k >= num_blocks or num_columns <= 2 * BLOCK * k:
-        return tuple(jax.lax.top_k(scores, k))
+        return tuple(jax.lax.top_k(_usable(scores) if has_nan else scores, k))
     padding = ((0, 0), (0, num_blocks * BLOCK - num_columns))
-    maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, BLOCK), (1, BLOCK), padding)
+    least, highest_of_two = (LOWEST, _without_nan) if has_nan else (-jnp.inf, jax.lax.max)
+    maxima = jax.lax.reduce_window(scores, jnp.float32(least), highest_of_two, (1, BLOCK), (1, BLOCK), padding)
     _, blocks = (top_k if num_blocks > SHORT else jax.lax.top_k)(maxima, k)
     # In the order of columns, or a block of a higher maximum would come before an equal score of an earlier column.
     blocks = jnp.sort(blocks, axis=1)
     columns = (blocks[:, :, None] * BLOCK + jnp.arange(BLOCK)[None, None, :]).reshape(len(scores), -1)
     chosen = jnp.take_along_axis(scores, columns, axis=1, mode="fill", fill_value=-jnp.inf)
+    if has_nan:
+        chosen = jnp.where(columns < num_columns, _usable(chosen), -jnp.inf)
     values, places = jax.lax.top_k(chosen, k)
     return values, jnp.take_along_axis(columns, places, axis=1)
+
+
+def _usable(scores: Float[Array, "queries items"]) -> Float[Array, "queries items"]:
+    return jnp.where(scores >= LOWEST, scores, LOWEST)
+
+
+def _without_nan(a: Float[Array, ""], b: Float[Array, ""]) -> Float[Array, ""]:
+    """The higher one of a number and what may be none: a comparison with NaN is false."""
+    return jnp.where(b > a, b, a)

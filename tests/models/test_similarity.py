@@ -29,6 +29,15 @@ def test_every_similarity_is_known_by_its_name_and_a_new_one_is_by_being_declare
     assert make_similarity("scaled", 4, key=key).temperature == 0.5
 
 
+def test_items_that_are_prepared_give_the_scores_of_all_pairs(key):
+    """To the bit: an index ranks as its model does."""
+    for name, dim in (("dot", 6), ("gmf", 6), ("mlp", 6), ("neumf", 6), ("scaled", 6)):
+        similarity = make_similarity(name, dim, key=key)
+        p, q = (jax.random.normal(jax.random.key(n), (n, dim)) for n in (5, 30))
+        prepared = similarity.all_prepared(p, similarity.prepare(q))
+        np.testing.assert_array_equal(prepared, similarity.all_pairs(p, q))
+
+
 def test_defaults_are_those_of_the_yaml_files():
     """conf/model/, whose files a user sees."""
     for path in sorted((ROOT / "conf" / "model").glob("*.yaml")):

@@ -30,13 +30,19 @@ def test_all_lists_together_are_exact_search(model, longest, monkeypatch):
         np.testing.assert_array_equal(np.asarray(found.items)[is_unique], np.asarray(everywhere.items)[is_unique])
         assert np.mean(is_unique) > 0.9
         np.testing.assert_allclose(found.scores, everywhere.scores, rtol=1e-5, atol=1e-6)
-    assert np.all(clusters.num_scored(index, queries, probes=1000) == 200 + len(index.means))
+    assert np.all(clusters.num_scored(index, queries, probes=1000) == 200 + len(index.items))
+
+
+def list_means(index, model):
+    """Of the vectors of each list's items."""
+    items = np.asarray(model.item[...])
+    return jnp.asarray([items[row[row >= 0]].mean(axis=0) for row in np.asarray(index.items)])
 
 
 @pytest.mark.parametrize("probes", [1, 3])
 def test_the_best_lists_by_their_means_are_searched_and_no_others(model, probes):
     index = clusters.build(model.item[...], 12, KEY, model.similarity, longest=20)
-    by_mean = model.similarity.all_pairs(model.user[...], index.means)
+    by_mean = model.similarity.all_pairs(model.user[...], list_means(index, model))
     lists = np.argsort(-by_mean, axis=1, kind="stable")[:, :probes]
     is_in = np.zeros((13, 200), bool)
     for row, chosen in zip(is_in, lists, strict=True):
@@ -44,14 +50,14 @@ def test_the_best_lists_by_their_means_are_searched_and_no_others(model, probes)
     found = clusters.search(index, model.user[...], 10, probes=probes)
     np.testing.assert_array_equal(found.items, sorted_items(model.score_all(jnp.arange(13)), 10, ~is_in))
     num_scored = clusters.num_scored(index, model.user[...], probes=probes)
-    np.testing.assert_array_equal(num_scored, len(index.means) + is_in.sum(axis=1))
+    np.testing.assert_array_equal(num_scored, len(index.items) + is_in.sum(axis=1))
 
 
 def test_the_report_recommends_the_whole_best_cluster():
     model = make_model("neumf", num_items=60)
     index = clusters.build(model.item[...], 5, KEY, model.similarity)
     found = clusters.search(index, model.user[...], index.items.shape[1], probes=1)
-    best = np.argmax(model.similarity.all_pairs(model.user[...], index.means), axis=1)
+    best = np.argmax(model.similarity.all_pairs(model.user[...], list_means(index, model)), axis=1)
     for items, cluster in zip(found.items, best, strict=True):
         assert set(items.tolist()) - {-1} == set(index.items[cluster].tolist()) - {-1}
 

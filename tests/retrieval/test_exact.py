@@ -33,6 +33,19 @@ def test_a_score_that_is_no_number_comes_last_and_is_found_all_the_same():
     np.testing.assert_array_equal(found.scores[0, [0, -2, -1]], [np.inf, LOWEST, LOWEST])
 
 
+@pytest.mark.parametrize("num_columns", [600, 70_001])  # one level of blocks, and two
+def test_scores_that_are_no_numbers_hide_none_of_their_block(num_columns):
+    """Of the best in each of three blocks everything else is NaN; the others follow in the order of columns."""
+    scores = np.zeros((2, num_columns), np.float32)
+    for first in (32, 320, 576):
+        scores[:, first : first + 16] = np.nan
+        scores[:, first + 5] = first
+    scores[1] = np.nan
+    found = best(jnp.asarray(scores), None, 5)
+    np.testing.assert_array_equal(found.items, [[581, 325, 37, 0, 1], [0, 1, 2, 3, 4]])
+    np.testing.assert_array_equal(found.scores, [[576, 320, 32, 0, 0], [LOWEST] * 5])
+
+
 def test_candidates_are_in_the_order_of_scores_then_of_ids():
     items, scores = jnp.asarray([[7, -1, 3, 9, 5]]), jnp.asarray([[1.0, 9.0, 1.0, 2.0, 1.0]])
     found = best_of(scores, items, 6)

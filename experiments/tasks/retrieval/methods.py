@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiments.tasks.retrieval.config import IMITATIONS, K
-from ncfjax.cost import Cost, cost
+from ncfjax.cost import Cost, cost, work
 from ncfjax.models.recommender import Recommender
 from ncfjax.retrieval import ann, clusters, exact, imitations, pairs, two_stage
 from ncfjax.retrieval.top_k import Found
@@ -30,7 +30,7 @@ class Counted(NamedTuple):
     """Of a query, the mean over those that are asked; None where it is not known."""
 
     num_scored: float | None  # items, and means of lists, that the model scores
-    multiplications: float | None  # of a user who is known, by ncfjax/cost
+    multiplications: float | None  # of a user who is known, counted in the program that runs (ncfjax/cost)
 
 
 class Method(ABC):
@@ -56,7 +56,13 @@ class Method(ABC):
         """What a query takes."""
 
     def num_bytes(self, index: Any) -> int:
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(index))
+        """Of its arrays, one that it holds twice counted once."""
+        return sum({id(leaf): leaf.nbytes for leaf in jax.tree.leaves(index)}.values())
+
+    def traced(self, index: Any, encoded: Any, point: Any) -> float:
+        """Multiplications of one query."""
+        one = jax.eval_shape(lambda encoded: jax.tree.map(lambda x: x[:1], encoded), encoded)
+        return float(work(lambda index, one: self.search(index, one, None, point), index, one).multiplications)
 
 
 class _Exact(Method):
@@ -67,7 +73,7 @@ class _Exact(Method):
         return exact.search(index, encoded, K, denied)
 
     def count(self, model, index, encoded, point):
-        return _of_scores(model, float(len(index.keys)))
+        return Counted(float(len(model.item[...])), self.traced(index, encoded, point))
 
 
 class _Pairs(Method):
@@ -78,8 +84,7 @@ class _Pairs(Method):
         return pairs.search(index, encoded, K, denied)
 
     def count(self, model, index, encoded, point):
-        num_items = len(index.items)
-        return Counted(float(num_items), float(_cost(model, num_items).per_query_by_pairs.multiplications))
+        return Counted(float(len(index.items)), self.traced(index, encoded, point))
 
 
 class _Clusters(Method):
@@ -152,12 +157,10 @@ class _TwoStage(Method):
         return exact.search(index.first, encoded.of_first, K, denied)
 
     def count(self, model, index, encoded, point):
-        num_products = float(len(index.items))
-        if isinstance(index.first, clusters.Clusters):
-            num_products = float(np.mean(clusters.num_scored(index.first, encoded.of_first, probes=point.probes)))
         num_scored = float(min(point.num_candidates, len(index.items)))
-        again = num_scored * _cost(model, 1).per_score.multiplications
-        return Counted(num_scored, num_products * index.imitation.keys.shape[1] + again)
+        if isinstance(index.first, exact.Exact):
+            return Counted(num_scored, self.traced(index, encoded, point))
+        return Counted(num_scored, None)  # how many products the first stage computes differs between queries
 
 
 _CLASSES = {"exact": _Exact, "pairs": _Pairs, "clusters": _Clusters}

@@ -12,7 +12,10 @@ import pandas as pd
 from experiments.engine.checks import ConfigError
 from experiments.tasks.weights import file_content
 
-_TRAINING = ("objective", "optimizer", "pretraining", "learning_rate", "regularization", "num_epochs")
+_TRAINING = (
+    "objective", "num_negatives", "negative_weight", "optimizer", "pretraining", "learning_rate", "regularization",
+    "stddev", "num_epochs", "batch_size",
+)  # fmt: skip
 _READ = ("run_id", "status", "model", "embedding_dim", "seed", "command", *_TRAINING)
 
 

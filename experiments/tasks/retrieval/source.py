@@ -18,6 +18,8 @@ from ncfjax.training.fit import train
 from ncfjax.training.loop import Spec
 from ncfjax.training.recommender import Member
 
+FROM_KERAS = "Keras weights"
+
 
 class Trained(NamedTuple):
     model: Recommender
@@ -68,7 +70,8 @@ def _of_files(source: SimpleNamespace, data: LeaveOneOut) -> Trained:
         else:
             model = read_keras(*files, **sizes)
     contents = ", ".join(f"{branch} {content[:8]}" for branch, content in files_identity(source).items())
-    return Trained(model, f"weights of NCF's authors: {contents}")
+    alpha = f", alpha={source.alpha:g}" * (source.model == "neumf")
+    return Trained(model, f"{FROM_KERAS}: {contents}{alpha}")
 
 
 def _fitted(source: SimpleNamespace, data: LeaveOneOut, seed: int) -> Trained:

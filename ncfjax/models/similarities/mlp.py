@@ -35,5 +35,14 @@ class MLP(TowerSimilarity):
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, a few users at a time."""
-        mlp = self.tower.all_pairs(self.output.weight[...], p, q)
-        return mlp + self.output.bias[...]
+        return self.all_prepared(p, self.prepare(q))
+
+    def prepare(self, q: Float[Array, "items dim"]) -> Float[Array, "width items"]:
+        """The items' part of the first layer."""
+        return self.tower.prepare(q)
+
+    def all_prepared(
+        self, p: Float[Array, "users dim"], prepared: Float[Array, "width items"]
+    ) -> Float[Array, "users items"]:
+        """`all_pairs` with items that are prepared."""
+        return self.tower.all_prepared(self.output.weight[...], p, prepared) + self.output.bias[...]

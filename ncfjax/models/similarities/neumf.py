@@ -8,6 +8,7 @@ s = b + sigmoid(<w_g, p_g * q_g>) + <w_m, tower([p_m; q_m])>         `gmf_sigmoi
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array, Float
@@ -16,6 +17,13 @@ from ncfjax.keys import FLAG, TRUE
 from ncfjax.models.constants import drawn_once
 from ncfjax.models.products import inner, matrix_product
 from ncfjax.models.tower import Output, Tower, TowerSimilarity, expect_layers, layers_key
+
+
+class Prepared(NamedTuple):
+    """Items of a catalogue, as NeuMF's two parts take them."""
+
+    gmf: Float[Array, "items factors"]
+    mlp: Float[Array, "width items"]
 
 
 class NeuMF(TowerSimilarity):
@@ -67,9 +75,18 @@ class NeuMF(TowerSimilarity):
 
     def all_pairs(self, p: Float[Array, "users dim"], q: Float[Array, "items dim"]) -> Float[Array, "users items"]:
         """Scores every user against every item, the tower's part a few users at a time."""
-        (p_gmf, p_mlp), (q_gmf, q_mlp) = self._branches(p), self._branches(q)
-        gmf = self._gmf(inner(p_gmf * self._weight_gmf[None, :], q_gmf))
-        return gmf + self.tower.all_pairs(self._weight_mlp, p_mlp, q_mlp) + self.output.bias[...]
+        return self.all_prepared(p, self.prepare(q))
+
+    def prepare(self, q: Float[Array, "items dim"]) -> "Prepared":
+        """GMF's entries, and the items' part of the tower's first layer."""
+        q_gmf, q_mlp = self._branches(q)
+        return Prepared(q_gmf, self.tower.prepare(q_mlp))
+
+    def all_prepared(self, p: Float[Array, "users dim"], prepared: "Prepared") -> Float[Array, "users items"]:
+        """`all_pairs` with items that are prepared."""
+        p_gmf, p_mlp = self._branches(p)
+        gmf = self._gmf(inner(p_gmf * self._weight_gmf[None, :], prepared.gmf))
+        return gmf + self.tower.all_prepared(self._weight_mlp, p_mlp, prepared.mlp) + self.output.bias[...]
 
     def _branches(self, vectors: Float[Array, "*batch dim"]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         return vectors[..., : self.num_factors], vectors[..., self.num_factors :]

@@ -18,7 +18,10 @@ ca,diverged,run,mlp,16,,9,0,python -m experiments.sweep D
 da,completed,run,gmf,8,,0.1,0,python -m experiments.sweep E
 db,completed,run,gmf,8,,0.2,0,python -m experiments.sweep E
 """
-_SHARED = {"objective": "sampled", "optimizer": "sgd", "regularization": "0.0", "num_epochs": "3"}
+_SHARED = {
+    "objective": "sampled", "num_negatives": "4", "negative_weight": "1.0", "optimizer": "sgd", "regularization": "0.0",
+    "stddev": "0.1", "num_epochs": "3", "batch_size": "64",
+}  # fmt: skip
 RUNS = "".join(
     f"{line},{','.join(_SHARED.values() if number else _SHARED)}\n" for number, line in enumerate(_RUNS.splitlines())
 )
@@ -46,6 +49,7 @@ def study(tmp_path: Path) -> tuple[str, ...]:
         (["search=svd", "search.longest=9"], "search.longest: expected null, as search.num_clusters is null"),
         (["search=svd", "search.num_anchors=63"], "search.num_anchors: expected at least search.rank=64, or null"),
         (["search=cur", "search.rank=257"], "search.rank: expected at most search.num_users=256, got 257"),
+        (["search=svd", "search.num_users=9"], "search.rank: expected at most search.num_users=9, got 64"),
         (["source=keras", "source.model=mlp"], "source.mlp: expected a file of weights, got None"),
         (["source=keras", "source.model=dot"], "source.model=dot: no such name"),
     ],
@@ -57,11 +61,11 @@ def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, r
 def test_what_only_the_model_forbids_is_refused_before_anything_is_measured(tiny_data: tuple[str, ...]):
     for given, message in (
         (("search=hnsw", "source.model=mlp"), "search=hnsw: expected a model that is a dot product, got mlp"),
-        (("search=clusters",), "search.num_clusters: expected at most 60, the number of items, got 61"),
-        (
-            ("search=svd", "search.num_anchors=99"),
-            "search.num_anchors: expected at most 60, the number of items",
-        ),
+        (("search=clusters",), "search.num_clusters: expected at most 60, as many as there are, got 61"),
+        (("search=svd", "search.rank=4", "search.num_anchors=99"), "search.num_anchors: expected at most 60, as many"),
+        (("search=svd",), "search.rank: expected at most 30, as many as there are, got 64"),
+        (("search=cur", "search.rank=4", "search.num_anchors=4"), "search.num_users: expected at most 30, as many"),
+        (("num_queries=30",), "num_queries: expected fewer than 30, the users with a held-out item, or null for all"),
     ):
         config = configured(ENTRY, *tiny_data, "source.num_epochs=1", *given)
         with pytest.raises(ConfigError, match=message):
@@ -99,7 +103,7 @@ def test_what_is_searched_and_how_changes_the_id_and_nothing_else_does(id_of, st
     svd = (*study, "search=svd")
     usual = id_of(ENTRY, *svd)
     for other in ("search.rank=16", "grid.num_candidates=50", "grid.seed=1", "num_items=1000", "num_queries=5",
-                  "search.num_anchors=99", "search.num_users=9", "dataset=ml-100k", "search=distill"):  # fmt: skip
+                  "search.num_anchors=99", "search.num_users=99", "dataset=ml-100k", "search=distill"):  # fmt: skip
         assert id_of(ENTRY, *svd, other) != usual, other
     for same in ("eval_every=2", "results_dir=elsewhere", "study.name=other", "memory_gb=3"):
         assert id_of(ENTRY, *svd, same) == usual, same
