@@ -184,7 +184,7 @@ def test_a_kind_of_run_does_not_know_the_others(path):
 
 
 def test_few_files_lie_in_experiments_itself():
-    assert len([path for path in EXPERIMENTS if folder(path) == ""]) <= 10
+    assert len([path for path in EXPERIMENTS if folder(path) == ""]) <= 11  # nine entry points
     assert {folder(path).split("/")[0] for path in EXPERIMENTS} <= {"", *USES}
 
 

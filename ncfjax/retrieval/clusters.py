@@ -7,8 +7,9 @@ inverted file whose lists are scored by the model itself, be it a dot product, a
 search. The lists come from k-means of the items' vectors; a cluster of more than `longest` items is
 cut into lists with means of their own, as every list takes the memory and the time of the longest.
 
-In a batch the pairs (query, list) are sorted by list and scored a page at a time, some queries of one list: its items
-are read once for all of them. Only then is each query's top k taken, by maxima of blocks as in `top_k`.
+A query alone has its lists scored one after the other. In a batch the pairs (query, list) are sorted by list and
+scored a page at a time, some queries of one list: its items are read once for all of them. Only then is each query's
+top k taken, by maxima of blocks as in `top_k`.
 """
 
 from functools import partial
@@ -23,7 +24,7 @@ from ncfjax.models.similarity import Similarity
 from ncfjax.retrieval.filters import denied_items, rows_of
 from ncfjax.retrieval.k_means import k_means, nearest
 from ncfjax.retrieval.scoring import dot_form, in_blocks, keys_of, queries_of, score, vectors_of, with_offsets
-from ncfjax.retrieval.top_k import BLOCK, Found, highest, ranked, top_k
+from ncfjax.retrieval.top_k import BLOCK, Found, best, highest, ranked, top_k
 
 SAMPLE = 64  # items per cluster that k-means sees: its centres change little with more
 NUM_STEPS = 10  # of k-means
@@ -104,7 +105,7 @@ def search(
     probes = min(probes, len(index.items))
 
     def block(vectors, denied):
-        return _search(index, vectors, denied, k, probes)
+        return (_search_one if len(queries) == 1 else _search)(index, vectors, denied, k, probes)
 
     vectors = queries_of(queries, index.similarity)
     at_once = max(1, min(QUERIES_AT_ONCE, BYTES_AT_ONCE // (4 * probes * index.items.shape[1])))
@@ -121,6 +122,22 @@ def num_scored(index: Clusters, queries: Float[Array, "queries dim"], *, probes:
 
 def _best_lists(index: Clusters, queries: Float[Array, "queries _"], probes: int) -> Int[Array, "queries probes"]:
     return top_k(score(queries, index.means, index.similarity), probes)[1]
+
+
+def _search_one(index: Clusters, query, denied, k: int, probes: int) -> Found:
+    """Of a query alone: its lists are scored one after the other, each where it lies, and there is nothing to sort."""
+    lists = _best_lists(index, query, probes)[0]
+
+    def score_list(number):
+        keys = jax.tree.map(lambda array: array[number], index.keys)
+        return score(query, keys, index.similarity)[0]
+
+    scores, items = jax.lax.map(score_list, lists).reshape(1, -1), index.items[lists].reshape(1, -1)
+    is_out = items < 0
+    if denied is not None:
+        is_out |= denied_items(denied, jnp.zeros(1, jnp.int32), items)
+    found = best(scores, is_out, k)
+    return Found(jnp.where(found.items < 0, -1, items[0][found.items]), found.scores)
 
 
 class _Pages(NamedTuple):

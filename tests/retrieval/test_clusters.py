@@ -53,6 +53,19 @@ def test_the_best_lists_by_their_means_are_searched_and_no_others(model, probes)
     np.testing.assert_array_equal(num_scored, len(index.items) + is_in.sum(axis=1))
 
 
+@pytest.mark.parametrize("probes", [1, 3, 12])
+def test_a_query_alone_finds_what_it_finds_in_a_batch(model, probes):
+    index = clusters.build(model.item[...], 12, KEY, model.similarity, longest=20)
+    queries, denied = model.user[...], deny_each([range(u, 200, 3) for u in range(13)], 200)
+    for denied_ in (None, denied):
+        together = clusters.search(index, queries, 9, denied_, probes=probes)
+        for u in range(3):
+            own = None if denied_ is None else denied_[u : u + 1]
+            alone = clusters.search(index, queries[u : u + 1], 9, own, probes=probes)
+            np.testing.assert_array_equal(alone.items[0], together.items[u])
+            np.testing.assert_allclose(alone.scores[0], together.scores[u], rtol=1e-5, atol=1e-6)
+
+
 def test_the_report_recommends_the_whole_best_cluster():
     model = make_model("neumf", num_items=60)
     index = clusters.build(model.item[...], 5, KEY, model.similarity)
