@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.web.served import Served
-from ncfjax.recommend.request import MOST, Request
+from ncfjax.recommend.request import MOST, Refused, Request
 
 
 def asked(values: Any) -> Request:
     """The request of a JSON value. An answer has MOST rows at most, so that none keeps the others waiting for long.
 
     Raises:
-        ValueError: no object, a key that there is not, a value that cannot be, or an answer that is too long.
+        Refused: no object, a key that there is not, a value that cannot be, or an answer that is too long.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f"expected an object of keys and values, got {type(values).__name__}")
+        raise Refused(f"expected an object of keys and values, got {type(values).__name__}")
     request = Request.of(values)
     if request.weights is not None:
-        raise ValueError("weights: expected none, as each model answers for itself")
+        raise Refused("weights: expected none, as each model answers for itself")
     if request.users == "all":
-        raise ValueError("users: expected some, got 'all': python -m experiments.recommend answers for everybody")
+        raise Refused("users: expected some, got 'all': python -m experiments.recommend answers for everybody")
     rows = max(1, len(request.users)) * (len(request.items) or request.k)
     if rows > MOST:
-        raise ValueError(f"expected at most {MOST:,} rows in an answer, users times k or items, got {rows:,}")
+        raise Refused(f"expected at most {MOST:,} rows in an answer, users times k or items, got {rows:,}")
     return request
 
 
@@ -30,14 +30,14 @@ def answer(models: Sequence[Served], values: Any) -> dict[str, Any]:
     """What each model answers; one that cannot says why in the place of its answer.
 
     Raises:
-        ValueError: as `asked`, or no model can answer: what the first one says.
+        Refused: as `asked`, or no model can answer: what the first one says.
     """
     request = asked(values)
     answers, refusals = [], []
     for model in models:
         try:
             answers.append(model.answer(request))
-        except ValueError as error:
+        except Refused as error:
             refusals.append(error)
             answers.append(model.cost | {"error": str(error)})
     if len(refusals) == len(models):

@@ -6,7 +6,7 @@
     POST /api/recommend    the answers of all models to a request (ncfjax/recommend/request.py)
 
 What is wrong is refused as {"error": "..."}: 400 a request that cannot be, 413 one that is too long, 415 no JSON, 503 a
-full queue.
+full queue. A fault of ours is 500, and the terminal of the server has its traceback.
 """
 
 import json
@@ -26,6 +26,7 @@ from experiments.web.answers import answer
 from experiments.web.guard import Guard, as_json, refusal
 from experiments.web.served import Served
 from experiments.web.workers import Full, Workers
+from ncfjax.recommend.request import Refused
 
 PAGE = Path(__file__).parent / "page"
 FILES = {
@@ -68,7 +69,7 @@ async def _recommend(models: Sequence[Served], workers: Workers, request: Reques
     try:
         # The text too is made in the thread: a thousand rows with their reasons take some milliseconds.
         return await workers.run(lambda: as_json(answer(models, values)))
-    except ValueError as error:
+    except Refused as error:  # any other error is a fault of ours
         raise HTTPException(400, str(error)) from error
 
 

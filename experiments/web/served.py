@@ -37,7 +37,7 @@ class Served:
         """The answer, with the milliseconds that this model took for it.
 
         Raises:
-            ValueError: as `Recommenders.recommend`.
+            Refused: as `Recommenders.recommend`.
         """
         start = time.perf_counter()
         answer = self.recommenders.recommend(request)

@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from ncfjax.data.movies import Movies
 from ncfjax.data.summary import Summary
 from ncfjax.keys import nearest
+from ncfjax.recommend.request import Refused
 
 _DECADE = re.compile(r"(\d{3}0)s")
 
@@ -26,7 +27,7 @@ def has_genre(data: Summary, names: Sequence[str]) -> Bool[np.ndarray, " items"]
     """Which items have one of these genres at least.
 
     Raises:
-        ValueError: a genre that there is not, or a data set whose files tell of none.
+        Refused: a genre that there is not, or a data set whose files tell of none.
     """
     movies = _movies(data, "genres")
     columns = [_genre_column(movies, name) for name in names]
@@ -34,7 +35,7 @@ def has_genre(data: Summary, names: Sequence[str]) -> Bool[np.ndarray, " items"]
 
 
 def has_label(data: Summary, label: str) -> Bool[np.ndarray, " items"]:
-    """Which items have a genre, or are of a decade. Raises ValueError as `has_genre` does."""
+    """Which items have a genre, or are of a decade. Raises Refused as `has_genre` does."""
     decade = _DECADE.fullmatch(label.strip())
     if decade is None:
         return has_genre(data, [label])
@@ -43,7 +44,7 @@ def has_label(data: Summary, label: str) -> Bool[np.ndarray, " items"]:
 
 
 def of_years(data: Summary, first: float | int | None, last: float | int | None) -> Bool[np.ndarray, " items"]:
-    """Which items are from these years; None is no limit. Raises ValueError where the files tell of none."""
+    """Which items are from these years; None is no limit. Raises Refused where the files tell of none."""
     years = _movies(data, "years").years
     if first is None and last is None:
         return np.ones(len(years), bool)
@@ -52,7 +53,7 @@ def of_years(data: Summary, first: float | int | None, last: float | int | None)
 
 
 def has_words(data: Summary, words: Sequence[str]) -> Bool[np.ndarray, " items"]:
-    """Which titles have all of these words. Raises ValueError where the files tell of no titles."""
+    """Which titles have all of these words. Raises Refused where the files tell of no titles."""
     wanted = {part for word in words for part in _words(word)}
     return np.array([wanted <= set(_words(title)) for title in _movies(data, "titles").titles], bool)
 
@@ -72,14 +73,14 @@ def genres_of(data: Summary, item: int) -> tuple[str, ...]:
 
 def _movies(data: Summary, what: str) -> Movies:
     if data.movies is None:
-        raise ValueError(f"expected a data set whose files tell the {what} of its items, got {data.name}")
+        raise Refused(f"expected a data set whose files tell the {what} of its items, got {data.name}")
     return data.movies
 
 
 def _genre_column(movies: Movies, name: str) -> int:
     plain = [_plain(genre) for genre in movies.genres]
     if _plain(name) not in plain:
-        raise ValueError(f"genre {name!r}: no such genre, {nearest(name, movies.genres)}")
+        raise Refused(f"genre {name!r}: no such genre, {nearest(name, movies.genres)}")
     return plain.index(_plain(name))
 
 

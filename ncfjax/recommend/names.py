@@ -13,12 +13,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Shaped
 
+from ncfjax.recommend.request import Refused
+
 MOST_COMPARED = 100_000  # names: difflib takes a second for so many
 _YEAR = re.compile(r"\s*\(\d{4}[^()]*\)\s*$")
 _ARTICLE = re.compile(r"(.*), (the|a|an)")  # at the end, as MovieLens has it
 
 
-class UnknownName(ValueError):
+class UnknownName(Refused):
     """There is no such user or item; `near` are the names that come closest."""
 
     def __init__(self, kind: str, name: object, near: Sequence[str], size: int):

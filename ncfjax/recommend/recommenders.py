@@ -23,7 +23,7 @@ from ncfjax.recommend.explain import contributions, largest
 from ncfjax.recommend.fold_in import fold_in, vectors_of
 from ncfjax.recommend.names import Names
 from ncfjax.recommend.popular import popular
-from ncfjax.recommend.request import MOST, Name, Request
+from ncfjax.recommend.request import MOST, Name, Refused, Request
 from ncfjax.retrieval.top_k import best
 from ncfjax.saved import SavedModel
 
@@ -92,7 +92,7 @@ class Recommenders:
         """
         weights = request.weights or (1.0,) * len(self.models)
         if len(weights) != len(self.models):
-            raise ValueError(f"weights: expected {len(self.models)}, one for each model, got {len(weights)}")
+            raise Refused(f"weights: expected {len(self.models)}, one for each model, got {len(weights)}")
         self._check_lists(request)
         several = request.users == "all" or len(request.users) > 1
         explain = request.explain if request.explain is not None else 0 if several else 2
@@ -123,14 +123,14 @@ class Recommenders:
     def _of_history(self, request: Request) -> _User:
         items = np.array([self.items.find(name) for name in request.history])
         if len(set(items.tolist())) < len(items):
-            raise ValueError("history: expected each item once, got one by two of its names")
+            raise Refused("history: expected each item once, got one by two of its names")
         ratings = None if request.ratings is None else np.array(request.ratings)
         self._check_ratings(ratings)
         folded, notes = [], []
         for model in self.models:
             there = model.items[items] >= 0
             if not there.any():
-                raise ValueError(f"history: expected an item that {model.saved.method} knows, got none")
+                raise Refused(f"history: expected an item that {model.saved.method} knows, got none")
             known_ratings = None if ratings is None else ratings[there]
             folded.append(fold_in(model.saved, model.items[items][there], known_ratings))
             notes.append(_how(model.saved, folded[-1].how, ratings is not None))
@@ -143,7 +143,7 @@ class Recommenders:
         for scale in scales if ratings is not None else ():
             if scale is not None and not scale.contains(ratings).all():
                 wrong = ratings[~scale.contains(ratings)][0]
-                raise ValueError(f"ratings: expected {scale}, got {wrong:g}")
+                raise Refused(f"ratings: expected {scale}, got {wrong:g}")
 
     def _of_block(self, places: Int[np.ndarray, " block"]) -> Iterator[_User]:
         """Users of the first model, all of whom are scored at once."""
@@ -152,7 +152,7 @@ class Recommenders:
             users = model.users[places]
             if (users < 0).any():
                 name = self.users.ids[places[users < 0][0]]
-                raise ValueError(f"user {name}: expected one that all models know, got none of {model.saved.method}")
+                raise Refused(f"user {name}: expected one that all models know, got none of {model.saved.method}")
             scores.append(model.widened(model.saved.score_all(users)))
         for row, place in enumerate(places):
             name, seen = _plain(self.users.ids[place]), self._seen(int(place))
@@ -247,7 +247,7 @@ class Recommenders:
 
     def _predictions(self, user: _User, item: int, candidates: Bool[np.ndarray, " items"]) -> Iterator[Prediction]:
         if not self.known[item]:
-            raise ValueError(f"item {self.items.label(item)}: expected one that all models know, got none of some")
+            raise Refused(f"item {self.items.label(item)}: expected one that all models know, got none of some")
         others = candidates.copy()
         others[item] = True
         for number, (model, scores) in enumerate(zip(self.models, user.scores, strict=True), start=1):

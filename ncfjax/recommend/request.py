@@ -25,9 +25,13 @@ Range = tuple[Number | None, Number | None]
 PerUser = Mapping[Name, tuple[Name, ...]]
 
 
+class Refused(ValueError):
+    """A question that cannot be, or that these models cannot answer: the message is for who asks it."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """One question. Raises ValueError for a value that cannot be; names are looked up when it is answered."""
+    """One question. Raises Refused for a value that cannot be; names are looked up when it is answered."""
 
     users: tuple[Name, ...] | str = ()  # "all": every user of the model
     history: tuple[Name, ...] = ()  # of somebody who is no user of the model
@@ -51,11 +55,11 @@ class Request:
             value = getattr(self, name)
             object.__setattr__(self, name, read(name, value) if value is not None else _default(name))
         if self.history and self.users:
-            raise ValueError("history: expected none beside users, as it is of somebody else, got both")
+            raise Refused("history: expected none beside users, as it is of somebody else, got both")
         if self.ratings is not None and len(self.ratings) != len(self.history):
-            raise ValueError(f"ratings: expected {len(self.history)}, one for each of history, got {len(self.ratings)}")
+            raise Refused(f"ratings: expected {len(self.history)}, one for each of history, got {len(self.ratings)}")
         if self.weights is not None and not (min(self.weights, default=-1.0) >= 0 and sum(self.weights) > 0):
-            raise ValueError(f"weights: expected numbers >= 0, one of them > 0, got {list(self.weights)}")
+            raise Refused(f"weights: expected numbers >= 0, one of them > 0, got {list(self.weights)}")
         self._check_each("allow")
         self._check_each("deny")
 
@@ -66,18 +70,18 @@ class Request:
             strangers = set(lists) - {str(user) for user in self.users}
             if strangers:
                 expected = "lists of users that are asked about" if self.users else "a list, as no users are given"
-                raise ValueError(f"{name}: expected {expected}, got {', '.join(sorted(strangers))}")
+                raise Refused(f"{name}: expected {expected}, got {', '.join(sorted(strangers))}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Request":
         """The request of plain values, such as those of JSON; None is a key's default.
 
         Raises:
-            ValueError: a key that there is not, a value that cannot be.
+            Refused: a key that there is not, a value that cannot be.
         """
         for name in values:
             if name not in _READERS:
-                raise ValueError(f"{name}: no such key, {nearest(str(name), _READERS)}")
+                raise Refused(f"{name}: no such key, {nearest(str(name), _READERS)}")
         return cls(**{name: _READERS[name](name, value) for name, value in values.items() if value is not None})
 
     def of_user(self, name: str, user: Name | None) -> tuple[Name, ...] | None:
@@ -94,8 +98,8 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= LARGEST  # a NaN is not
 
 
-def _refusal(name: str, expected: str, got: Any) -> ValueError:
-    return ValueError(f"{name}: expected {expected}, got {got!r}")
+def _refusal(name: str, expected: str, got: Any) -> Refused:
+    return Refused(f"{name}: expected {expected}, got {got!r}")
 
 
 def _list(value: Any) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from concurrent.futures import wait as wait_for
 from dataclasses import asdict
 from functools import cache
 
+import numpy as np
 import pytest
 
 from ncfjax.recommend.recommenders import Recommenders
@@ -160,14 +161,24 @@ def test_the_page_names_nothing_elsewhere(site):
     assert not any(word in texts[2] for word in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("))
 
 
-def test_a_fault_of_ours_is_one_message_with_the_usual_headers(served, monkeypatch, capfd):
+@pytest.mark.parametrize(
+    ("work", "fault"),
+    [
+        (lambda request: {}["gone"], "KeyError: 'gone'"),
+        (lambda request: np.zeros(2) + np.zeros(3), "ValueError: operands could not be broadcast together"),
+        (lambda request: {"answer": np.nan}, "ValueError: Out of range float values are not JSON compliant"),
+    ],
+    ids=["a key", "shapes", "no JSON"],
+)
+def test_a_fault_of_ours_is_one_message_with_the_usual_headers(served, monkeypatch, capfd, work, fault):
     model = served("ials")
-    monkeypatch.setattr(model, "answer", lambda request: {}["gone"])
-    with running([model]) as site:
+    monkeypatch.setattr(model, "answer", work)
+    with running([served("mlp"), model]) as site:
         reply = site.recommend(users=[104])
         assert site.get("/").status == 200
-    assert (reply.status, reply.json) == (500, {"error": "KeyError: the terminal of the server says more"})
-    assert "content-security-policy" in reply.headers and "KeyError: 'gone'" in capfd.readouterr().err
+    name = fault.partition(":")[0]
+    assert (reply.status, reply.json) == (500, {"error": f"{name}: the terminal of the server says more"})
+    assert "content-security-policy" in reply.headers and fault in capfd.readouterr().err
 
 
 # ---- many at once
