@@ -43,7 +43,7 @@ def serve(arguments: Sequence[str]) -> None:
     from experiments.engine.device import prepare
     from experiments.tasks.loading import models_of
     from experiments.web.app import make_app
-    from experiments.web.served import Served
+    from experiments.web.served import side_by_side
     from experiments.web.workers import Workers
 
     for key, least in (("threads", 1), ("waiting", 0)):
@@ -51,7 +51,7 @@ def serve(arguments: Sequence[str]) -> None:
     with server.listen(config["port"]) as listener:
         prepare()
         threadpool_limits(1, "blas")  # NumPy's products are small here, and threads of a busy core are waited for
-        models = [Served(saved) for saved in models_of(config, SMALL)]
+        models = side_by_side(models_of(config, SMALL))
         for number, model in enumerate(models, start=1):
             model.warm_up()
             print(f"model {number}: {model.cost['model']}", flush=True)

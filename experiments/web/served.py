@@ -1,6 +1,7 @@
 """One saved model that answers requests for itself, and what is known of it and of what its answers cost."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ncfjax.recommend.cost import multiplications
-from ncfjax.recommend.recommenders import LENGTHS, Recommenders, describe
+from ncfjax.recommend.recommenders import LENGTHS, Recommenders, check_ids, describe
 from ncfjax.recommend.request import Request
 from ncfjax.saved import SavedModel
 
@@ -79,6 +80,17 @@ class Served:
     @cached_property
     def _folded(self) -> list[str]:
         return [name.casefold() for name in self._names]
+
+
+def side_by_side(models: Sequence[SavedModel]) -> list[Served]:
+    """One form asks all of them, and their lists are compared.
+
+    Raises:
+        ValueError: models of other items, or of other users (`check_ids`).
+    """
+    for kind in ("item", "user"):
+        check_ids(models, kind)
+    return [Served(saved) for saved in models]
 
 
 def _plain(ids: np.ndarray) -> tuple[Any, ...]:

@@ -64,32 +64,54 @@ def _places_in(ids: np.ndarray, names: Names) -> Int[np.ndarray, " names"]:
     return np.array([places.get(str(name), -1) for name in names.ids.tolist()])
 
 
+def check_ids(models: Sequence[SavedModel], kind: str) -> None:
+    """Models meet by the ids of their items and users; `kind` is "item" or "user".
+
+    Raises:
+        ValueError: ids are numbers from 0, which data without names have, and a model of other data has them too.
+    """
+    for other in models[1:]:
+        data = models[0].data, other.data
+        ids = [getattr(of_model, f"{kind}_ids") for of_model in data]
+        is_numbered = any(np.array_equal(named, np.arange(len(named))) for named in ids)
+        if is_numbered and not (data[0].name == data[1].name and np.array_equal(*ids)):
+            names = f"{_of_data(models[0])} and {_of_data(other)}"
+            raise ValueError(f"models: expected models of the same {kind}s, got {names}, whose {kind}s are numbered")
+
+
+def _of_data(saved: SavedModel) -> str:
+    return f"{saved.method} of {saved.data.name}"
+
+
 class Recommenders:
     """Saved models of one data set, ready to answer.
 
     Raises:
-        ValueError: no model, or models that share no item.
+        ValueError: no model, or models whose items are not the same: they share none, or `check_ids`.
     """
 
     def __init__(self, models: Sequence[SavedModel]):
         if not models:
             raise ValueError("models: expected one at least, got none")
+        check_ids(models, "item")
         self.data = data = models[0].data
         self.users = Names("user", data.user_ids)
         self.items = Names("item", data.item_ids, None if data.movies is None else data.movies.titles)
         self.models = [_Model(saved, self.users, self.items) for saved in models]
         self.known = np.all([model.known for model in self.models], axis=0)
         if not self.known.any():
-            names = ", ".join(f"{saved.method} of {saved.data.name}" for saved in models)
-            raise ValueError(f"models: expected models of the same items, got {names}")
+            raise ValueError(f"models: expected models of the same items, got {', '.join(map(_of_data, models))}")
 
     def recommend(self, request: Request) -> Answer:
         """The answer to a request: recommendations, or predictions where it names items.
 
         Raises:
             UnknownName: a user or an item that there is not, with the names that come closest.
-            ValueError: conditions that the data set's files tell nothing of, weights that are not one for each model.
+            Refused: conditions that the data set's files tell nothing of, weights that are not one for each model.
+            ValueError: users are asked about, and those of the models are not the same (`check_ids`).
         """
+        if request.users:
+            check_ids([model.saved for model in self.models], "user")
         weights = request.weights or (1.0,) * len(self.models)
         if len(weights) != len(self.models):
             raise Refused(f"weights: expected {len(self.models)}, one for each model, got {len(weights)}")

@@ -12,7 +12,8 @@ from ncfjax.recommend.fold_in import fold_in
 from ncfjax.recommend.names import UnknownName
 from ncfjax.recommend.popular import DAMPING, damped_averages
 from ncfjax.recommend.recommenders import Recommenders
-from ncfjax.recommend.request import Request
+from ncfjax.recommend.request import Refused, Request
+from ncfjax.saved import SavedModel
 from tests.recommend.models import ITEMS, NUM_ITEMS, NUM_USERS, TRAIN, USERS, VALUES, saved
 
 COLD, SOMEONE = 100, 104
@@ -191,7 +192,7 @@ def test_what_is_not_known_is_refused_with_what_comes_closest(request_):
     ],
 )
 def test_a_condition_that_names_nothing_is_refused(condition, refusal):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(Refused) as error:
         answered(Request(**{"users": (SOMEONE,)} | condition))
     assert refusal in str(error.value)
 
@@ -252,6 +253,45 @@ def test_every_model_says_its_own_of_an_item():
     rows = only(Request(users=(SOMEONE,), items=(503, 504)), "ials", "alternating").predictions
     assert [(row.item, row.model) for row in rows] == [(503, 1), (503, 2), (504, 1), (504, 2)]
     assert [row.stars is None for row in rows] == [True, False, True, False]
+
+
+def named(method: str, **values) -> SavedModel:
+    """A model of data that have another name or other ids."""
+    return dataclasses.replace(saved(method), data=dataclasses.replace(saved(method).data, **values))
+
+
+NUMBERED, FROM_1 = {"item_ids": np.arange(NUM_ITEMS)}, {"item_ids": np.arange(1, NUM_ITEMS + 1)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (NUMBERED, FROM_1),
+        (FROM_1, NUMBERED),
+        (NUMBERED, NUMBERED | {"name": "other"}),
+        (NUMBERED, {"item_ids": np.array([*range(NUM_ITEMS - 1), 99])}),
+    ],
+    ids=["own ids beside numbers", "numbers beside own ids", "another data set", "one other id"],
+)
+def test_numbered_items_of_other_data_are_no_ids_to_meet_by(first, second):
+    expected = "models: expected models of the same items, got ials of tiny and ease of (tiny|other), whose items are"
+    with pytest.raises(ValueError, match=f"{expected} numbered"):
+        Recommenders([named("ials", **first), named("ease", **second)])
+
+
+def test_numbered_users_of_other_data_are_not_asked_about():
+    numbers = {"user_ids": np.arange(NUM_USERS)}
+    models = Recommenders([named("ials", **numbers), named("ease", user_ids=np.arange(1, NUM_USERS + 1))])
+    assert models.recommend(Request(history=(503,))).users[0].recommendations
+    with pytest.raises(ValueError, match="expected models of the same users, got ials of tiny and ease of tiny, whose"):
+        models.recommend(Request(users=(4,)))
+
+
+def test_models_of_one_numbered_data_set_blend():
+    numbers = {"user_ids": np.arange(NUM_USERS)} | NUMBERED
+    (user,) = Recommenders([named("ials", **numbers), named("ease", **numbers)]).recommend(Request(users=(4,))).users
+    expected = [item - 500 for item in items(Request(users=(SOMEONE,)), "ials", "ease")]
+    assert [row.item for row in user.recommendations] == expected
 
 
 @pytest.mark.parametrize("name", ["ials", "ease", "popularity", "dot", "mlp", "alternating", "biases", "gradient mlp"])

@@ -1,9 +1,13 @@
-"""A model that is warm: whatever is asked first is answered without compiling."""
+"""A model that is warm: whatever is asked first is answered without compiling. Models that go side by side."""
+
+import dataclasses
 
 import jax
+import numpy as np
 import pytest
 
 from ncfjax.recommend.request import Request
+from tests.recommend.models import NUM_ITEMS, NUM_USERS, saved
 
 pytestmark = pytest.mark.slow
 _compiled: list[str] = []
@@ -35,3 +39,17 @@ def test_after_the_warm_up_nothing_is_compiled(served, compiled, name):
             model.answer(Request(history=(501, 503 + k % 5), k=k, explain=explain))
     model.answer(Request(users=(110,), items=(503,), prefer={"Comedy": 1}, deny=(504,)))
     assert compiled == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [({"item_ids": np.arange(NUM_ITEMS)}, "items"), ({"user_ids": np.arange(NUM_USERS)}, "users")],
+    ids=["items", "users"],
+)
+def test_models_whose_ids_mean_others_are_not_shown_side_by_side(served, ids, kind):
+    from experiments.web.served import side_by_side
+
+    numbered = dataclasses.replace(saved("ials"), data=dataclasses.replace(saved("ials").data, **ids))
+    assert len(side_by_side([numbered, numbered])) == len(side_by_side([saved("ials"), saved("mlp")])) == 2
+    with pytest.raises(ValueError, match=f"models: expected models of the same {kind}, got ials of tiny and mlp of"):
+        side_by_side([numbered, saved("mlp")])
