@@ -1,7 +1,7 @@
 """How many multiplications an answer takes: a user against every item.
 
-It is `per_query` of ncfjax/cost.py: what is the same for all users, such as the items' half of an MLP's first layer, is
-not counted. To fold in a history, to order the scores and to find reasons come on top.
+It is `per_query` and `per_catalogue` of ncfjax/cost.py: the items' half of an MLP's first layer is the same for all
+users, but computed anew for each answer. To fold in a history, to order the scores and to find reasons come on top.
 """
 
 from ncfjax.baselines.popularity import Popularity
@@ -18,4 +18,5 @@ def multiplications(saved: SavedModel) -> int | None:
     if recommender is None:
         return None
     _, embedding_dim = recommender.item.shape
-    return cost(recommender.similarity, embedding_dim, saved.data.num_items).per_query.multiplications
+    counted = cost(recommender.similarity, embedding_dim, saved.data.num_items)
+    return counted.per_query.multiplications + counted.per_catalogue.multiplications

@@ -12,7 +12,7 @@ from tests.recommend.models import DIM, NUM_ITEMS, saved
         ("ials", NUM_ITEMS * DIM),
         ("dot", NUM_ITEMS * DIM),
         ("alternating", NUM_ITEMS * 4),  # three factors, and a one for the item's bias
-        ("mlp", DIM * DIM + NUM_ITEMS * (DIM * 3 + 3)),  # the user's half of the first layer is computed once
+        ("mlp", DIM * DIM + NUM_ITEMS * (DIM * DIM + DIM * 3 + 3)),  # the user's half of the first layer, each item's
         ("popularity", 0),
         ("ease", None),
     ],
