@@ -172,9 +172,9 @@ function common(answers) {
 }
 
 function summary(answers, inAll) {
-  const lists = answers.filter((a) => a.answer);
-  if (lists.length < 2) return "";
-  const counts = answers.map((a) => a.multiplications);
+  const answered = answers.filter((a) => a.answer);
+  if (answered.length < 2) return "";
+  const counts = answered.map((a) => a.multiplications);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const ratio = counts.every(Boolean) && most > least ? ` Multiplications differ by a factor of ${(most / least).toPrecision(2)}.` : "";
   const films = inAll.size === 1 ? "1 film is" : `${inAll.size} films are`;

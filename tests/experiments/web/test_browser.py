@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ncfjax.recommend.request import Refused
 from tests.experiments.web.conftest import running
 from tests.recommend.models import saved
 
@@ -71,15 +72,24 @@ def test_a_refusal_is_shown_in_place_with_the_names_that_come_closest(site, show
     assert not texts(shown(site, user=1040), "title")
 
 
-def test_a_title_that_holds_a_script_is_shown_as_text(served, shown):
+def test_a_title_or_a_refusal_that_holds_a_script_is_shown_as_text(served, shown, monkeypatch):
+    """One of three models refuses: the other two are compared."""
     from experiments.web.served import Served
+
+    def refuse(request):
+        raise Refused(EVIL)
+
+    refusing = served("popularity")
+    monkeypatch.setattr(refusing, "answer", refuse)
 
     data = saved("ials").data
     titles = (EVIL, *data.movies.titles[1:])
     evil = dataclasses.replace(data, movies=data.movies._replace(titles=titles, genres=("<b>A", "<b>B", "<b>C")))
-    with running([Served(dataclasses.replace(saved("ials"), data=evil))]) as site:
+    models = [Served(dataclasses.replace(saved("ials"), data=evil)), served("mlp"), refusing]
+    with running(models) as site:
         page = shown(site, who="history", history="501", k=30)
-    assert EVIL in texts(page, "title")
+    assert EVIL in texts(page, "title") and texts(page, "error")[1:] == [EVIL]  # the first is shown without a script
+    assert "29 films are in every list. Multiplications differ by a factor of 9.7." in page
     assert "<title>ncfjax: model beside model</title>" in page and "<img" not in page and "<b>A" not in page
     assert page.count("<script") == 1
 
