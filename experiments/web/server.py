@@ -16,7 +16,7 @@ def listen(port: int) -> socket.socket:
     """A socket that takes connections, which wait until they are served; 0 is any port that is free.
 
     Raises:
-        ConfigError: no port, or one that another program has.
+        ConfigError: no port, one that another program has, or one that this user may not have.
     """
     is_port = type(port) is int and 0 <= port < 2**16
     expect("port", is_port, "an integer from 0 to 65535, 0 for any that is free", port)
@@ -30,7 +30,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         why = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ConfigError(f"port: expected a free one, got {port}: {why}; another is port={port + 1}") from error
+        raise ConfigError(f"port: expected one to listen on, got {port}: {why}; port=0 is any that is free") from error
     return listener
 
 

@@ -1,9 +1,11 @@
 """python -m experiments.serve: what it says, how it ends, and what it refuses."""
 
+import errno
 import http.client
 import json
 import re
 import signal
+import socket
 import sys
 
 import pytest
@@ -57,7 +59,21 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_trained(capsys):
     with listen(0) as taken:
         port = taken.getsockname()[1]
         assert main([f"port={port}"]) == 2
-    expected = f"serve: port: expected a free one, got {port}: another program uses it; another is port={port + 1}\n"
+    expected = (
+        f"serve: port: expected one to listen on, got {port}: another program uses it; port=0 is any that is free"
+    )
+    assert capsys.readouterr().err == f"{expected}\n"
+
+
+def test_a_port_that_this_user_may_not_have_is_refused_with_the_reason(monkeypatch, capsys):
+    pytest.importorskip("uvicorn", reason="needs starlette and uvicorn: pip install -e '.[serve]'")
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert main(["port=80"]) == 2
+    expected = "serve: port: expected one to listen on, got 80: Permission denied; port=0 is any that is free\n"
     assert capsys.readouterr().err == expected
 
 
