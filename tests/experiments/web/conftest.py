@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -48,7 +49,7 @@ class Site:
 
 
 @contextmanager
-def running(models, threads: int = 2, waiting: int = 256) -> Iterator[Site]:
+def running(models, threads: int = 4, waiting: int = 256) -> Iterator[Site]:
     from experiments.web import server
     from experiments.web.app import make_app
     from experiments.web.workers import Workers
@@ -75,7 +76,7 @@ def served() -> Callable[[str], Any]:
     pytest.importorskip("uvicorn", reason="needs starlette and uvicorn: pip install -e '.[serve]'")
     from experiments.web.served import Served
 
-    return lambda name: Served(saved(name))
+    return cache(lambda name: Served(saved(name)))
 
 
 @pytest.fixture(scope="session")

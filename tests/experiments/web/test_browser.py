@@ -5,6 +5,7 @@ import html
 import re
 import shutil
 import subprocess
+from functools import cache
 from urllib.parse import urlencode
 
 import pytest
@@ -26,19 +27,13 @@ def shown(tmp_path_factory):
         pytest.skip(f"needs a browser, one of {', '.join(BROWSERS)}")
     profile = tmp_path_factory.mktemp("profile")
 
-    def shown(site, **values) -> str:
-        flags = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={profile}",
-            "--virtual-time-budget=5000",
-        ]
-        address = f"http://127.0.0.1:{site.port}/?{urlencode(values, doseq=True)}"
-        command = [browser, *flags, f"--user-data-dir={profile}", "--dump-dom", address]
+    @cache  # a browser takes two seconds to start
+    def dumped(address: str) -> str:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
+        command = [browser, *flags, f"--user-data-dir={profile}", address]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
-    return shown
+    return lambda site, **values: dumped(f"http://127.0.0.1:{site.port}/?{urlencode(values, doseq=True)}")
 
 
 def texts(page: str, name: str) -> list[str]:
@@ -60,16 +55,17 @@ HISTORY = {"who": "history", "history": "Film number 3\n508", "deny": "Film numb
 
 
 def test_a_history_and_what_is_denied_are_asked_for_line_by_line(site, shown):
-    page = shown(site, who="history", history="Film number 3\n508", deny="Film number 5", k=30)
+    page = shown(site, **HISTORY)
     assert page.count("somebody new, 2 films in the history, 27 candidates") == 2
     assert "Film number 5 (1985)" not in texts(page, "title") and "is folded in by a ridge solve" in page
     assert "because" not in page
 
 
 def test_a_refusal_is_shown_in_place_with_the_names_that_come_closest(site, shown):
-    (error,) = re.findall(r'<p id="error" class="error" role="alert">(.*?)</p>', shown(site, user=1040))
+    page = shown(site, user=1040)
+    (error,) = re.findall(r'<p id="error" class="error" role="alert">(.*?)</p>', page)
     assert html.unescape(error).startswith("user '1040': no such user among 40; did you mean 104")
-    assert not texts(shown(site, user=1040), "title")
+    assert not texts(page, "title")
 
 
 def test_a_title_or_a_refusal_that_holds_a_script_is_shown_as_text(served, shown, monkeypatch):
@@ -95,7 +91,7 @@ def test_a_title_or_a_refusal_that_holds_a_script_is_shown_as_text(served, shown
 
 
 def test_every_input_has_a_label(site, shown):
-    page = shown(site)
+    page = shown(site, **HISTORY)
     inputs = re.findall(r'<(?:input|textarea)[^>]*\bid="([\w-]+)"', page)
     labelled = set(re.findall(r'<label for="([\w-]+)"', page)) | {"include_seen", "why"}  # which stand within theirs
     assert len(inputs) == 10 and set(inputs) <= labelled

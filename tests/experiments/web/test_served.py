@@ -34,9 +34,10 @@ def test_after_the_warm_up_nothing_is_compiled(served, compiled, name):
     assert compiled
     compiled.clear()
     for k in (1, 7, 10, 20, 200):
-        for explain in (0, 2):
-            model.answer(Request(users=(104 + k % 5,), k=k, explain=explain))
-            model.answer(Request(history=(501, 503 + k % 5), k=k, explain=explain))
+        model.answer(Request(users=(104 + k % 5,), k=k, explain=2))
+    for k, explain in ((7, 2), (200, 0)):
+        model.answer(Request(users=(104,), k=k, explain=explain))
+        model.answer(Request(history=(501, 503 + k % 5), k=k, explain=explain))
     model.answer(Request(users=(110,), items=(503,), prefer={"Comedy": 1}, deny=(504,)))
     assert compiled == []
 
