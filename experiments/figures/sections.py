@@ -21,6 +21,7 @@ from experiments.analysis.published import sources
 from experiments.analysis.ratings import rated_data
 from experiments.analysis.report_leak import leaked_models
 from experiments.analysis.results import Results
+from experiments.analysis.retrieval import catalogues
 from experiments.analysis.scaling_law import fitted_law
 from experiments.analysis.weak_evaluation import moves
 from experiments.figures import (
@@ -33,6 +34,8 @@ from experiments.figures import (
     ncf_protocol,
     ratings,
     report_leak,
+    retrieval,
+    retrieval_scale,
     scaling_law,
 )
 from experiments.figures import equal_budget as budget
@@ -86,6 +89,15 @@ KINDS = {
         _of_study(distilled_cells), distillation.distilled_table, answers.distillation, distillation.draw
     ),
     "ratings": Kind(_of_study(rated_data), ratings.tables, ratings.answer, ratings.draw, ratings.parts),
+    "retrieval": Kind(
+        _of_study(lambda store: retrieval.retrieval(catalogues(store))),
+        retrieval.tables,
+        retrieval.answer,
+        retrieval.draw,
+    ),
+    "retrieval_scale": Kind(
+        _of_study(catalogues), retrieval_scale.tables, retrieval_scale.answer, retrieval_scale.draw
+    ),
     "report_leak": Kind(_of_study(leaked_models), report_leak.leak_table, report_leak.answer, report_leak.draw),
 }
 
