@@ -208,12 +208,7 @@ def answer(numbers: Retrieval) -> str:
     learned = [
         (one, stage) for one in numbers.catalogues if one.is_learned and not one.is_drawn for stage in one.first_stages
     ]
-    parts = []
-    for share in (0.03, 0.01):
-        found = [search for one, stage in learned if (search := reranked(one, stage, share))]
-        if found:
-            worst = min(found, key=lambda search: search.least_recall)
-            parts.append(f"{share:.0%} of the items re-ranked, at least {worst.least_recall:.3f} ({worst.label})")
+    parts = [text for share in (0.03, 0.01) if (text := _found(learned, share))]
     if not parts:
         raise ValueError("expected first stages of learned similarities, and candidates that are re-ranked, got none")
     stages = {id(stage) for _, stage in learned}
@@ -222,11 +217,23 @@ def answer(numbers: Retrieval) -> str:
     worse = sum(_better(test) == "model" for test in tests)
     best = max(tests, key=lambda test: test.comparison.difference)
     return (
-        f"{_dataset(numbers)}: of a learned similarity's ten best items, a dot product that imitates it finds, with "
+        f"{_dataset(numbers)}: of a learned similarity's ten best items a dot product that imitates it finds, with "
         f"{'; with '.join(parts)}.{_price(numbers)} As a recommender of its own, by NDCG@10, the imitation is not told "
         f"apart from its model in {same} of {len(tests)} cases, worse in {worse} and better in "
         f"{len(tests) - same - worse}; at best {difference_text(best.comparison)} ({best.ours.label})."
     )
+
+
+def _found(learned: Sequence[tuple[Catalogue, Search]], share: float) -> str:
+    """The least recall of each imitation over models and seeds, the best first."""
+    least: dict[str, Search] = {}
+    for one, stage in learned:
+        search = reranked(one, stage, share)
+        if search and (stage.method not in least or search.least_recall < least[stage.method].least_recall):
+            least[stage.method] = search
+    best = sorted(least.values(), key=lambda search: -search.least_recall)
+    texts = [f"{search.least_recall:.3f} ({search_name(search)})" for search in best]
+    return f"{share:.0%} of the items re-ranked, at least {', '.join(texts)}" if texts else ""
 
 
 def _price(numbers: Retrieval) -> str:

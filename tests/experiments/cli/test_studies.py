@@ -52,6 +52,8 @@ STUDIES = {
     ("retrieval", "retrieval_ml-1m_mlp"): ("retrieval-ml-1m", 18, 112, 112),
     ("retrieval", "retrieval_ml-1m_neumf"): ("retrieval-ml-1m", 18, 112, 112),
     ("retrieval", "retrieval_ml-1m_pretrained"): ("retrieval-ml-1m", 6, 48, 48),
+    ("retrieval", "retrieval_ml-1m_rank"): ("retrieval-ml-1m", 15, 105, 105),
+    ("retrieval", "retrieval_ml-1m_rank_neumf"): ("retrieval-ml-1m", 15, 105, 105),
     ("retrieval", "retrieval_ml-1m_report"): ("retrieval-scale", 4, 4, 4),
     ("retrieval", "retrieval_pinterest-u37501"): ("retrieval-pinterest-u37501", 16, 180, 180),
     ("retrieval", "retrieval_pinterest-u37501_mlp"): ("retrieval-pinterest-u37501", 12, 96, 96),
