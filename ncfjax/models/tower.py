@@ -21,6 +21,8 @@ from ncfjax.keys import Key, anything
 from ncfjax.models.products import affine, matrix_product
 from ncfjax.models.similarity import Similarity
 
+LONG = 8  # a catalogue of more than so many times the pairs that are held at once is scored in blocks of them
+
 
 def pairs_at_once() -> int:
     """Pairs whose hidden layers are held at once: on a CPU one user's, which stay in its cache; else some 100 MB."""
@@ -112,15 +114,25 @@ class Tower(nnx.Module):
         self, weight: Float[Array, " last_width"], p: Float[Array, "users dim"], items: Float[Array, "width items"]
     ) -> Float[Array, "users items"]:
         """<weight, tower([p; q])> of every pair, a few users at a time, the items prepared."""
-        users = self._user_half(p)
+        users, at_once, num_items = self._user_half(p), pairs_at_once(), items.shape[1]
 
-        def score(user):
+        def score(user, items):
             units = jax.nn.relu(user[:, None] + items)
             for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
                 units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
             return matrix_product(weight, units)
 
-        return jax.lax.map(score, users, batch_size=max(1, pairs_at_once() // items.shape[1]))
+        def score_blocks(user):
+            def add(scores, start):
+                block = jax.lax.dynamic_slice_in_dim(items, start, at_once, axis=1)
+                return jax.lax.dynamic_update_slice_in_dim(scores, score(user, block), start, axis=0), None
+
+            starts = jnp.minimum(jnp.arange(0, num_items, at_once), num_items - at_once)  # the last two may overlap
+            return jax.lax.scan(add, jnp.zeros(num_items, items.dtype), starts)[0]
+
+        if num_items > LONG * at_once:
+            return jax.lax.map(score_blocks, users)
+        return jax.lax.map(lambda user: score(user, items), users, batch_size=max(1, at_once // num_items))
 
 
 class Output(nnx.Module):

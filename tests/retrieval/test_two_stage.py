@@ -1,5 +1,9 @@
 """Candidates by an imitation of the model, then the model itself."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,3 +103,17 @@ def test_rank_32_finds_the_saved_mlps_best_items_among_100(real_data, ml_1m):
     found = two_stage.search(index, mlp.user[...], 10, seen, num_candidates=100).items
     recall = np.mean([len({*a.tolist()} & {*b.tolist()}) / 10 for a, b in zip(found, expected, strict=True)])
     assert recall == pytest.approx(0.997, abs=0.002)
+
+
+def test_a_model_that_is_bound_to_one_device_is_distilled_on_several():
+    """As a loaded one is. In a process of its own, as this one has a single device."""
+    code = (
+        "import jax; jax.config.update('jax_num_cpu_devices', 2);"
+        "from ncfjax.retrieval.imitations import distill; from tests.retrieval.conftest import make_model;"
+        "model = jax.device_put(make_model('mlp', 8, 30), jax.devices()[0]);"
+        "keys = distill(model, 2, jax.random.key(0), num_best=5, num_drawn=5, num_sweeps=2).keys;"
+        "print(keys.shape, keys.devices() == {jax.devices()[0]}, len(jax.devices()))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout.strip() == "(30, 2) True 2", done.stderr

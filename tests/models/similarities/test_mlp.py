@@ -38,3 +38,10 @@ def test_scoring_all_items_multiplies_the_first_layer_once_per_item(key):
 def test_layers_that_do_not_fit_the_embedding_are_refused(key, layers, message):
     with pytest.raises(ValueError, match=f"model.layers: .*{message}"):
         MLP(8, layers=layers, regularize_weights=True, key=key)
+
+
+def test_a_long_catalogue_is_scored_in_blocks_the_last_two_of_which_may_overlap(key, monkeypatch):
+    monkeypatch.setattr("ncfjax.models.tower.pairs_at_once", lambda: 8)
+    mlp = MLP(4, layers=(8, 4, 2), regularize_weights=True, key=key)
+    p, q = (jax.random.normal(jax.random.key(n), (n, 4)) for n in (3, 67))
+    np.testing.assert_allclose(mlp.all_pairs(p, q), mlp(p[:, None, :], q[None, :, :]), rtol=1e-5, atol=1e-6)
