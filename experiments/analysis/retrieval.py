@@ -55,8 +55,8 @@ class Search(Runs):
     def effort(self) -> str:
         if self.num_candidates == 0:
             return "none re-ranked"
-        counts = {"lists": self.probes, "candidates": self.num_candidates}
-        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        counts = {"list": self.probes, "candidate": self.num_candidates}
+        return ", ".join(f"{count} {what}" + "s" * (count > 1) for what, count in counts.items() if count)
 
     @property
     def label(self) -> str:
@@ -174,13 +174,21 @@ def _known(value: Any) -> Any:
     return None if pd.isna(value) or value == "" else value
 
 
+def common_stages(found: Sequence[Catalogue]) -> list[tuple[Catalogue, Search]]:
+    """First stages, taken as they are, of learned similarities over the data's own items: those that all have."""
+    learned = [one for one in found if one.is_learned and not one.is_drawn]
+    names = [{stage.name for stage in one.first_stages} for one in learned]
+    common = set.intersection(*names) if names else set()
+    return [(one, stage) for one in learned for stage in one.first_stages if stage.name in common]
+
+
 def own_rankings(found: Sequence[Catalogue]) -> dict[str, list[PairwiseTest]]:
-    """Column of RANKED -> first stages that are taken as they are against their models, all corrected together.
+    """Column of RANKED -> `common_stages` against their models, all corrected together.
 
     Raises:
         ValueError, StoreError: ranks are missing, or are of other users; two models of one name.
     """
-    pairs = [(stage, one.exact) for one in found if not one.is_drawn for stage in one.first_stages]
+    pairs = [(stage, one.exact) for one, stage in common_stages(found)]
     labels = [stage.label for stage, _ in pairs]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise ValueError(f"expected one training of each model, got several of {', '.join(sorted(twice))}")

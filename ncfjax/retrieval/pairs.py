@@ -38,7 +38,8 @@ def search(
     """The k items that the similarity scores highest, exactly; equal scores in the order of ids."""
     num_items = len(index.items)
     num_blocks = -(-num_items // PAIRS_AT_ONCE)
-    blocks = jnp.arange(num_blocks * PAIRS_AT_ONCE if num_blocks > 1 else num_items).reshape(num_blocks, -1)
+    size = -(-num_items // num_blocks)  # so that only the last few pairs fill up a block
+    blocks = jnp.arange(num_blocks * size).reshape(num_blocks, size)
 
     def one(query, denied):
         def score(items):

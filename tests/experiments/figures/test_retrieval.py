@@ -50,7 +50,7 @@ def test_the_tables_and_the_answer_say_what_one_and_three_percent_find(searched)
     text = retrieval.tables(searched)
     assert "| MLP | 16 | 32-16-8 | 2 | 0.7000 | 0.4000 | 20,000 | 5,000 | 8.00 | 4.00 | 10 |" in text
     assert "| model, model | 0.9750 | 0.9950 | 0.9950 | 0.50 | 9.00 | 8.0 |" in text
-    assert "| MLP | 16 | clusters: 1 lists | 0.300 | 0.100 | 0.1000 | 1.00 | 4.0 | 0.1 | 0.0 |" in text
+    assert "| MLP | 16 | clusters: 1 list | 0.300 | 0.100 | 0.1000 | 1.00 | 4.0 | 0.1 | 0.0 |" in text
     answer = retrieval.answer(searched)
     assert (
         "3% of the items re-ranked, at least 0.995" in answer and "1% of the items re-ranked, at least 0.970" in answer
