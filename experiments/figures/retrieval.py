@@ -154,11 +154,8 @@ def ranks_table(found: Sequence[Catalogue]) -> str:
     rows = []
     for one in found:
         if searches := several.get(id(one)):
-            values = [searches.get(rank) for rank in ranks]
-            seeds = min(len(search) for search in searches.values())
-            rows.append(
-                [one.name, one.embedding_dim, seeds, *(f"{s.value(RECALL):.4f}" if s else None for s in values)]
-            )
+            values = [f"{searches[rank].value(RECALL):.4f}" if rank in searches else None for rank in ranks]
+            rows.append([one.name, one.embedding_dim, min(map(len, searches.values())), *values])
     return table(f"| model | d | least seeds | {' | '.join(f'rank {rank}' for rank in ranks)} |", rows)
 
 
@@ -283,7 +280,8 @@ def _price(numbers: Retrieval) -> str:
     """What the middle sizes take, beside the dot product."""
     told = []
     for one in [one for model in ("mlp", "neumf") for one in middle(numbers.catalogues, model)[:1]]:
-        found = [search for stage in one.first_stages if (search := reranked(one, stage, 0.03))]
+        stages = [stage for other, stage in common_stages(numbers.catalogues) if other is one]
+        found = [search for stage in stages if (search := reranked(one, stage, 0.03))]
         if found:
             best = max(found, key=lambda search: search.least_recall)
             told.append(
@@ -302,10 +300,10 @@ def _argument(numbers: Retrieval) -> str:
         found = [search for stage in one.first_stages if (search := reranked(one, stage, 0.03))]
         if one.is_learned and found:
             near[any(search.least_recall >= NEAR for search in found)].append(one.label)
-    holds = f" and holds for {'; '.join(near[False])}" if near[False] else ""
+    fails, holds = ("; ".join(near[is_near]) or "none" for is_near in (True, False))
     return (
-        f" So the study's argument against them, a forward pass for every item, fails for {'; '.join(near[True]) or 'none'}"
-        f"{holds}, where {NEAR:.0%} within 3% of the items is the measure. The search is a dot product's in any case."
+        f" If {NEAR:.0%} within 3% of the items is enough, the study's argument against them, a forward pass for every "
+        f"item, fails for {fails}, and holds for {holds}. The search is a dot product's in any case."
     )
 
 
