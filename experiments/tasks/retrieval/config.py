@@ -1,5 +1,6 @@
 """The keys of python -m experiments.retrieval: which values they take, and what makes a run what it is."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,9 @@ K = 10  # items that are found for each query
 OPTIONAL = COUNT._replace(default=None, expected="an integer >= 1, or null")
 CANDIDATES = Key(int, lambda value: value == 0 or value >= K, f"0, or an integer >= {K}, as so many items are found")
 FILE = Key(str, bool, "a file", default=None)
+CONTENT = Key(
+    str, lambda text: re.fullmatch("[0-9a-f]{16}", text) is not None, "the first 16 digits of a SHA-256", default=None
+)
 
 KEYS: dict[str, Key] = {"num_items": OPTIONAL, "num_queries": OPTIONAL, "grid.seed": SEED}
 SOURCE = part(
@@ -26,7 +30,14 @@ SOURCE = part(
             "num_epochs": COUNT,
         },
         "study": {"folder": TEXT, "model": TEXT, "embedding_dim": COUNT, "pretrained": FLAG},
-        "keras": {"gmf": FILE, "mlp": FILE, "model": one_of("gmf", "mlp", "neumf"), "alpha": SHARE},
+        "keras": {
+            "gmf": FILE,
+            "mlp": FILE,
+            "gmf_sha256": CONTENT,
+            "mlp_sha256": CONTENT,
+            "model": one_of("gmf", "mlp", "neumf"),
+            "alpha": SHARE,
+        },
     },
 )
 

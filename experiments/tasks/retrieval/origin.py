@@ -70,5 +70,8 @@ def branches(source: SimpleNamespace) -> tuple[str, ...]:
 
 
 def files_identity(source: SimpleNamespace) -> dict[str, str]:
-    """The content of the files that a model is made of; the path of one that is not there, which is refused later."""
-    return {branch: file_content(Path(getattr(source, branch))) for branch in branches(source)}
+    """What the files hold that a model is made of: as the source states it, or else read from them."""
+    return {
+        branch: getattr(source, f"{branch}_sha256") or file_content(Path(getattr(source, branch)))
+        for branch in branches(source)
+    }

@@ -5,10 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from experiments.engine.checks import ConfigError, refused
+from experiments.engine.checks import ConfigError, expect, refused
 from experiments.tasks.models import model_options
 from experiments.tasks.retrieval.origin import branches, files_identity, trained_run, training_text
-from experiments.tasks.weights import read_joined
+from experiments.tasks.weights import file_content, read_joined
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.summary import summarize
 from ncfjax.models.keras import read_keras
@@ -64,6 +64,8 @@ def _content(data: LeaveOneOut) -> str:
 def _of_files(source: SimpleNamespace, data: LeaveOneOut) -> Trained:
     sizes = {"num_users": data.train.num_users, "num_items": data.train.num_items}
     files = [Path(getattr(source, branch)) for branch in branches(source)]
+    for branch, file, expected in zip(branches(source), files, files_identity(source).values(), strict=True):
+        expect(f"source.{branch}", file_content(file) == expected, f"a file of SHA-256 {expected}...", str(file))
     with refused(", ".join(f"source.{branch}={file}" for branch, file in zip(branches(source), files, strict=True))):
         if source.model == "neumf":
             model = read_joined(*files, *sizes.values(), source.alpha, False)

@@ -117,6 +117,17 @@ def test_the_same_model_in_another_folder_is_the_same_run(id_of, study, tmp_path
     assert id_of(ENTRY, *study) == id_of(ENTRY, "source=study", f"source.folder={tmp_path}/copy")
 
 
+def test_a_file_of_other_content_than_is_stated_is_refused(tiny_data, tmp_path, id_of):
+    """What is stated makes the run: its id is the same where the file is not."""
+    path = tmp_path / "weights.h5"
+    stated = ("source=keras", f"source.mlp={path}", "source.mlp_sha256=0123456789abcdef")
+    before = id_of(ENTRY, *stated)
+    path.write_bytes(b"a")
+    assert id_of(ENTRY, *stated) == before
+    with pytest.raises(ConfigError, match="source.mlp: expected a file of SHA-256 0123456789abcdef..., got"):
+        ENTRY.task.opened(configured(ENTRY, *tiny_data, *stated))
+
+
 def test_other_weights_at_the_same_path_are_another_run(id_of, tmp_path):
     path = tmp_path / "weights.h5"
     ids = []
