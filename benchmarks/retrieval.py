@@ -64,6 +64,13 @@ def at_most(what: str, ours: float, theirs: float, bar: float, of: str) -> Line:
     return Line(f"{what}, against {of}", measured, f"<= {bar:g} times", ours <= bar * theirs)
 
 
+def settled(action: Callable) -> float:
+    """The second of two runs: the first one after implicit's takes half as long again, whatever it is (105 to 121 ms
+    instead of 75), as if its threads were still there."""
+    seconds(action)
+    return seconds(action)
+
+
 def all_users():
     """The top 10 of all users of MovieLens-1M by vectors of 192."""
     queries, items = random_vectors(NUM_USERS, 192, 0), random_vectors(NUM_MOVIES, 192, 1)
@@ -78,7 +85,7 @@ def all_users():
         lambda: implicit_topk(items, queries, K, num_threads=os.cpu_count()),
     ]
     assert np.mean(np.asarray(actions[0]().items) == actions[2]()[1]) > 0.999
-    ours, bare, by_faiss, by_implicit = in_turns(*(partial(seconds, action) for action in actions), repeats=15)
+    ours, bare, by_faiss, by_implicit = in_turns(*(partial(settled, action) for action in actions), repeats=15)
     what = f"exact top {K} of all {NUM_USERS:,} users among {NUM_MOVIES:,} items, d=192"
     yield at_most(what, ours, bare, 1.3, "its bare product, all scores written")
     yield against(f"{what}, against faiss {faiss.__version__} IndexFlatIP", ours, by_faiss, 1)
