@@ -131,11 +131,9 @@ def _better(test: PairwiseTest) -> str:
 
 
 def reranked(one: Catalogue, stage: Search, share: float) -> Search | None:
-    """The same first stage with most candidates, but no more than this share of the catalogue."""
-    most = share * one.num_items
-    found = [
-        s for s in one.of(stage.method) if (s.sizes, s.probes) == (stage.sizes, None) and 0 < s.num_candidates <= most
-    ]
+    """The same first stage with most candidates, but no more than this share of the catalogue, to .1 %."""
+    same = [search for search in one.of(stage.method) if (search.sizes, search.probes) == (stage.sizes, None)]
+    found = [s for s in same if s.num_candidates and round(s.num_candidates / one.num_items, 3) <= share]
     return found[-1] if found else None
 
 
