@@ -218,7 +218,8 @@ def _draw_ranks(axes: Axes, found: Sequence[Catalogue]) -> None:
 def draw(numbers: Retrieval) -> Figure:
     """Recall against the share of the catalogue that the model scores, against time, and against the rank of an SVD."""
     figure, lines = panels.new_figure(), _lines(numbers.catalogues)
-    by_share, by_time, by_ranks = figure.subplots(1, 3, sharey=True)
+    has_ranks = any(by_rank(one) for one in numbers.catalogues)
+    by_share, by_time, *by_ranks = figure.subplots(1, 2 + has_ranks, sharey=True)
     for number, (label, searches) in enumerate(lines):
         for axes, column in ((by_share, SHARE), (by_time, MS)):
             points = [(search.value(column), search.value(RECALL)) for search in searches if search.value(column) > 0]
@@ -228,16 +229,14 @@ def draw(numbers: Retrieval) -> Figure:
         for one in middle(numbers.catalogues, model)[:1]:
             style = {"color": "#404040", "ls": (":", "--", "-.")[number], "lw": 1.5, "zorder": 1}
             by_time.axvline(one.exact.value(MS), label=f"{one.label}: every item", **style)
-    _draw_ranks(by_ranks, numbers.catalogues)
-    labels = {
-        by_share: ("recall@10", "share scored by the model"),
-        by_time: ("recall@10", "milliseconds per query"),
-        by_ranks: ("recall@10, 3 % re-ranked", "rank of the imitation"),
-    }
+    labels = {by_share: ("recall@10", "share scored by the model"), by_time: ("recall@10", "milliseconds per query")}
+    for axes in by_ranks:
+        _draw_ranks(axes, numbers.catalogues)
+        labels[axes] = "recall@10, 3 % re-ranked", "rank of the imitation"
     for axes, (title, label) in labels.items():
         axes.set_title(title, loc="left")
         axes.set_xlabel(label)
-        axes.set_xscale("log", base=2 if axes is by_ranks else 10)
+        axes.set_xscale("log", base=2 if axes in by_ranks else 10)
     title = f"What is found of a model's ten best items: {_dataset(numbers)}"
     return panels.complete(figure, title, [label for label, _ in lines])
 

@@ -173,7 +173,7 @@ def _draw_counted(axes: Axes, found: Sequence[Catalogue]) -> None:
     for number, (label, searches) in enumerate(kinds.items()):
         points = sorted((search.value(COUNT), search.value(MS)) for search in searches)
         if points:
-            style = panels.line_style(number + 4) | {"ls": "none"}
+            style = panels.line_style(number + 4) | {"ls": "none", "mfc": "white"}
             axes.plot(*zip(*points, strict=True), label=label, **style)
 
 
