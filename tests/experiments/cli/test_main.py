@@ -130,8 +130,8 @@ def test_ctrl_c_stops_a_study_in_the_midst_of_training(results: Path, tiny: tupl
 
 WITHOUT_JAX = """
 import sys
-from experiments import baselines, imitate, sweep
-for entry in (baselines, imitate, sweep):
+from experiments import baselines, imitate, retrieval, sweep
+for entry in (baselines, imitate, retrieval, sweep):
     for argument in ("--help", "dataset=nonsense", "grid.sed=1", "model=nonsense"):
         sys.argv = [entry.ENTRY.name, argument]
         try:
@@ -145,7 +145,7 @@ print([name for name in ("jax", "flax", "optax", "matplotlib", "scipy") if name 
 @pytest.mark.slow
 def test_help_and_the_refusal_of_a_name_do_not_wait_for_jax():
     said = subprocess.check_output([sys.executable, "-c", WITHOUT_JAX], stderr=subprocess.DEVNULL, text=True)
-    assert said.splitlines()[-1] == "[]" and said.count("== Keys and their values") == 3
+    assert said.splitlines()[-1] == "[]" and said.count("== Keys and their values") == 4
 
 
 # ---- what is read from a command line
