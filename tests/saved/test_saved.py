@@ -254,7 +254,7 @@ def test_a_disk_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ncfjax.saved.write_whole", full)
+    monkeypatch.setattr("ncfjax.saved.writing.write_whole", full)
     with pytest.raises(OSError, match="No space left"):
         save(tmp_path / "m", "dot")
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

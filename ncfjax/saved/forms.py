@@ -1,0 +1,100 @@
+"""What a model is made of: its arrays by name, and what states their shapes beside the counts of users and items."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ncfjax.baselines.item_based import ItemBased
+from ncfjax.baselines.popularity import Popularity
+from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarity import make_similarity
+from ncfjax.ratings.model import CenteredRecommender, RatingModel
+
+HISTORY = "history"  # of an item-based method: it is that of the data
+
+Model = Recommender | ItemBased | Popularity | RatingModel | CenteredRecommender
+
+
+class _Form(NamedTuple):
+    """A type of model: what states the shapes of its arrays beside the counts of users and items, and who has how many
+    rows (a table may be padded)."""
+
+    config: Callable[[Any], dict[str, Any]]
+    rows: Callable[[Any], tuple[int, int]]
+    make: Callable[[Mapping[str, Any], int, int], Any]  # traced for its shapes alone
+
+
+def _make_recommender(config: Mapping[str, Any], num_users: int, num_items: int) -> Recommender:
+    dim = config["embedding_dim"]
+    similarity = make_similarity(config["similarity"], dim, key=jax.random.key(0), **config["options"])
+    return Recommender.from_tables(jnp.zeros((num_users, dim)), jnp.zeros((num_items, dim)), similarity)
+
+
+def _recommender_config(model: Recommender) -> dict[str, Any]:
+    return {"similarity": model.similarity.name, "embedding_dim": model.user.shape[1]}
+
+
+def _recommender_rows(model: Recommender) -> tuple[int, int]:
+    return len(model.user), len(model.item)
+
+
+def _make_rating_model(config: Mapping[str, Any], num_users: int, num_items: int) -> RatingModel:
+    shapes = (), (num_users,), (num_items,), (num_users, config["num_factors"]), (num_items, config["num_factors"])
+    return RatingModel(*map(jnp.zeros, shapes))
+
+
+FORMS: dict[type, _Form] = {
+    Recommender: _Form(_recommender_config, _recommender_rows, _make_recommender),
+    CenteredRecommender: _Form(
+        lambda model: _recommender_config(model.recommender),
+        lambda model: _recommender_rows(model.recommender),
+        lambda *sizes: CenteredRecommender(jnp.zeros(()), _make_recommender(*sizes)),
+    ),
+    RatingModel: _Form(
+        lambda model: {"num_factors": model.theta.shape[1]},
+        lambda model: (len(model.theta), len(model.x)),
+        _make_rating_model,
+    ),
+    Popularity: _Form(
+        lambda model: {},
+        lambda model: (0, len(model.counts)),
+        lambda _, num_users, num_items: Popularity(jnp.zeros(num_items)),
+    ),
+    ItemBased: _Form(
+        lambda model: {},
+        lambda model: (len(model.history), len(model.weights)),
+        lambda _, num_users, num_items: ItemBased(
+            jnp.zeros((num_items, num_items)), jnp.zeros((num_users, -(-num_items // 8)), jnp.uint8)
+        ),
+    ),
+}
+TYPES = {cls.__name__: cls for cls in FORMS}
+
+
+def abstract(config: Mapping[str, Any], num_users: int, num_items: int) -> Any:
+    """A model of the configuration, shapes without numbers."""
+    return jax.eval_shape(partial(FORMS[TYPES[config["form"]]].make, config, num_users, num_items))
+
+
+def named(model: Any) -> dict[str, Any]:
+    """The arrays of a model by name: "user", "similarity.output.weight"."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(model)
+    names = (jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value") for path, _ in leaves)
+    return dict(zip(names, (leaf for _, leaf in leaves), strict=True))
+
+
+def _shape(array: Any) -> str:
+    return f"{np.dtype(array.dtype).name}{list(array.shape)}"
+
+
+def expect_shapes(where: Path, expected: Mapping[str, Any], got: Mapping[str, Any]) -> None:
+    """Raises ValueError naming an array that is missing, not known, or of another shape or type."""
+    for name in [*expected, *(name for name in got if name not in expected)]:
+        shapes = [_shape(arrays[name]) if name in arrays else "none" for arrays in (expected, got)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{where}: {name}: expected {shapes[0]}, got {shapes[1]}")
