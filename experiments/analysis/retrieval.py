@@ -18,12 +18,13 @@ import pandas as pd
 from experiments.analysis.lines import MODELS
 from experiments.analysis.pairwise import PairwiseTest, pairwise_tests
 from experiments.analysis.runs import Runs
+from ncfjax.evaluation.columns import SAMPLED, K
 from ncfjax.store import Store
 
-RECALL = "recall@10"
+RECALL = f"recall@{K}"
 ENOUGH = 0.95  # of recall@10, where searches are compared by their time
 IMITATIONS = ("svd", "cur", "distill")
-RANKED = ("hit_ratio@10", "ndcg@10")  # of a first stage against its model
+RANKED = tuple(SAMPLED)  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
 _CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries", "device"]
 _METHOD = ["method", "rank", "num_users", "num_anchors", "num_clusters", "longest", "construction"]

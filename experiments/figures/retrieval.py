@@ -32,14 +32,7 @@ STAGES = (
 )
 SEARCHES = "| model | d | search | recall@10 | share scored | full HR@10 | ms | times exact search | build s | MB |"
 NEAR = 0.99  # of recall@10: that much, and a model can be served through its imitation
-NAMES = {
-    "clusters": "clusters",
-    "ivf": "faiss IVF",
-    "hnsw": "faiss HNSW",
-    "svd": "SVD",
-    "cur": "CUR",
-    "distill": "distilled",
-}
+NAMES = {"ivf": "faiss IVF", "hnsw": "faiss HNSW", "svd": "SVD", "cur": "CUR", "distill": "distilled"}
 
 
 @dataclass(frozen=True)
@@ -88,21 +81,11 @@ def costs_table(found: Sequence[Catalogue]) -> str:
 def _costs(one: Catalogue) -> list[object]:
     exact, pairs = one.exact, one.pairs
     quality = [f"{exact.value(column):.4f}" for column in RANKED]
-    by_pairs = [None, None] if pairs is None else [f"{pairs.value(COUNT):,.0f}", f"{pairs.value(MS):.2f}"]
-    counted, measured = (
-        [pair, split]
-        for pair, split in zip(by_pairs, (f"{exact.value(COUNT):,.0f}", f"{exact.value(MS):.2f}"), strict=True)
-    )
-    return [
-        one.name,
-        one.embedding_dim,
-        one.layers,
-        len(exact),
-        *quality,
-        *counted,
-        *measured,
-        f"{exact.value('queries_per_second'):,.0f}",
-    ]
+    searches = (pairs, exact)
+    counted = [f"{search.value(COUNT):,.0f}" if search else None for search in searches]
+    measured = [f"{search.value(MS):.2f}" if search else None for search in searches]
+    at_once = f"{exact.value('queries_per_second'):,.0f}"
+    return [one.name, one.embedding_dim, one.layers, len(exact), *quality, *counted, *measured, at_once]
 
 
 def stages_table(numbers: Retrieval) -> str:

@@ -71,12 +71,22 @@ def search(
     """
     encoded = encode(index, queries) if encoded is None else encoded
     num_candidates = min(num_candidates, len(index.items))
-    denied = rows_of(denied, len(queries))
+    found = search_first(index, encoded, num_candidates, rows_of(denied, len(queries)), probes=probes)
+    return rerank(index.items, index.similarity, queries, found.items, k)
+
+
+def search_first(
+    index: TwoStage,
+    encoded: Float[Array, "queries rank"],
+    k: int,
+    denied: UInt8[Array, "_ bytes"] | None = None,
+    *,
+    probes: int | None = None,
+) -> Found:
+    """The k items that the first stage scores highest, by its own scores."""
     if isinstance(index.first, exact.Exact):
-        candidates = exact.search(index.first, encoded, num_candidates, denied).items
-    else:
-        candidates = clusters.search(index.first, encoded, num_candidates, denied, probes=probes).items
-    return rerank(index.items, index.similarity, queries, candidates, k)
+        return exact.search(index.first, encoded, k, denied)
+    return clusters.search(index.first, encoded, k, denied, probes=probes)
 
 
 def rerank(

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from experiments.engine.config import set_keys
+from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import train_block
 from ncfjax.data.interactions import LeaveOneOut
@@ -13,8 +14,7 @@ from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.recommender import Member, RecommenderProblem
 
-_MOST_KEPT = 64  # more than a grid has seeds: each is a minute's work
-_fitted: dict[str, "Teacher"] = {}
+_fitted = Kept(64)  # more than a grid has seeds: each is a minute's work
 
 
 class Teacher(NamedTuple):
@@ -28,11 +28,7 @@ def teacher_of(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teac
     """The teacher of one seed; the last few are kept for the jobs that follow."""
     dim, settings = config.embedding_dim, vars(config.teacher)
     key = run_id({"data": set_keys(config.dataset), "embedding_dim": dim, "seed": seed} | settings)
-    if key not in _fitted:
-        if len(_fitted) == _MOST_KEPT:
-            del _fitted[next(iter(_fitted))]
-        _fitted[key] = _fit(config, data, seed, bar)
-    return _fitted[key]
+    return _fitted.get(key, lambda: _fit(config, data, seed, bar))
 
 
 def _fit(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teacher:

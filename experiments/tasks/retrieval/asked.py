@@ -10,9 +10,8 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from experiments.tasks.retrieval.config import K
 from experiments.tasks.retrieval.source import Trained
-from ncfjax.data.history import pack_history
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks, ranks_of
+from ncfjax.evaluation.ranking import Ranks, make_evaluation_batches, ranks_of
 from ncfjax.models.recommender import Recommender
 from ncfjax.retrieval import exact
 from ncfjax.retrieval.enlarged import enlarged
@@ -55,14 +54,12 @@ def ask(trained: Trained, data: LeaveOneOut, num_items: int | None, num_queries:
     A catalogue of `num_items` is drawn from the distribution of the trained items.
     """
     places = np.arange(len(data.held_out))
-    if num_queries is not None and num_queries < len(places):
+    if num_queries is not None:
         places = np.sort(np.random.default_rng(seed).choice(places, num_queries, replace=False))
     users = data.held_out.users[places]
     if num_items is None:
-        denied = pack_history(data.train)
-        if data.set_aside is not None:
-            denied |= pack_history(data.set_aside)
-        return Asked(trained, data, trained.model, users, jnp.asarray(denied[users]), data.held_out.positives[places])
+        denied = make_evaluation_batches(data).unranked[users]
+        return Asked(trained, data, trained.model, users, denied, data.held_out.positives[places])
     model = trained.model
     items = enlarged(model.item[...], num_items, jax.random.key(seed))
     return Asked(trained, data, Recommender.from_tables(model.user[...], items, model.similarity), users, None, None)

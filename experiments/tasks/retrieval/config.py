@@ -9,9 +9,9 @@ from experiments.engine.config import AXIS, Choice, part, set_keys
 from experiments.tasks.data import DATASET, check_strength, data_identity
 from experiments.tasks.models import MODEL_KEYS, check_model
 from experiments.tasks.retrieval.origin import branches, files_identity, trained_run
+from ncfjax.evaluation.columns import K  # items that are found for each query
 from ncfjax.keys import COUNT, FLAG, POSITIVE, SEED, SHARE, TEXT, Key, one_of
 
-K = 10  # items that are found for each query
 OPTIONAL = COUNT._replace(default=None, expected="an integer >= 1, or null")
 CANDIDATES = Key(int, lambda value: value == 0 or value >= K, f"0, or an integer >= {K}, as so many items are found")
 FILE = Key(str, bool, "a file", default=None)

@@ -66,25 +66,22 @@ class Method(ABC):
 
 
 class _Exact(Method):
+    """All items are scored, as a module of ncfjax/retrieval does it."""
+
+    module = exact
+
     def build(self, model, key):
-        return exact.build(model.item[...], model.similarity)
+        return self.module.build(model.item[...], model.similarity)
 
     def search(self, index, encoded, denied, point):
-        return exact.search(index, encoded, K, denied)
+        return self.module.search(index, encoded, K, denied)
 
     def count(self, model, index, encoded, point):
         return Counted(float(len(model.item[...])), self.traced(index, encoded, point))
 
 
-class _Pairs(Method):
-    def build(self, model, key):
-        return pairs.build(model.item[...], model.similarity)
-
-    def search(self, index, encoded, denied, point):
-        return pairs.search(index, encoded, K, denied)
-
-    def count(self, model, index, encoded, point):
-        return Counted(float(len(index.items)), self.traced(index, encoded, point))
+class _Pairs(_Exact):
+    module = pairs
 
 
 class _Clusters(Method):
@@ -152,9 +149,7 @@ class _TwoStage(Method):
         if point.num_candidates:
             how = {"num_candidates": point.num_candidates, "probes": point.probes}
             return two_stage.search(index, encoded.queries, K, denied, encoded=encoded.of_first, **how)
-        if isinstance(index.first, clusters.Clusters):
-            return clusters.search(index.first, encoded.of_first, K, denied, probes=point.probes)
-        return exact.search(index.first, encoded.of_first, K, denied)
+        return two_stage.search_first(index, encoded.of_first, K, denied, probes=point.probes)
 
     def count(self, model, index, encoded, point):
         num_scored = float(min(point.num_candidates, len(index.items)))
@@ -175,7 +170,7 @@ def method_of(options: SimpleNamespace) -> Method:
 def _drawn_users(model: Recommender, num_users: int | None, key: Array) -> Int[Array, " n"] | None:
     """So many users, or all of them."""
     count = len(model.user[...])
-    if num_users is None or num_users >= count:
+    if num_users is None:
         return None
     return jax.random.choice(jax.random.fold_in(key, 2), count, (num_users,), replace=False)
 

@@ -1,7 +1,7 @@
 """The runs of python -m experiments.retrieval: one index built, asked by many users, and compared with exact search."""
 
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from experiments.engine.checks import expect
+from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work, seconds_of
 from experiments.tasks.data import data_cells, load_test_split
@@ -35,21 +36,7 @@ _LONG_BUILD = 20.0  # seconds
 _OTHER_BYTES = 1_000_000_000  # blocks of scores, histories, lists
 
 
-class _Kept:
-    """The last few of what jobs share, by what they are."""
-
-    def __init__(self, most: int):
-        self.most, self.values = most, {}
-
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        if key not in self.values:
-            if len(self.values) == self.most:
-                del self.values[next(iter(self.values))]
-            self.values[key] = make()
-        return self.values[key]
-
-
-_trained, _asked = _Kept(32), _Kept(3)  # of those asked, a catalogue of 1,000,000 items alone takes 0.8 GB
+_trained, _asked = Kept(32), Kept(3)  # of those asked, a catalogue of 1,000,000 items alone takes 0.8 GB
 
 
 class _Built(NamedTuple):
@@ -72,10 +59,9 @@ class RetrievalWork(Work):
         self._built: tuple[int, _Built] | None = None
         model, *_ = [self._trained(seed).model for seed in config.grid.seed]  # what one lacks shows before any is run
         similarity, dim = model.similarity, model.item.shape[1]
-        size, num_users = config.num_items or len(model.item[...]), len(self.data.held_out)
+        size, num_queries = config.num_items or len(model.item[...]), config.num_queries or len(self.data.held_out)
         self._check(model, size)
         self.memory = MemoryEstimate(0, 12 * size * dim + _OTHER_BYTES)
-        num_queries = min(num_users, config.num_queries or num_users)
         self.each = float(num_queries * size * (dim + similarity.multiplications_per_pair))
 
     def _check(self, model: Recommender, num_items: int) -> None:
@@ -98,9 +84,9 @@ class RetrievalWork(Work):
         sizes = self.config.num_items, self.config.num_queries
         return _asked.get(self._key(seed, sizes), lambda: ask(self._trained(seed), self.data, *sizes, seed))
 
-    def _key(self, *parts: Any) -> Hashable:
-        seed, *_ = parts
-        return run_id({"data": data_of(self.config), "origin": origin_identity(self.config, seed), "parts": parts})
+    def _key(self, seed: int, sizes: tuple[int | None, ...] = ()) -> Hashable:
+        origin = origin_identity(self.config, seed)
+        return run_id({"data": data_of(self.config), "origin": origin, "seed": seed, "sizes": sizes})
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         (point,) = block.members
@@ -149,13 +135,14 @@ class RetrievalWork(Work):
             return method.search(index, method.encode(index, queries), denied, point)
 
         found = np.asarray(search(encoded, denied).items)  # compiles
-        times: dict[str, float] = {"num_asked": len(queries)}
-        times |= {"milliseconds_per_query": 1000 * seconds_alone(search, encoded, denied)}
-        is_new = isinstance(encoded, Encoded)
-        new = 1000 * seconds_alone(search_new, queries, denied) if is_new else times["milliseconds_per_query"]
-        times |= {"milliseconds_per_new_query": new}
-        times["queries_per_second"] = len(queries) / seconds_at_once(lambda: search(encoded, denied))
-        return found, times
+        alone = seconds_alone(search, encoded, denied)
+        new = seconds_alone(search_new, queries, denied) if isinstance(encoded, Encoded) else alone
+        return found, {
+            "num_asked": len(queries),
+            "milliseconds_per_query": 1000 * alone,
+            "milliseconds_per_new_query": 1000 * new,
+            "queries_per_second": len(queries) / seconds_at_once(lambda: search(encoded, denied)),
+        }
 
     def _cells(self, built: _Built, point: Any) -> dict[str, Any]:
         asked, method = built.asked, self.method

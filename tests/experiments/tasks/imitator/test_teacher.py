@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.cli.compose import configured
+from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.imitate import ENTRY
 from experiments.tasks.data import load_test_split
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow  # XLA compiles
 @pytest.fixture
 def teacher(distillation, monkeypatch):
     """The teacher of a seed, of a command with further arguments; none is kept from other tests."""
-    monkeypatch.setattr(module, "_fitted", {})
+    monkeypatch.setattr(module, "_fitted", Kept(64))
     bar = Progress(1.0, "", io.StringIO(), has_bar=False)
 
     def teacher(seed: int, *arguments: str, of: tuple[str, ...] = distillation):
@@ -73,7 +74,7 @@ def test_it_is_fitted_once_for_all_networks_that_learn_from_it(teacher):
 
 
 def test_the_last_few_are_kept(teacher, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_KEPT", 2)
+    monkeypatch.setattr(module, "_fitted", Kept(2))
     first, second = teacher(0), teacher(1)
     teacher(2)
     assert teacher(1) is second and teacher(0) is not first
