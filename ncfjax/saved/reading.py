@@ -18,7 +18,7 @@ from ncfjax.data.ratings import Scale
 from ncfjax.data.summary import Summary
 from ncfjax.saved.forms import HISTORY, TYPES, abstract, expect_shapes, named
 from ncfjax.saved.model import KINDS, SavedModel
-from ncfjax.saved.writing import FORMAT, names_of
+from ncfjax.saved.writing import FORMAT, checksum, names_of
 
 
 def is_saved(folder: Path) -> bool:
@@ -30,11 +30,12 @@ def load_model(folder: Path | str) -> SavedModel:
     """The model of a folder, on this machine's first device.
 
     Raises:
-        ValueError: no model is there, it is of another format, of other shapes, or a file is missing or cut off.
+        ValueError: there is no model, its format or shapes are others, or a file is missing, cut off or damaged.
     """
     folder = Path(folder)
     metadata = read_metadata(folder)
     config, counts = metadata["config"], (metadata["num_users"], metadata["num_items"])
+    _expect_content(folder, metadata)
     saved = named(abstract(config, *metadata["rows"].values())) | _abstract_data(metadata)
     has_history = saved.pop(HISTORY, None) is not None
     arrays = _read_arrays(folder / "arrays", saved)
@@ -75,6 +76,16 @@ def read_metadata(folder: Path) -> dict[str, Any]:
             got = f"{file.stat().st_size} bytes" if file.is_file() else "no file"
             raise ValueError(f"{file}: expected {size} bytes, got {got}")
     return metadata
+
+
+def _expect_content(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Before orbax reads: what fails there leaves its other readers behind, which Python later complains of."""
+    for name, saved in metadata.get("checksums", {}).items():  # what was saved before there were any has none
+        got = checksum(folder / name)
+        if got != saved:
+            raise ValueError(
+                f"{folder / name}: expected what was saved (CRC-32 {saved:08x}), got another content ({got:08x})"
+            )
 
 
 def _abstract_data(metadata: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -103,6 +104,15 @@ def names_of(data: Summary) -> dict[str, np.ndarray]:
     return names | texts | {"movie_ids": ids, "years": years, "has_genre": has_genre}
 
 
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file, read in pieces of 16 MB."""
+    value = 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 24):
+            value = zlib.crc32(piece, value)
+    return value
+
+
 def _write(part: Path, arrays: dict[str, Any], names: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     import orbax.checkpoint as ocp  # a second and a half, and only where a model is saved or loaded
 
@@ -113,8 +123,11 @@ def _write(part: Path, arrays: dict[str, Any], names: dict[str, np.ndarray], met
     files = sorted(path for path in part.rglob("*") if path.is_file())
     for path in [*files, *(path.parent for path in files)]:
         sync(path)
-    sizes = {path.relative_to(part).as_posix(): path.stat().st_size for path in files}
-    text = json.dumps(metadata | {"files": sizes}, indent=1, ensure_ascii=False, allow_nan=False)
+    names_and_paths = [(path.relative_to(part).as_posix(), path) for path in files]
+    sizes = {name: path.stat().st_size for name, path in names_and_paths}
+    checksums = {name: checksum(path) for name, path in names_and_paths}
+    metadata = metadata | {"files": sizes, "checksums": checksums}
+    text = json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(part / "model.json", text.encode(), os.O_TRUNC)
     sync(part)
 

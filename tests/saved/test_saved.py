@@ -15,6 +15,7 @@ import pytest
 from ncfjax.data.ratings import Scale
 from ncfjax.data.summary import summarize
 from ncfjax.saved import FORMAT, export_npz, is_saved, load_model, save_model
+from ncfjax.saved.writing import checksum
 from tests.saved.models import (
     IDS,
     ITEMS,
@@ -219,9 +220,22 @@ def test_a_file_that_is_missing_or_cut_off_is_refused_by_name(saved, tmp_path):
             shutil.rmtree(tmp_path / "copy")
 
 
-def test_a_damaged_file_of_the_right_size_is_refused(saved):
-    largest = max((saved / "arrays").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
-    largest.write_bytes(bytes(largest.stat().st_size))
+def test_a_damaged_file_of_the_right_size_is_refused_by_name(saved):
+    for name, size in json.loads((saved / "model.json").read_text())["files"].items():
+        content = (saved / name).read_bytes()
+        if size:
+            (saved / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            refused(saved, re.escape(name) + r": expected what was saved \(CRC-32 [0-9a-f]{8}\), got another content")
+        (saved / name).write_bytes(content)
+    load_model(saved)
+
+
+def test_a_checkpoint_that_is_none_is_refused(saved):
+    """Its checksums are right: such a folder was written by something else."""
+    (saved / "arrays" / "_METADATA").write_text("not JSON")
+    names = json.loads((saved / "model.json").read_text())["files"]
+    sizes = {name: (saved / name).stat().st_size for name in names}
+    change(saved, files=sizes, checksums={name: checksum(saved / name) for name in names})
     refused(saved, "arrays: expected a sound checkpoint, got")
 
 
