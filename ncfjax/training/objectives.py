@@ -47,6 +47,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ncfjax.models.products import matrix_product
 from ncfjax.models.similarity import Similarity
 
 
@@ -114,7 +115,8 @@ def expected_gradient(
     else:
         examples = jnp.sum(positive_weight, axis=1) + negatives_per_positive * count
         item_positives = jnp.sum(positive_weight, axis=0)
-    item_examples = item_positives + (weight @ ~positives if reject_positives else jnp.sum(weight))
+    by_item = matrix_product(weight, (~positives).astype(weight.dtype)) if reject_positives else jnp.sum(weight)
+    item_examples = item_positives + by_item
     user += regularization * examples[:, None] * p
     item += regularization * item_examples[:, None] * q
     weights = _penalized(weights, similarity, regularization * jnp.sum(examples))
