@@ -9,6 +9,7 @@ memory and devices.
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -49,8 +50,25 @@ class MemoryEstimate(NamedTuple):
 
 
 def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
-    """What to compile a program with, given the options that it wants on a CPU."""
-    return on_a_cpu if jax.default_backend() == "cpu" else {}
+    """What to compile a program with, given the options that it wants on a CPU: those that this jaxlib has.
+
+    They make a program faster and are experimental: what a later jaxlib has no more is left out.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    return {name: value for name, value in on_a_cpu.items() if _is_known(name, value)}
+
+
+@cache
+def _is_known(name: str, value: str) -> bool:
+    """Whether XLA compiles with an option: it refuses one that it does not know, or a value that is none."""
+    try:
+        jax.jit(lambda: jnp.float32(0), compiler_options={name: value})()
+    except jax.errors.JaxRuntimeError as error:
+        if "INVALID_ARGUMENT" not in str(error):
+            raise
+        return False
+    return True
 
 
 def cut_into_groups(members: list[Any], memory: MemoryEstimate, memory_bytes: int, cpu_width: int) -> list[Group]:

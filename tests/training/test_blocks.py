@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ncfjax.training.blocks import MemoryEstimate, cut_into_blocks, cut_into_groups
+from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate, compiler_options, cut_into_blocks, cut_into_groups
 from ncfjax.training.recommender import Member
 
 MEMORY, PLENTY = MemoryEstimate(fixed=300_000, each=40_000), 10**12  # bytes
@@ -76,3 +76,13 @@ def test_members_that_go_alone_on_a_cpu_go_together_on_an_accelerator(pretend):
     for backend, widths in (("cpu", [1] * 4), ("gpu", [2, 2])):
         pretend(2, backend)
         assert [len(group) for group in cut_into_groups(members, MEMORY, PLENTY, cpu_width=1)] == widths
+
+
+def test_an_option_that_this_jaxlib_does_not_know_is_left_out():
+    """XLA refuses to compile with it: a later one may have dropped an experimental option, or one of its values."""
+    known = dict(WITHOUT_YNN)
+    unknown = {"xla_cpu_an_option_of_another_year": "1"}
+    wrong = {"xla_cpu_experimental_ynn_fusion_type": "a value of another year"}
+    assert compiler_options(known | unknown) == compiler_options(known)
+    assert compiler_options(unknown) == compiler_options(wrong) == {}
+    assert jax.jit(lambda x: x + 1, compiler_options=compiler_options(unknown))(1) == 2
