@@ -40,4 +40,15 @@ def exit_code(
             raise
         print(f"{name}: {explain(error)}", file=sys.stderr)
         return FAILURE if isinstance(error, failures) else USAGE
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error) or os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        what = str(error).partition("\n")[0] or "an allocation failed"
+        print(f"{name}: memory: expected more than there is, got {what}; {stopped}", file=sys.stderr)
+        return FAILURE
     return 0
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Python's and NumPy's way to say it, or XLA's, whose type is that of all its errors."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

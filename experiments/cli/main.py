@@ -16,6 +16,7 @@ from experiments.cli.ending import exit_code
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options
 from experiments.engine.checks import ConfigError, TuningError
 from experiments.engine.config import CONF
+from experiments.engine.processes import check_alone
 from experiments.engine.task import Task
 from ncfjax.store import StoreError
 
@@ -39,6 +40,7 @@ def _job(entry: EntryPoint):
 
 
 def _start(entry: EntryPoint) -> None:
+    check_alone()
     entry.register(folders_of(sys.argv[1:]))
     OmegaConf.register_new_resolver("groups", partial(_groups, entry.task), replace=True)
     if not sys.argv[1:]:

@@ -3,11 +3,18 @@
 import os
 import platform
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import jax
 import pooch
+
+from experiments.engine.processes import check_alone, refuse_several
+
+# Of both versions: the limits, what is taken, and in memory.stat the part of it that the system gives up when it must.
+_VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
+_VERSION_2 = (("memory.max", "memory.high"), "memory.current", "inactive_file")
 
 
 def _cpu_model() -> str:
@@ -31,7 +38,21 @@ def name() -> str:
     return devices[0].device_kind + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 
-def _memory_free() -> float:
+def memory_limit(limit_gb: float | None) -> int:
+    """Bytes that a block may take: the limit given, else half of what is free on the device.
+
+    On a CPU that is the least of what the system has and of what each control group of the process has left: its own
+    and all those around it, as containers and batch systems nest them (cgroups version 1 and 2).
+    """
+    if limit_gb is not None:
+        return int(limit_gb * 1e9)
+    stats = [device.memory_stats() for device in jax.local_devices()]
+    if stats[0] and "bytes_limit" in stats[0]:
+        return sum(s["bytes_limit"] - s["bytes_in_use"] for s in stats) // 2
+    return max(0, int(min(_system_free(), *_groups_free()) / 2))
+
+
+def _system_free() -> float:
     """Bytes that processes may still take; all of the memory where the system does not tell."""
     try:
         return 1024.0 * int(re.search(r"^MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)[1])
@@ -39,23 +60,50 @@ def _memory_free() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _container_free() -> float:
-    """Bytes left below the memory limit of the control group (containers, batch systems), or infinity."""
+def _groups_free() -> Iterator[float]:
+    """Bytes left below the limits of every control group that the process is in; infinity of one without a limit."""
+    yield float("inf")
     try:
-        group = Path("/sys/fs/cgroup")
-        return float((group / "memory.max").read_text()) - float((group / "memory.current").read_text())
-    except (OSError, ValueError):  # no control group, or the limit is "max"
-        return float("inf")
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:  # another system than Linux
+        lines = []
+    for root, files, path in _hierarchies(lines):
+        # Inside a container the path may be one of the system outside: the root of the hierarchy is the container's.
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(parts) + 1):
+            yield _group_free(Path("/".join([root, *parts[:depth]])), *files)
 
 
-def memory_limit(limit_gb: float | None) -> int:
-    """Bytes that a block may take: the limit given, else half of what is free on the device (on a CPU: in memory)."""
-    if limit_gb is not None:
-        return int(limit_gb * 1e9)
-    stats = [device.memory_stats() for device in jax.local_devices()]
-    if stats[0] and "bytes_limit" in stats[0]:
-        return sum(s["bytes_limit"] - s["bytes_in_use"] for s in stats) // 2
-    return int(min(_memory_free(), _container_free()) / 2)
+def _hierarchies(lines: list[str]) -> Iterator[tuple[str, tuple[tuple[str, ...], str, str], str]]:
+    """Where the groups' folders are, what their files are called, and the path of the process's group in them.
+
+    A line is NUMBER:CONTROLLERS:PATH, of version 2 0::PATH.
+    """
+    paths = {
+        controllers: path for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1)
+    }
+    yield "/sys/fs/cgroup", _VERSION_2, paths.get("", "")
+    yield "/sys/fs/cgroup/unified", _VERSION_2, paths.get("", "")  # beside version 1
+    for controllers, path in paths.items():
+        if "memory" in controllers.split(","):
+            yield "/sys/fs/cgroup/memory", _VERSION_1, path
+
+
+def _group_free(group: Path, limits: tuple[str, ...], usage: str, reclaimable: str) -> float:
+    least = min(_number(group / limit, r"(\d+)\s*") for limit in limits)
+    if least == float("inf"):  # no such group, or no limit ("max")
+        return least
+    taken, cached = _number(group / usage, r"(\d+)\s*"), _number(group / "memory.stat", rf"{reclaimable} (\d+)")
+    return least if taken == float("inf") else least - taken + (0.0 if cached == float("inf") else cached)
+
+
+def _number(path: Path, pattern: str) -> float:
+    """The number in a line of a file; infinity where there is none."""
+    try:
+        found = re.search(rf"^{pattern}$", path.read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return float(found[1]) if found else float("inf")
 
 
 def prepare() -> None:
@@ -63,7 +111,11 @@ def prepare() -> None:
 
     Members of a grid are spread over devices: on two cores, two devices train a grid in 0.6 to 0.7 of the time. What
     the user chose already (XLA_FLAGS, JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) stays.
+
+    Raises:
+        ConfigError: several processes that JAX, or a batch system, has joined.
     """
+    check_alone()
     if jax.config.jax_num_cpu_devices < 1 and "device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
             jax.config.update("jax_num_cpu_devices", _num_cores())
@@ -73,3 +125,5 @@ def prepare() -> None:
         # One folder per kind of processor: a program compiled for a newer one must not run on an older one.
         kind = re.sub(r"\W+", "-", f"{platform.machine()} {_cpu_model()}").strip("-")
         jax.config.update("jax_compilation_cache_dir", str(pooch.os_cache("ncfjax") / "programs" / kind))
+    if (count := jax.process_count()) > 1:
+        refuse_several(f"process {jax.process_index() + 1} of {count} that jax.distributed has joined")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from experiments import baselines, imitate, sweep
@@ -98,6 +100,38 @@ def test_all_of_an_error_is_shown_where_it_is_wanted(run_entry: Callable[..., in
 def test_what_is_no_fault_of_the_command_line_has_another_exit_code(raising, error: Exception, capfd):
     assert raising(error) == 1
     assert capfd.readouterr().err == f"ncfjax: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("allocate", "said"),
+    [
+        (lambda: np.zeros((1 << 26, 1 << 20)), "Unable to allocate 512. TiB"),
+        (lambda: jnp.zeros((1 << 20, 1 << 22)), "RESOURCE_EXHAUSTED: Out of memory allocating 17592186044416 bytes"),
+        (lambda: bytearray(1 << 62), "an allocation failed"),
+    ],
+    ids=["numpy", "xla", "python"],
+)
+def test_an_allocation_that_fails_ends_a_command_with_one_message(allocate, said, monkeypatch, run_entry, capfd):
+    monkeypatch.setattr("experiments.engine.study.run_study", lambda *arguments, **more: allocate())
+    assert run_entry(baselines, "baseline=ease") == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("ncfjax: memory: expected more than there is, got ") and said in line
+    assert line.endswith("; the same command continues after the last stored block")
+
+
+def test_an_error_of_xla_that_is_not_of_memory_is_a_fault_of_ours_and_is_shown(raising):
+    with pytest.raises(RuntimeError, match="INTERNAL"):
+        raising(RuntimeError("INTERNAL: something else"))
+
+
+def test_one_of_several_processes_that_a_batch_system_starts_is_refused(run_entry, monkeypatch, results, capfd):
+    step = {"SLURM_STEP_NODELIST": "node[1-2]", "SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_ID": "7"}
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    assert run_entry(sweep, f"results_dir={results}") == 2
+    said = capfd.readouterr()
+    assert said.err.startswith("ncfjax: processes: expected one, which uses all devices of its machine, got SLURM_NTAS")
+    assert said.out == "" and len(said.err.splitlines()) == 1 and not results.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_message(run_tiny: Callable[..., int], results: Path, capfd):

@@ -42,6 +42,45 @@ def test_a_container_without_a_limit_has_what_the_system_has(system):
     assert device.memory_limit(None) == 8_000_000 * 1024 // 2
 
 
+def test_a_job_of_a_batch_system_has_what_the_narrowest_group_around_it_leaves(system):
+    """SLURM limits the job, its step and its task; the process is in the task's group, and sees the whole tree."""
+    job, step = "/sys/fs/cgroup/system.slice/slurmstepd.scope/job_7", "step_0/user/task_0"
+    system({"/proc/self/cgroup": f"0::{job.removeprefix('/sys/fs/cgroup')}/{step}\n"})
+    system({f"{job}/{step}/memory.max": "max\n", f"{job}/{step}/memory.current": f"{GB}\n"})
+    system({f"{job}/memory.max": f"{4 * GB}\n", f"{job}/memory.current": f"{1 * GB}\n"})
+    assert device.memory_limit(None) == 3 * GB // 2
+    system({f"{job}/{step}/memory.max": f"{2 * GB}\n"})
+    assert device.memory_limit(None) == GB // 2
+    system({f"{job}/step_0/memory.high": f"{GB // 2}\n", f"{job}/step_0/memory.current": "0\n"})
+    assert device.memory_limit(None) == GB // 4
+
+
+def test_groups_of_version_1_count_too_with_their_own_names(system):
+    lines = ["9:name=systemd:/", "4:cpu,cpuacct:/elsewhere", "3:memory:/slurm/uid_1/job_7", "0::/"]
+    system({"/proc/self/cgroup": "\n".join(lines) + "\n"})
+    job = "/sys/fs/cgroup/memory/slurm/uid_1/job_7"
+    no_limit = {f"{job}/memory.limit_in_bytes": "9223372036854771712\n", f"{job}/memory.usage_in_bytes": f"{GB}\n"}
+    system(no_limit)
+    assert device.memory_limit(None) == 8_000_000 * 1024 // 2
+    parent = job.rsplit("/", 1)[0]
+    system({f"{parent}/memory.limit_in_bytes": f"{5 * GB}\n", f"{parent}/memory.usage_in_bytes": f"{3 * GB}\n"})
+    assert device.memory_limit(None) == GB
+
+
+def test_pages_of_files_that_the_system_gives_up_are_free(system):
+    """Reading a file of 3 GB leaves them in memory.current until something else needs their place."""
+    system({"/sys/fs/cgroup/memory.max": f"{5 * GB}\n", "/sys/fs/cgroup/memory.current": f"{4 * GB}\n"})
+    system({"/sys/fs/cgroup/memory.stat": f"anon {GB}\nfile {3 * GB}\ninactive_file {3 * GB}\nactive_file 0\n"})
+    assert device.memory_limit(None) == 2 * GB
+
+
+def test_a_group_of_the_system_outside_is_that_of_the_container(system):
+    """A container that keeps the names of the system outside: its root is its own group."""
+    system({"/proc/self/cgroup": "0::/docker/0123abc\n"})
+    system({"/sys/fs/cgroup/memory.max": f"{5 * GB}\n", "/sys/fs/cgroup/memory.current": f"{6 * GB}\n"})
+    assert device.memory_limit(None) == 0
+
+
 def test_where_the_system_does_not_tell_all_memory_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(device, "Path", lambda name: tmp_path / str(name).lstrip("/"))
     monkeypatch.setattr(device.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1_000_000}.get)
