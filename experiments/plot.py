@@ -51,14 +51,15 @@ def plot(arguments: Sequence[str]) -> None:
     section, config = PLOTS[name], compose_alone("plot", arguments[1:])
     results = open_results(config.results_dir)
     study = _study(results, section, config.study)
-    folder = results.folder / study
+    results, folder = results.reading(), results.folder / study
     try:
         numbers = section.analyse(results, study)
         tables, files = section.tables(numbers), section.files(numbers, folder / "figures")
     except ValueError as error:
-        raise ValueError(f"{name} of {folder / 'runs.csv'}: {error}") from error
+        because = f". {results.ignored}" if results.ignored else ""
+        raise ValueError(f"{name} of {folder / 'runs.csv'}: {error}{because}") from error
     write_files(files)
-    for text in (tables, " ".join(map(str, files))):
+    for text in (tables, results.ignored, " ".join(map(str, files))):
         if text:
             print(text)
 

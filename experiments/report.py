@@ -24,10 +24,10 @@ from experiments.figures.page import TITLE, report
 from experiments.figures.sections import SECTIONS
 
 
-def _expected() -> Expected:
+def _expected(results_dir: str) -> Expected:
     """What every study of conf/ stores, table by table."""
     tables: dict[tuple[str, str], dict[str, frozenset[str]]] = defaultdict(dict)
-    for runs in expected_runs(entry_points()):
+    for runs in expected_runs(entry_points(), results_dir):
         tables[runs.entry, runs.study][runs.command] = runs.run_ids
     return tables
 
@@ -40,7 +40,7 @@ def build(arguments: Sequence[str]) -> None:
         StoreError, HydraException, OmegaConfBaseException, OSError: they cannot be read or written.
     """
     results = open_results(compose_alone("report", arguments).results_dir)
-    states = table_states(results, _expected(), version())
+    states = table_states(results, _expected(str(results.folder)), version())
     text, figures = report(results, SECTIONS, states, version(), log)
     page = to_html(text, TITLE, lambda path: figures[results.folder / path])
     paths = [results.folder / "REPORT.md", results.folder / "report.html"]

@@ -7,11 +7,27 @@ Searches every item, few of them, or a dot product's candidates, and says what i
 method, conf/source/ where models come from. Rerun a command to continue it. What else runs on the machine is timed too.
 """
 
+from functools import cache
+from pathlib import Path
+
+from experiments import sweep
+from experiments.cli.claims import claimed_runs
 from experiments.cli.entry import EntryPoint
 from experiments.cli.main import main as run
+from experiments.tasks.retrieval import origin
 from experiments.tasks.retrieval.task import TASK
+from ncfjax.store import Store
 
 ENTRY = EntryPoint(TASK)
+
+
+@cache
+def _claimed(folder: Path) -> frozenset[str] | None:
+    """Of the study that models come from."""
+    return claimed_runs(sweep.ENTRY, folder.name, Store(folder, sweep.ENTRY.task.all_columns))
+
+
+origin.claimed = _claimed
 
 
 def main() -> None:

@@ -12,15 +12,20 @@ from pathlib import Path
 from experiments.cli.entry import EntryPoint
 from experiments.cli.main import main as run
 from experiments.cli.reader import write_files
+from experiments.engine.progress import log
 from experiments.tasks.recommender.task import TASK
 from ncfjax.store import Store
 
 
 def draw(store: Store) -> Sequence[Path]:
     """The study's Figure 2, of the runs that were scored on test so far."""
-    from experiments.figures.sections import PLOTS  # a second of imports, not needed before
+    from experiments.entries import claims_in  # a second of imports, not needed before
+    from experiments.figures.sections import PLOTS
 
-    runs = store.runs()
+    results = claims_in(store.folder.parent)
+    runs = results.store(store.folder.name, "sweep").runs()
+    if results.ignored:
+        log(f"figure: {results.ignored}")
     if not ((runs["split"] == "test") & (runs["status"] == "completed") & (runs["phase"] != "tune")).any():
         return []
     files = PLOTS["figure2"].files(runs, store.folder / "figures")

@@ -2,9 +2,9 @@
 
     missing      a study of conf/ has no table
     incomplete   a study of conf/ expects runs that are not stored
-    stale        rows that no study of conf/ expects any more, of uncommitted code or of another version
+    stale        rows that no study of conf/ asks for (analysis/results.py), of uncommitted code or of another version
 
-Final runs of a tuning follow from its winner, and references from the data, so neither is expected by name.
+Final runs of a tuning follow from its winner, and references from the data, so neither is missed by name.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.lines import REFERENCES
 from experiments.analysis.results import Results
 
 # (entry point, study) -> command -> the run_ids that it stores
@@ -54,8 +53,8 @@ def table_states(results: Results, expected: Expected, version: str) -> list[Tab
 
 
 def _state(results: Results, entry: str, study: str, commands: Mapping[str, frozenset[str]], version: str):
-    store = results.store(study, entry)
-    runs, numbers = store.runs(), {command: len(run_ids) for command, run_ids in commands.items()}
+    store, numbers = results.table(study, entry), {command: len(run_ids) for command, run_ids in commands.items()}
+    runs = store.runs()
     if runs.empty:
         return TableState(study, runs, "", numbers, numbers)
     stored = set(runs["run_id"])
@@ -66,13 +65,7 @@ def _state(results: Results, entry: str, study: str, commands: Mapping[str, froz
         hashlib.sha256((store.folder / "runs.csv").read_bytes()).hexdigest()[:_DIGITS],
         numbers,
         {command: number for command, number in lacking.items() if number},
-        int((~_follows(runs) & ~runs["run_id"].isin(frozenset.union(*commands.values()))).sum()),
+        results.store(study, entry).num_ignored,
         int(runs["commit"].str.endswith("+dirty").sum()),
         tuple(sorted(set(runs["version"]) - {version, ""})) if version else (),
     )
-
-
-def _follows(runs: pd.DataFrame) -> pd.Series:
-    """Whether a row follows from others or from the data. In a sweep's table, references have no objective."""
-    follows = runs["phase"].eq("final") if "phase" in runs else pd.Series(False, runs.index)
-    return follows | (runs["model"].isin(REFERENCES) & runs["objective"].eq("")) if "objective" in runs else follows

@@ -1,11 +1,13 @@
 """Configurations composed from conf/ without running a command: one job, a command without jobs, every study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -21,8 +23,19 @@ def compose_job(entry: EntryPoint, arguments: Sequence[str], *, with_hydra: bool
     """conf/NAME.yaml with arguments that sweep nothing."""
     entry.register(folders_of(arguments))
     lines = [as_hydra_reads_it(entry.task, argument) for argument in arguments]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with _beside_a_command(), initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(entry.name, overrides=lines, return_hydra_config=with_hydra)
+
+
+@contextmanager
+def _beside_a_command() -> Iterator[None]:
+    """Composes in a process whose own command Hydra is running: it allows one at a time."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def configured(entry: EntryPoint, *arguments: str) -> Any:

@@ -8,7 +8,7 @@ well. Test rows are never read here. A candidate with a diverged or missing seed
 scores the first in the order of the jobs wins.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -107,15 +107,17 @@ def final_overrides(task: Task, winner: Winner) -> list[str]:
     return [*job.overrides, *chosen, *task.chosen_epoch(winner.epoch), "phase=final", "split=test"]
 
 
-def final_jobs(task: Task, jobs: Sequence[Job], store: Store, compose: Compose) -> tuple[list[Job], list[str]]:
-    """The winners' jobs; and the names of what had no winner."""
+def final_jobs(
+    task: Task, jobs: Sequence[Job], store: Store, compose: Compose, say: Callable[[str], None] = log
+) -> tuple[list[Job], list[str]]:
+    """The winners' jobs, each of which is announced; and the names of what had no winner."""
     scores, final, without_winner = stored_scores(task, jobs, store), [], []
     for competing in groups(task, jobs):
         winner = choose(competing, scores)
         if winner is None:
             without_winner.append(task.label(competing[0].job.config))
             continue
-        log(_announcement(task, competing, winner))
+        say(_announcement(task, competing, winner))
         final.append(make_job(task, final_overrides(task, winner), compose))
     return final, without_winner
 

@@ -28,6 +28,7 @@ class Written(NamedTuple):
     tables: str = ""
     files: dict[Path, bytes] = {}
     missing: str = ""
+    ignored: str = ""  # rows of its tables that are none of its claim
 
     @property
     def title(self) -> str:
@@ -35,6 +36,11 @@ class Written(NamedTuple):
 
 
 def write_section(section: Section, results: Results) -> Written:
+    results = results.reading()
+    return _written(section, results)._replace(ignored=results.ignored)
+
+
+def _written(section: Section, results: Results) -> Written:
     try:
         if section.study:
             store = results.store(section.study, section.entry)
@@ -67,6 +73,8 @@ def report(
     for number, section in enumerate(sections, start=1):
         log(f"{number} of {len(sections)}: {section.title}")
         written.append(write_section(section, results))
+        if written[-1].ignored:
+            log(written[-1].ignored)
     questioned = [part for part in written if part.section.question]
     drawn = [part for part in written if part.files]
     body = [
@@ -124,4 +132,6 @@ def _figure_text(part: Written, folder: Path) -> str:
 
 def _tables_text(part: Written, is_open: bool) -> str:
     opening = f'<details id="{_table_anchor(part)}"{" open" * is_open}>\n<summary>{part.title}</summary>'
-    return "\n\n".join(filter(None, [opening, part.section.about, part.missing or part.tables, "</details>"]))
+    return "\n\n".join(
+        filter(None, [opening, part.section.about, part.missing or part.tables, part.ignored, "</details>"])
+    )

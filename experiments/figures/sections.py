@@ -74,7 +74,7 @@ KINDS = {
     "headline": Kind(lambda results, _: methods(results), headline.tables, answers.best_method, headline.draw),
     "equal_budget": Kind(_of_study(equal_budget), budget.tables, answers.equal_budget, budget.draw),
     "figure2": Kind(
-        _of_study(Store.runs), figure2.comparison, answers.figure2, figure2.draw_dataset, figure2.by_dataset
+        _of_runs(lambda runs: runs), figure2.comparison, answers.figure2, figure2.draw_dataset, figure2.by_dataset
     ),
     "orders": Kind(_of_methods(orders), order_tables.tables, answers.sampled_order),
     "cut_offs": Kind(_cut_offs, evaluation.cut_off_tables),

@@ -3,6 +3,7 @@
 What decides which model it is stands here; `source` loads it.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,23 +19,39 @@ _TRAINING = (
 )  # fmt: skip
 _READ = ("run_id", "status", "model", "embedding_dim", "seed", "command", *_TRAINING)
 
+# Of a study's folder, the run_ids that the studies of conf/ ask for, None where none does: experiments.retrieval says.
+claimed: Callable[[Path], frozenset[str] | None] | None = None
+
 
 def trained_run(source: SimpleNamespace, seed: int) -> dict[str, str]:
-    """The row of runs.csv that a source=study and a seed name.
+    """The row of runs.csv that a source=study and a seed name. Beside one that a study of conf/ asks for, trial runs do
+    not count.
 
     Raises:
         ConfigError: no table, no such row, or several.
     """
-    rows = _runs(source.folder)
-    is_pretrained = rows["pretraining"].ne("")
+    path = Path(source.folder) / "runs.csv"
+    if not path.is_file():
+        why = "python -m experiments.sweep with save_models=true writes one"
+        raise ConfigError(f"source.folder={source.folder}: expected the folder of a study, got no {path}; {why}")
     wanted = {"model": source.model, "embedding_dim": str(source.embedding_dim), "seed": str(seed)}
-    found = rows[(rows["status"] == "completed") & (is_pretrained == source.pretrained)]
-    for column, value in wanted.items():
+    return dict(_row(path, path.stat().st_mtime_ns, source.pretrained, tuple(wanted.items())))
+
+
+@lru_cache(maxsize=256)  # which run it is decides the run_ids of all searches
+def _row(path: Path, changed: int, pretrained: bool, wanted: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    rows = _read_runs(path, changed)
+    is_pretrained = rows["pretraining"].ne("")
+    found = rows[(rows["status"] == "completed") & (is_pretrained == pretrained)]
+    for column, value in wanted:
         found = found[found[column] == value]
-    what = ", ".join(f"{name}={value}" for name, value in wanted.items()) + ", pretrained" * source.pretrained
+    if len(found) > 1 and claimed and (asked_for := claimed(path.parent)):
+        is_asked_for = found["run_id"].isin(list(asked_for))
+        found = found[is_asked_for] if is_asked_for.any() else found
     if len(found) != 1:
+        what = ", ".join(f"{name}={value}" for name, value in wanted) + ", pretrained" * pretrained
         got = f"{len(found)}: {', '.join(found['run_id'])}" if len(found) else _there(rows)
-        raise ConfigError(f"source.folder={source.folder}: expected one run of {what}, got {got}")
+        raise ConfigError(f"source.folder={path.parent}: expected one run of {what}, got {got}")
     return found.iloc[0].to_dict()
 
 
@@ -46,14 +63,6 @@ def training_text(row: dict[str, str]) -> str:
 def _there(rows: pd.DataFrame) -> str:
     names = sorted({f"{model} d={dim}" for model, dim in zip(rows["model"], rows["embedding_dim"], strict=True) if dim})
     return f"none among {', '.join(names) or 'no runs'}"
-
-
-def _runs(folder: str) -> pd.DataFrame:
-    path = Path(folder) / "runs.csv"
-    if not path.is_file():
-        why = "python -m experiments.sweep with save_models=true writes one"
-        raise ConfigError(f"source.folder={folder}: expected the folder of a study, got no {path}; {why}")
-    return _read_runs(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)

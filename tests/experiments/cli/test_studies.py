@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.cli import studies
+from experiments.cli import claims, studies
 from experiments.cli.compose import checked_jobs, configured
 from experiments.cli.entry import options
 from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
-from experiments.entries import entry_points
+from experiments.entries import claims_in, entry_points
 from ncfjax.store import Store
 
 ENTRIES = {entry.name: entry for entry in entry_points()}
@@ -108,6 +109,7 @@ def test_a_study_is_what_its_head_says_and_finds_its_committed_runs_done(entry: 
     """`dry_run=true` of any of them says as many to train as it always did."""
     folder, num_jobs, num_runs, num_pending = STUDIES[entry, study]
     jobs = jobs_of(ENTRIES[entry], study)
+    assert studies.folder_of(ENTRIES[entry].task, study) == folder
     run_ids = {run_id for job in jobs for run_id in job.runs}
     assert ({job.config.study.name for job in jobs}, len(jobs), len(run_ids)) == ({folder}, num_jobs, num_runs)
     done = committed_ids(folder) if folder != entry else set()  # what a user has trained there is not committed
@@ -134,6 +136,28 @@ def test_a_committed_run_keeps_its_id(line: str):
     config = checks(entry, study)(overrides)
     (point,) = entry.task.points(config)
     assert entry.task.id_of(config, point) == run_id and run_id in committed_ids(config.study.name)
+
+
+@pytest.mark.slow  # composes what the test above composes
+def test_no_row_beside_those_of_a_claim_changes_what_is_read_of_a_committed_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed_table: Path, committed_store: Store
+):
+    """Copies of rows, each changed in one cell, whichever: they are counted, and the report reads what it read."""
+    monkeypatch.setattr(claims, "claimed_jobs", lambda entry, study, results_dir: jobs_of(entry, study))
+    monkeypatch.setattr(claims, "checked_jobs", lambda entry, study, *_: checks(entry, study))
+    folder = shutil.copytree(committed_table.parent, tmp_path / committed_table.parent.name)
+    before, trial = committed_store.runs(), Store(folder, committed_store.columns)
+    changed = {str: "another", int: 7, float: 0.7}
+    columns = [column for column in before if column != "run_id"]
+    for place in (0, len(before) // 2, len(before) - 1):
+        row = before.iloc[place].where(before.iloc[place].notna(), None).to_dict()
+        for number, column in enumerate(columns):
+            other = {"run_id": f"{place:08x}{number:08x}", column: changed[committed_store.columns[column]]}
+            trial.append(row | other, [], {})
+    entry = next(entry for entry, study in STUDIES if STUDIES[entry, study][0] == folder.name)
+    read = claims_in(tmp_path).store(folder.name, entry)
+    pd.testing.assert_frame_equal(read.runs(), before)
+    assert read.num_ignored == 3 * len(columns)
 
 
 def test_every_committed_table_has_a_run_whose_id_is_written_down(committed_studies: list[str]):
