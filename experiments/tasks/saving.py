@@ -24,8 +24,8 @@ class Saver:
         self.name, self.train, self.movies = name, train, None
         if keeps_models(config):
             with refused(f"dataset={config.dataset.name}"):
-                where = {"data_dir": config.data_dir}
-                self.movies = find_movies(config.dataset.name, train.num_items, train.item_ids, **where)
+                what = {"data_dir": config.data_dir, "is_rated": isinstance(train, Ratings)}
+                self.movies = find_movies(config.dataset.name, train.num_items, train.item_ids, **what)
 
     @cached_property
     def _summary(self) -> Summary:

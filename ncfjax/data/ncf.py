@@ -4,9 +4,10 @@
     NAME.test.rating     the same, one row per user                         the held-out positive
     NAME.test.negative   (user,item) <tab> item_1 <tab> ... <tab> item_99   line by line with test.rating
 
-Users are 0..num_users-1. Sizes are those of all files together: two items of ML-1M occur only in test. As a split the
-files are implicit feedback: ratings are checked to be numbers and not used. `read_ncf_ratings` reads them as ratings.
-Negatives stay as they were read, the user's own positive included.
+Users and items are those of all files together: two items of ML-1M occur only in test. Where their ids have gaps they
+are numbered anew in the same order, so that an id that never occurs is no candidate; they keep their ids as names, and
+`note` tells how many are missing. As a split the files are implicit feedback: ratings are checked to be numbers and not
+used. `read_ncf_ratings` reads them as ratings. Negatives stay as they were read, the user's own positive included.
 """
 
 import re
@@ -17,7 +18,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
-from ncfjax.data.numbering import numbers_of
+from ncfjax.data.numbering import Numbering, number_ids, numbers_of
 from ncfjax.data.rating_rows import check_scale
 from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.splits import draw_negatives, drawn
@@ -53,23 +54,27 @@ def read_ncf_files(
     """
     train, test = _read_ratings(train_path), _read_ratings(test_path)
     _check_users(train, test, train_path, test_path)
-    negatives = None
+    candidates = ()
     if negative_path:
-        negatives = _read_negatives(negative_path, test, test_path, num_negatives)
-    num_users = int(test.user.max()) + 1
-    num_items = 1 + int(max(train.item.max(), test.item.max(), -1 if negatives is None else negatives.max()))
-    kept, note = _drop_repeated(train, num_items)
-    _check_disjoint(train, test, train_path, test_path, num_items)
+        candidates = (_read_negatives(negative_path, test, test_path, num_negatives),)
+    train, test, users, items = _numbered(train, test, *candidates)
+    kept, note = _drop_repeated(train, items.size)
+    _check_disjoint(train, test, train_path, test_path, users, items)
     timestamps = kept["timestamp"].to_numpy() if "timestamp" in kept else None
-    interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), num_users, num_items, timestamps)
-    users, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
-    if negatives is None:
-        negatives, source = _draw(interactions, users, positives, num_negatives, seed), drawn(num_negatives, seed)
-    return LeaveOneOut(name, "test", interactions, HeldOut(users, positives, negatives), source, note)
+    names = {"user_ids": users.ids, "item_ids": items.ids}
+    interactions = Interactions(kept.user.to_numpy(), kept.item.to_numpy(), users.size, items.size, timestamps, **names)
+    held_out, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
+    if candidates:
+        negatives = items.of(*candidates)
+    else:
+        negatives = _draw(interactions, held_out, positives, num_negatives, seed)
+        source = drawn(num_negatives, seed)
+    note = "; ".join(filter(None, [note, users.note, items.note]))
+    return LeaveOneOut(name, "test", interactions, HeldOut(held_out, positives, negatives), source, note)
 
 
 def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | None = None, *, scale: Scale) -> Ratings:
-    """Returns the ratings of both files, train before test, with the numbers of users and items that they have there.
+    """Returns the ratings of both files, train before test, without the numbers that no user and no item has.
 
     `item_ids_path` maps the items of ML-1M to MovieLens's ids, in lines of NCF's item, a tab, and the MovieID, after a
     header; its users are MovieLens's, less one. Raises ValueError with file and line for a bad one, a rating off the
@@ -79,33 +84,35 @@ def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | No
     for path, table in ((train_path, train), (test_path, test)):
         check_scale(path, table["rating"].to_numpy(), scale)
     _check_users(train, test, train_path, test_path)
-    num_users, num_items = int(test.user.max()) + 1, 1 + int(max(train["item"].max(), test["item"].max()))
-    kept, note = _drop_repeated(train, num_items)
-    _check_disjoint(train, test, train_path, test_path, num_items)
+    train, test, users, items = _numbered(train, test)
+    kept, note = _drop_repeated(train, items.size)
+    _check_disjoint(train, test, train_path, test_path, users, items)
     rows = pd.concat([kept, test], join="inner")
-    user_ids = item_ids = None
+    user_ids, item_ids = users.ids, items.ids
     if item_ids_path:
-        user_ids, item_ids = np.arange(1, num_users + 1), read_item_ids(item_ids_path, num_items)
+        user_ids = 1 + (np.arange(users.size) if user_ids is None else user_ids)
+        item_ids = read_item_ids(item_ids_path, np.arange(items.size) if item_ids is None else item_ids)
     return Ratings(
         rows["user"].to_numpy(),
         rows["item"].to_numpy(),
         rows["rating"].to_numpy(),
-        num_users,
-        num_items,
+        users.size,
+        items.size,
         scale,
         rows["timestamp"].to_numpy() if "timestamp" in rows else None,
         user_ids,
         item_ids,
-        note=note,
+        note="; ".join(filter(None, [note, users.note, items.note])),
     )
 
 
-def read_item_ids(path: Path, num_items: int) -> Int[np.ndarray, " items"]:
-    """Returns MovieLens's id of each of NCF's items; raises ValueError with file and line for a bad file."""
+def read_item_ids(path: Path, items: Int[np.ndarray, " items"]) -> Int[np.ndarray, " items"]:
+    """Returns MovieLens's id of each of some of NCF's items; raises ValueError with file and line for a bad file."""
     numbers, ids = read_table(path, read_content(path), _ITEM_ID, num_headers=1).to_numpy().T
-    places, is_there = numbers_of(np.arange(num_items), numbers)
+    places, is_there = numbers_of(items, numbers)
     if not is_there.all():
-        raise ValueError(f"{path}: expected an id for each of {num_items} items, got none for {(~is_there).argmax()}")
+        missing = items[(~is_there).argmax()]
+        raise ValueError(f"{path}: expected an id for each of {len(items)} items, got none for {missing}")
     return ids[places]
 
 
@@ -157,17 +164,30 @@ def _check_users(train: pd.DataFrame, test: pd.DataFrame, train_path: Path, test
     if untested.any():
         row = int(untested.argmax())
         raise bad_line(train_path, row, f"a user with a row in {test_path}", f"user {train.user[row]} without one")
-    gap = np.sort(test.user) != np.arange(len(test))
-    if gap.any():
-        raise ValueError(f"{test_path}: expected users 0..{test.user.max()}, got no row of user {gap.argmax()}")
 
 
-def _check_disjoint(train: pd.DataFrame, test: pd.DataFrame, train_path: Path, test_path: Path, num_items: int) -> None:
-    test_keys = pair_keys(test.user.to_numpy(), test.item.to_numpy(), num_items)
-    leaked = is_among(pair_keys(train.user.to_numpy(), train.item.to_numpy(), num_items), test_keys)
+def _numbered(
+    train: pd.DataFrame, test: pd.DataFrame, *negatives: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame, Numbering, Numbering]:
+    """Returns both tables with numbers in the place of ids, and the numberings of users and items; every user has a
+    row in `test`."""
+    users = number_ids("user", test["user"].to_numpy())
+    items = number_ids("item", train["item"].to_numpy(), test["item"].to_numpy(), *negatives)
+    tables = (
+        table.assign(user=users.of(table["user"].to_numpy()), item=items.of(table["item"].to_numpy()))
+        for table in (train, test)
+    )
+    return (*tables, users, items)
+
+
+def _check_disjoint(
+    train: pd.DataFrame, test: pd.DataFrame, train_path: Path, test_path: Path, users: Numbering, items: Numbering
+) -> None:
+    test_keys = pair_keys(test.user.to_numpy(), test.item.to_numpy(), items.size)
+    leaked = is_among(pair_keys(train.user.to_numpy(), train.item.to_numpy(), items.size), test_keys)
     if leaked.any():
         row = int(leaked.argmax())
-        pair = f"user {train.user[row]}, item {train.item[row]}"
+        pair = f"user {users.name(int(train.user[row]))}, item {items.name(int(train.item[row]))}"
         raise bad_line(train_path, row, f"a pair that is not in {test_path}", pair)
 
 
@@ -180,4 +200,5 @@ def _drop_repeated(train: pd.DataFrame, num_items: int) -> tuple[pd.DataFrame, s
 
 def _draw(train: Interactions, users: np.ndarray, positives: np.ndarray, num_negatives: int, seed: int) -> np.ndarray:
     excluded = np.concatenate([train.users, users]), np.concatenate([train.items, positives])
-    return draw_negatives(users, *excluded, num_items=train.num_items, num_negatives=num_negatives, seed=seed)
+    sizes = {"num_items": train.num_items, "num_negatives": num_negatives}
+    return draw_negatives(users, *excluded, **sizes, seed=seed, user_ids=train.user_ids)

@@ -1,7 +1,10 @@
-"""Rows of any ids as numbered pairs, each once.
+"""Rows of any ids as numbered pairs, each once; and ids that are numbers already, without those that never occur.
 
 Numbering is NCF's: users by ascending id, items by first appearance. Of a repeated pair the latest row counts; among
 equal times, and where no time is known, the later row of the source is the later one.
+
+A number between two ids that occurs nowhere is nobody, and no item: it must not have a row in a table, nor be drawn as
+a negative that every model that counts beats.
 """
 
 from typing import NamedTuple
@@ -9,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from ncfjax.data.interactions import pair_keys, repeated_pair
+from ncfjax.data.interactions import pair_keys, repeated_pair, sorted_distinct
 
 
 class NumberedPairs(NamedTuple):
@@ -70,3 +73,28 @@ def numbers_of(
     order = np.argsort(known)
     places = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)]
     return places, known[places] == ids
+
+
+class Numbering(NamedTuple):
+    """Ids as 0, 1, ... in ascending order."""
+
+    size: int
+    ids: Int[np.ndarray, " size"] | None  # None where they are 0, 1, ... already
+    note: str  # how many of them never occur; empty for none
+
+    def of(self, ids: Int[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
+        """Their numbers, of ids that occur."""
+        return ids if self.ids is None else np.searchsorted(self.ids, ids)
+
+    def name(self, number: int) -> int:
+        """The id of a number."""
+        return number if self.ids is None else int(self.ids[number])
+
+
+def number_ids(kind: str, *columns: Int[np.ndarray, "..."]) -> Numbering:
+    """Numbers the ids >= 0 of some columns, at least one id; `kind` is what the note calls them: "user", "item"."""
+    ids = sorted_distinct(np.concatenate([sorted_distinct(column.ravel()) for column in columns]))
+    last, size = int(ids[-1]), len(ids)
+    if last == size - 1:
+        return Numbering(size, None, "")
+    return Numbering(size, ids, f"{last + 1 - size} of the {kind} ids 0 to {last} never occur")

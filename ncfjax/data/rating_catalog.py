@@ -140,18 +140,25 @@ def load_movies(name: str, *, data_dir: Path | str | None = None, path: Path | s
 
 
 def find_movies(
-    name: str, num_items: int, item_ids: np.ndarray | None = None, *, data_dir: Path | str | None = None
+    name: str,
+    num_items: int,
+    item_ids: np.ndarray | None = None,
+    *,
+    data_dir: Path | str | None = None,
+    is_rated: bool = True,
 ) -> Movies | None:
     """Returns what the files of a data set, rated or not, say of its items, in their order; None where no file does.
 
-    An item that is in no line has no title, year and genre. Raises ValueError for bad files.
+    As ratings ml-1m has MovieLens's ids, else NCF's. An item that is in no line has no title, year and genre. Raises
+    ValueError for bad files.
     """
     if name not in ("ml-100k", "ml-1m", "ml-1m-ratings", "netflix"):
         return None
     folder = data_folder(data_dir)
-    if item_ids is None and name == "ml-1m":  # numbered by NCF
+    if name == "ml-1m" and (item_ids is None or not is_rated):  # numbered by NCF
+        numbers = np.arange(num_items) if item_ids is None else item_ids
         (path,) = local_files(_NCF_ML_1M[2:], [folder, folder / name])
-        item_ids = None if path is None else read_item_ids(path, num_items)
+        item_ids = None if path is None else read_item_ids(path, numbers)
     if item_ids is None:
         return None
     try:

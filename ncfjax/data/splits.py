@@ -10,7 +10,7 @@ taken: in a file that is sorted by item, say, the first row would be each user's
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, pair_keys, sorted_distinct
 from ncfjax.data.ratings import Ratings
@@ -24,11 +24,13 @@ def draw_negatives(
     num_items: int,
     num_negatives: int,
     seed: int,
+    user_ids: Shaped[np.ndarray, " users"] | None = None,
 ) -> Int[np.ndarray, "n candidates"]:
     """Draws for each of `users` distinct items, uniformly among those that are not excluded for that user.
 
     Exact, and in memory O(n * num_negatives): ranks among a user's allowed items are drawn without replacement (Floyd's
-    algorithm, all users at once), then moved past the excluded items. Raises ValueError for a user with too few items.
+    algorithm, all users at once), then moved past the excluded items. Raises ValueError for a user with too few items,
+    by its id of `user_ids`.
     """
     excluded = sorted_distinct(pair_keys(excluded_users, excluded_items, num_items))
     first = np.searchsorted(excluded, users.astype(np.int64) * num_items)
@@ -36,8 +38,9 @@ def draw_negatives(
     allowed = num_items - (last - first)
     if (allowed < num_negatives).any():
         row = int((allowed < num_negatives).argmax())
+        user = users[row] if user_ids is None else user_ids[users[row]]
         raise ValueError(
-            f"user {users[row]}: expected at least {num_negatives} items to draw negatives from, "
+            f"user {user}: expected at least {num_negatives} items to draw negatives from, "
             f"got {allowed[row]} of {num_items}"
         )
     rng = np.random.default_rng(seed)
@@ -91,9 +94,8 @@ def leave_one_out(
     if not is_held_out.any():
         raise ValueError(f"{name}: expected a user with at least two items, got none")
     users, items = ordered.users, ordered.items
-    negatives = draw_negatives(
-        users[is_held_out], users, items, num_items=observed.num_items, num_negatives=num_negatives, seed=seed
-    )
+    sizes = {"num_items": observed.num_items, "num_negatives": num_negatives}
+    negatives = draw_negatives(users[is_held_out], users, items, **sizes, seed=seed, user_ids=observed.user_ids)
     held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
     return LeaveOneOut(name, "test", ordered.where(~is_held_out), held_out, drawn(num_negatives, seed), note)
 
@@ -154,9 +156,8 @@ def holdout(
         excluded_users = np.concatenate([excluded_users, test.users])
         excluded_items = np.concatenate([excluded_items, test.positives])
         set_aside = Interactions(test.users, test.positives, train.num_users, train.num_items)
-    negatives = draw_negatives(
-        users, excluded_users, excluded_items, num_items=train.num_items, num_negatives=num_negatives, seed=seed
-    )
+    sizes = {"num_items": train.num_items, "num_negatives": num_negatives}
+    negatives = draw_negatives(users, excluded_users, excluded_items, **sizes, seed=seed, user_ids=train.user_ids)
     return replace(
         data,
         split="holdout",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, SyntheticOracle
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, SyntheticOracle, sorted_distinct
 from ncfjax.data.splits import draw_negatives, drawn
 
 MAX_BYTES = 10**9  # of the true scores in float64; drawing holds a few arrays of this size
@@ -62,8 +62,9 @@ class SyntheticOptions:
 def make_synthetic(options: SyntheticOptions, *, num_negatives: int = 99, seed: int = 0) -> LeaveOneOut:
     """Draws a data set; `options.seed` chooses the data, `seed` the negatives.
 
-    Items are in no particular order, nor are a user's train rows. Raises ValueError if the items do not suffice for a
-    user's interactions and negatives.
+    Items are in no particular order, nor are a user's train rows. An item that nobody drew is an item all the same,
+    with a true score, and a candidate; `note` tells how many there are. Raises ValueError if the items do not suffice
+    for a user's interactions and negatives.
     """
     needed = options.most_interactions + num_negatives
     if options.num_items < needed:
@@ -82,7 +83,10 @@ def make_synthetic(options: SyntheticOptions, *, num_negatives: int = 99, seed: 
         users[is_held_out], users, items, num_items=options.num_items, num_negatives=num_negatives, seed=seed
     )
     held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
-    return LeaveOneOut("synthetic", "test", train, held_out, drawn(num_negatives, seed), oracle=SyntheticOracle(scores))
+    num_unused = options.num_items - len(sorted_distinct(items))
+    note = f"{num_unused} of {options.num_items} items are in no row" if num_unused else ""
+    oracle = SyntheticOracle(scores)
+    return LeaveOneOut("synthetic", "test", train, held_out, drawn(num_negatives, seed), note, oracle)
 
 
 def _true_scores(options: SyntheticOptions, rng: np.random.Generator) -> Float[np.ndarray, "users items"]:

@@ -141,10 +141,54 @@ def test_a_bad_line_is_refused_with_its_number(tmp_path, suffix, old, new, messa
         read(tmp_path, **{suffix.replace(".", "_"): FILES[suffix].replace(old, new)})
 
 
-def test_a_user_in_no_file_is_refused(tmp_path):
-    test = FILES["test.rating"] + b"4\t4\t3\t51\n"
-    with pytest.raises(ValueError, match=r"test\.rating: expected users 0\.\.4, got no row of user 3"):
-        read(tmp_path, test_rating=test, test_negative=None)
+# ids with gaps
+
+
+# FILES with every user id times 3 and every item id times 5
+GAPPED = {
+    "train_rating": b"0\t5\t5\t30\n0\t0\t4\t20\n3\t10\t3\t40\n3\t0\t1\t10\n6\t15\t2\t50\n",
+    "test_rating": b"0\t10\t5\t31\n3\t30\t4\t41\n6\t20\t3\t51\n",
+    "test_negative": b"(0,10)\t15\t20\n(3,30)\t15\t20\n(6,20)\t20\t25\n",
+}
+
+
+def test_ids_that_never_occur_have_no_number_and_are_counted(tmp_path):
+    data, gapped = read(tmp_path), read(tmp_path, **GAPPED)
+    assert (gapped.train.num_users, gapped.train.num_items) == (3, 7)
+    for name in ("users", "items", "timestamps"):
+        np.testing.assert_array_equal(getattr(gapped.train, name), getattr(data.train, name))
+    for name in ("users", "positives", "negatives"):
+        np.testing.assert_array_equal(getattr(gapped.held_out, name), getattr(data.held_out, name))
+    assert gapped.train.user_ids.tolist() == [0, 3, 6] and gapped.train.item_ids.tolist() == list(range(0, 31, 5))
+    assert gapped.note == "4 of the user ids 0 to 6 never occur; 24 of the item ids 0 to 30 never occur"
+    assert (data.train.user_ids, data.train.item_ids, data.note) == (None, None, "")
+
+
+def test_an_id_of_two_hundred_million_takes_one_row(tmp_path):
+    huge = {name: content.replace(b"\t6", b"\t200000000") for name, content in FILES.items()}
+    data = read(tmp_path, train_rating=huge["train.rating"], test_rating=huge["test.rating"], test_negative=None)
+    assert data.train.num_items == 6 and data.train.item_ids.tolist() == [0, 1, 2, 3, 4, 200_000_000]
+    assert data.note == "199999995 of the item ids 0 to 200000000 never occur"
+
+
+def test_negatives_are_drawn_among_the_items_that_occur(tmp_path):
+    data = read(tmp_path, **GAPPED | {"test_negative": None})
+    assert set(data.train.item_ids[data.held_out.negatives].ravel().tolist()) <= {0, 5, 10, 15, 20, 30}
+    without = read(tmp_path, test_negative=None)  # item 5 is in the file of negatives alone
+    np.testing.assert_array_equal(data.held_out.negatives, without.held_out.negatives)
+
+
+def test_messages_name_the_ids_of_the_files_where_they_have_gaps(tmp_path):
+    leaked = GAPPED["train_rating"].replace(b"3\t0\t1\t10", b"3\t30\t1\t10")
+    with pytest.raises(ValueError, match=r"rating:4: expected a pair that is not in .*, got user 3, item 30"):
+        read(tmp_path, **GAPPED | {"train_rating": leaked})
+
+
+def test_a_user_with_too_few_items_left_is_named_by_its_id(tmp_path):
+    train = GAPPED["train_rating"] + b"6\t0\t1\t1\n6\t5\t1\t1\n"
+    prefix = write(tmp_path, **GAPPED | {"train_rating": train, "test_negative": None})
+    with pytest.raises(ValueError, match="user 6: expected at least 3 items to draw negatives from, got 2 of 6"):
+        read_ncf(prefix, name="tiny", num_negatives=3)
 
 
 @pytest.mark.parametrize("suffix", FILES)
@@ -193,7 +237,7 @@ def test_missing_negatives_are_drawn_outside_train_and_test(tmp_path):
 
 def test_a_user_with_too_few_items_left_is_named(tmp_path):
     prefix = write(tmp_path, test_negative=None)
-    with pytest.raises(ValueError, match="user 0: expected at least 5 items to draw negatives from, got 4 of 7"):
+    with pytest.raises(ValueError, match="user 0: expected at least 5 items to draw negatives from, got 3 of 6"):
         read_ncf(prefix, name="tiny", num_negatives=5)
 
 
@@ -218,11 +262,13 @@ def test_any_split_that_is_written_is_read_back(users, newline, compressed, time
             content = (newline.join(lines) + newline * ends).encode()
             Path(folder, f"any.{suffix}").write_bytes(gzip.compress(content) if compressed else content)
         data = read_ncf(Path(folder, "any"), name="any", num_negatives=2)
-    assert data.train.items.tolist() == [item for items in users for item in items[3:]]
+    occurring = sorted({item for items in users for item in items})
+    ids = np.arange(len(occurring)) if data.train.item_ids is None else data.train.item_ids
+    assert ids.tolist() == occurring and data.train.num_items == len(occurring)
+    assert ids[data.train.items].tolist() == [item for items in users for item in items[3:]]
     assert data.train.users.tolist() == [user for user, items in enumerate(users) for _ in items[3:]]
-    assert data.held_out.positives.tolist() == [items[0] for items in users]
-    assert data.held_out.negatives.tolist() == [items[1:3] for items in users]
-    assert data.train.num_items == 1 + max(item for items in users for item in items)
+    assert ids[data.held_out.positives].tolist() == [items[0] for items in users]
+    assert ids[data.held_out.negatives].tolist() == [items[1:3] for items in users]
 
 
 @pytest.mark.realdata
@@ -259,16 +305,17 @@ def read_tiny_ratings(folder, item_ids=None, **changed):
 def test_both_files_together_are_read_as_ratings(tmp_path):
     ratings = read_tiny_ratings(tmp_path)
     assert ratings.users.tolist() == [0, 0, 1, 1, 2, 0, 1, 2]
-    assert ratings.items.tolist() == [1, 0, 2, 0, 3, 2, 6, 4]
     assert ratings.values.tolist() == [5, 4, 3, 1, 2, 5, 4, 3]
     assert ratings.timestamps.tolist() == [30, 20, 40, 10, 50, 31, 41, 51]
-    assert (ratings.num_users, ratings.num_items, ratings.item_ids) == (3, 7, None)
+    assert ratings.item_ids[ratings.items].tolist() == [1, 0, 2, 0, 3, 2, 6, 4]
+    assert (ratings.num_users, ratings.num_items, ratings.user_ids) == (3, 6, None)  # item 5 is a negative alone
+    assert ratings.note == "1 of the item ids 0 to 6 never occur"
 
 
 def test_items_have_the_ids_of_a_map_and_users_one_more_than_their_number(tmp_path):
     ids = "item\tid\n" + "".join(f"{item}\t{100 - item}\n" for item in reversed(range(8)))
     ratings = read_tiny_ratings(tmp_path, ids)
-    assert ratings.item_ids.tolist() == [100, 99, 98, 97, 96, 95, 94] and ratings.user_ids.tolist() == [1, 2, 3]
+    assert ratings.item_ids.tolist() == [100, 99, 98, 97, 96, 94] and ratings.user_ids.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +329,7 @@ def test_items_have_the_ids_of_a_map_and_users_one_more_than_their_number(tmp_pa
             {"test_rating": b"0\t2\t5\n1\t6\t4.5\n2\t4\t3\n"},
             r"test\.rating:2: expected a rating on the scale .*, got 4.5",
         ),
-        ({"item_ids": "item\tid\n0\t7\n1\t8\n"}, r"ids\.tsv: expected an id for each of 7 items, got none for 2"),
+        ({"item_ids": "item\tid\n0\t7\n1\t8\n"}, r"ids\.tsv: expected an id for each of 6 items, got none for 2"),
         ({"item_ids": "item\tid\n0\t7\n1\tx\n"}, r"ids\.tsv:3: expected an integer id, got 'x' in field 2"),
     ],
 )

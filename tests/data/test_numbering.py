@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncfjax.data.numbering import number_pairs, numbers_of
+from ncfjax.data.numbering import number_ids, number_pairs, numbers_of
 
 rows_of_any_ids = st.lists(
     st.tuples(st.sampled_from([7, 3, 30, -1]), st.sampled_from([90, 5, 7]), st.integers(0, 3)), min_size=1
@@ -37,3 +37,12 @@ def test_numbers_of_ids_are_their_places(ids, known):
     places, is_known = numbers_of(np.array(ids, int), known)
     assert is_known.tolist() == [id_ in known for id_ in ids]
     assert known[places[is_known]].tolist() == [id_ for id_ in ids if id_ in known]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1), st.lists(st.integers(0, 12)))
+def test_ids_without_gaps_keep_their_order_and_their_names(one, other):
+    one, other = np.array(one, int), np.array(other, int)
+    numbering, known = number_ids("item", one, other), sorted({*one.tolist(), *other.tolist()})
+    assert [numbering.name(number) for number in numbering.of(one).tolist()] == one.tolist()
+    assert numbering.size == len(known) and set(numbering.of(np.array(known)).tolist()) == set(range(len(known)))
+    assert (numbering.ids is None) == (numbering.note == "") == (known == list(range(len(known))))

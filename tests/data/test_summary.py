@@ -102,6 +102,14 @@ def test_titles_of_the_real_sets(real_data: Path):
     assert find_movies("pinterest-u37501", 9836, None, data_dir=real_data) is None
 
 
+def test_titles_go_by_the_ids_that_occur_where_those_of_ncf_have_gaps(tmp_path: Path):
+    (tmp_path / "movies.dat").write_text("7::Heat (1995)::Action\n3::Up (2009)::Comedy\n")
+    (tmp_path / "ml-1m.item-ids.tsv").write_text("item\tid\n0\t9\n3\t7\n7\t3\n")
+    movies = find_movies("ml-1m", 2, np.array([3, 7]), data_dir=tmp_path, is_rated=False)
+    assert movies.titles == ("Heat (1995)", "Up (2009)")
+    assert find_movies("ml-1m", 2, np.array([3, 7]), data_dir=tmp_path).titles == ("Up (2009)", "Heat (1995)")
+
+
 def test_without_a_file_of_titles_there_are_none(tmp_path: Path, monkeypatch):
     def offline(*_):
         raise OSError("no network")

@@ -116,3 +116,10 @@ def test_too_few_items_are_refused_with_the_number_needed():
     ):
         make_synthetic(SyntheticOptions(num_items=128))
     assert make_synthetic(SyntheticOptions(num_items=129)).train.num_items == 129
+
+
+def test_items_that_nobody_drew_are_counted():
+    data = make_synthetic(SyntheticOptions(num_users=5, num_items=200, interactions_per_user=5))
+    rows = {*data.train.items.tolist(), *data.held_out.positives.tolist()}
+    assert data.train.num_items == 200 and data.note == f"{200 - len(rows)} of 200 items are in no row"
+    assert make_synthetic(SyntheticOptions()).note == ""
