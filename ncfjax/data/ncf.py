@@ -18,6 +18,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, is_among, pair_keys
+from ncfjax.data.notes import joined
 from ncfjax.data.numbering import Numbering, number_ids, numbers_of
 from ncfjax.data.rating_rows import check_scale
 from ncfjax.data.ratings import Ratings, Scale
@@ -69,7 +70,7 @@ def read_ncf_files(
     else:
         negatives = _draw(interactions, held_out, positives, num_negatives, seed)
         source = drawn(num_negatives, seed)
-    note = "; ".join(filter(None, [note, users.note, items.note]))
+    note = joined(note, users.note, items.note)
     return LeaveOneOut(name, "test", interactions, HeldOut(held_out, positives, negatives), source, note)
 
 
@@ -102,7 +103,7 @@ def read_ncf_ratings(train_path: Path, test_path: Path, item_ids_path: Path | No
         rows["timestamp"].to_numpy() if "timestamp" in rows else None,
         user_ids,
         item_ids,
-        note="; ".join(filter(None, [note, users.note, items.note])),
+        note=joined(note, users.note, items.note),
     )
 
 

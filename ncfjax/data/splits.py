@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, pair_keys, sorted_distinct
+from ncfjax.data.notes import joined
 from ncfjax.data.ratings import Ratings
 
 
@@ -81,8 +82,9 @@ def leave_one_out(
     """Holds out each user's latest interaction.
 
     Users and items without any interaction are left out, the others numbered anew in the same order. Among equal times
-    the later row counts as the later one. A user with a single interaction stays in train and is not evaluated. Train
-    rows are sorted by user, newest first. Raises ValueError without time stamps, and if no user has two items.
+    the later row counts as the later one. A user with a single interaction stays in train and is not evaluated; `note`
+    tells how many they are. Train rows are sorted by user, newest first. Raises ValueError without time stamps, and if
+    no user has two items.
     """
     if observed.timestamps is None:
         raise ValueError(f"{name}: expected time stamps, to hold out each user's latest interaction, got none")
@@ -97,7 +99,13 @@ def leave_one_out(
     sizes = {"num_items": observed.num_items, "num_negatives": num_negatives}
     negatives = draw_negatives(users[is_held_out], users, items, **sizes, seed=seed, user_ids=observed.user_ids)
     held_out = HeldOut(users[is_held_out], items[is_held_out], negatives)
+    note = joined(note, _left_out(len(held_out), observed.num_users, "a single row"))
     return LeaveOneOut(name, "test", ordered.where(~is_held_out), held_out, drawn(num_negatives, seed), note)
+
+
+def _left_out(num_evaluated: int, num_users: int, why: str) -> str:
+    num_left = num_users - num_evaluated
+    return f"not evaluated: {num_left} of {num_users} users, with {why}" if num_left else ""
 
 
 def _without_gaps(observed: Interactions) -> Interactions:
@@ -117,7 +125,7 @@ def leave_one_out_of_ratings(
 ) -> LeaveOneOut:
     """The same of what was rated, at least `min_rating` where it is given; `note` says so."""
     threshold = "" if min_rating is None else f"ratings of at least {min_rating:g}"
-    note = "; ".join(filter(None, [ratings.note, threshold]))
+    note = joined(ratings.note, threshold)
     return leave_one_out(ratings.at_least(min_rating), name=name, note=note, num_negatives=num_negatives, seed=seed)
 
 
@@ -158,13 +166,14 @@ def holdout(
         set_aside = Interactions(test.users, test.positives, train.num_users, train.num_items)
     sizes = {"num_items": train.num_items, "num_negatives": num_negatives}
     negatives = draw_negatives(users, excluded_users, excluded_items, **sizes, seed=seed, user_ids=train.user_ids)
+    left_out = _left_out(len(users), train.num_users, "fewer than two train rows")
     return replace(
         data,
         split="holdout",
         train=train.where(~is_held_out),
         held_out=HeldOut(users, positives, negatives),
         negatives=drawn(num_negatives, seed),
-        note="; ".join(filter(None, [data.note, _HOLDOUT_NOTES[train.order]])),
+        note=joined(data.note, _HOLDOUT_NOTES[train.order], left_out and f"holdout: {left_out}"),
         set_aside=set_aside,
     )
 

@@ -128,7 +128,8 @@ def test_leave_one_out_by_hand():
     assert data.train.users.tolist() == [0, 1, 1, 2]
     assert data.train.items.tolist() == [0, 3, 0, 1]
     assert data.held_out.negatives[1].tolist() == [2]
-    assert (data.split, data.negatives, data.note) == ("test", "1 drawn, seed=0", "")
+    assert (data.split, data.negatives) == ("test", "1 drawn, seed=0")
+    assert data.note == "not evaluated: 1 of 3 users, with a single row"
 
 
 def test_users_and_items_without_interactions_are_left_out():
@@ -214,7 +215,7 @@ def test_where_rows_are_in_another_order_holdout_moves_the_latest_row(num_rows, 
     moved = pairs_of(result.held_out.users, result.held_out.positives)
     assert dict(moved) == {user: latest[user] for user, _ in moved}
     expected = {"newest first": "subset", "file": "subset; holdout: latest time stamp, rows are in another order"}
-    assert result.note == expected[data.train.order]
+    assert result.note.partition("; holdout: not evaluated")[0] == expected[data.train.order]
 
 
 @pytest.mark.parametrize("times", [lambda n: None, np.zeros])
@@ -282,6 +283,20 @@ def test_holdout_sets_the_test_items_aside_unless_they_may_be_negatives():
     aside = holdout(data, num_negatives=2).set_aside
     assert pairs_of(aside.users, aside.items) == pairs_of(data.held_out.users, data.held_out.positives)
     assert holdout(data, num_negatives=2, exclude_test_item=False).set_aside is None
+
+
+def test_who_is_not_evaluated_on_the_holdout_is_counted():
+    note = holdout(make_data([3, 1, 4]), num_negatives=2).note
+    assert note == "subset; holdout: not evaluated: 1 of 3 users, with fewer than two train rows"
+    assert holdout(make_data([3, 4]), num_negatives=2).note == "subset"
+
+
+def test_who_has_too_few_items_left_is_named_by_its_id():
+    """As users and items are in a file: by text, by numbers with gaps."""
+    users, items = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 2])
+    observed = Interactions(users, items, 2, 3, np.arange(5), user_ids=np.array(["ada", "bo"]))
+    with pytest.raises(ValueError, match="user bo: expected at least 1 items to draw negatives from, got 0 of 3"):
+        leave_one_out(observed, name="tiny", num_negatives=1)
 
 
 def test_a_holdout_without_users_is_refused():
