@@ -12,6 +12,7 @@ from functools import cached_property
 import pandas as pd
 
 from experiments.analysis.figure3 import setup_text
+from experiments.analysis.lines import settings_of
 from experiments.analysis.published import figure3
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.columns import COLUMNS, K
@@ -67,7 +68,7 @@ def distilled_cells(store: Store, run_ids: Set[str] | None = None) -> list[Disti
         raise ValueError("expected runs of target=recommender, got none")
     usual = {name: figure3().setup[name] for name in _NETWORK} | {"noise": 0.0}
     setups = pd.Series([setup_text(row, usual) for row in runs.to_dict("records")], index=runs.index, dtype=str)
-    groups = runs.assign(setup=setups).groupby([*_SAME, "setup", "pairs_per_user"])
+    groups = runs.assign(setup=setups, note=settings_of(runs["note"])).groupby([*_SAME, "setup", "pairs_per_user"])
     return [_cell(store, rows) for _, rows in groups]
 
 

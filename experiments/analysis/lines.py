@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncfjax.evaluation.columns import METRIC_COLUMNS
+from ncfjax.data.notes import without_remarks
+from ncfjax.evaluation.columns import METRIC_COLUMNS, TIE_COLUMNS
 from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import ORIGIN_COLUMNS
 
 # The columns that name a run and its line, say what it reached, what it cost or where it comes from. Every other one is
 # a setting: what a new similarity or optimizer adds to the table tells runs apart without a word here.
 _NAMES = ("run_id", "status", "phase", "study", "dataset", "split", "model", "embedding_dim", "objective", "seed")
-_OUTCOME = ("epoch", *METRIC_COLUMNS, *ORIGIN_COLUMNS)
+_OUTCOME = ("epoch", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
 MODELS = {"dot": "MF", "gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
 REFERENCES = ("oracle", "popularity")  # rows of a sweep that no training changes
 ON_TEST = "epoch chosen on test"
@@ -46,6 +47,11 @@ def setting_columns(rows: pd.DataFrame) -> list[str]:
     return [column for column in rows if column not in (*_NAMES, *_OUTCOME)]
 
 
+def settings_of(notes: pd.Series) -> pd.Series:
+    """What is noted of the settings of some runs; what their results make worth telling is left out."""
+    return notes.map(without_remarks).astype(notes.dtype)
+
+
 def runs_on_test(runs: pd.DataFrame) -> pd.DataFrame:
     """On the test split, those of a tuning left out; diverged ones too."""
     return runs[(runs["split"] == "test") & (runs["phase"] != "tune")]
@@ -62,7 +68,7 @@ def completed(tested: pd.DataFrame) -> pd.DataFrame:
     It does so too where the holdout chose a number of epochs that was also run as the last one.
     """
     rows = tested[tested["status"] == "completed"]
-    rows = rows.assign(select_epoch=rows["select_epoch"].replace("holdout", ""))
+    rows = rows.assign(select_epoch=rows["select_epoch"].replace("holdout", ""), note=settings_of(rows["note"]))
     return rows.drop_duplicates(["dataset", "model", "objective", "embedding_dim", *setting_columns(rows), "seed"])
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.lines import MODELS, is_pretrained, model_name, setting_columns
+from experiments.analysis.lines import MODELS, is_pretrained, model_name, setting_columns, settings_of
 from experiments.analysis.published import figure2, published_value, saved_weights
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.intervals import SeedMean, seed_mean
@@ -59,6 +59,7 @@ def reproductions(store: Store) -> list[Reproduction]:
         ValueError: no test run whose epoch was chosen, several data sets, or a seed that has several runs.
     """
     runs = store.runs()
+    runs = runs.assign(note=settings_of(runs["note"]))
     by_holdout = (runs["phase"] == "final") & (runs["select_epoch"] == "holdout")
     is_chosen = (runs["split"] == "test") & (by_holdout | (runs["select_epoch"] == "test"))
     rows = runs[is_chosen & runs["model"].isin(_LEARNED)]

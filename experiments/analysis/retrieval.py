@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.lines import MODELS
+from experiments.analysis.lines import MODELS, settings_of
 from experiments.analysis.pairwise import PairwiseTest, pairwise_tests
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.columns import SAMPLED, K
@@ -137,6 +137,7 @@ def catalogues(store: Store) -> list[Catalogue]:
     runs = runs[runs["status"] == "completed"]
     if runs.empty:
         raise ValueError("expected completed runs, got none")
+    runs = runs.assign(note=settings_of(runs["note"]))
     groups = runs.groupby([*_CATALOGUE, *_MODEL], dropna=False, sort=False)
     found = [_catalogue(store, rows) for _, rows in groups if (rows["method"] == "exact").any()]
     if not found:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from experiments.engine.progress import pluralize
 from experiments.engine.task import Task
+from ncfjax.data.notes import without_remarks
 from ncfjax.store import Store
 
 
@@ -18,6 +19,8 @@ def averaged(task: Task, runs: pd.DataFrame) -> pd.DataFrame:
 
     A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
     """
+    if "note" in runs:
+        runs = runs.assign(note=runs["note"].map(without_remarks).astype(runs["note"].dtype))
     by = [*task.always_shown, *(column for column in task.settings(runs) if _tells_apart(task, runs, column))]
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
     rows = groups[list(task.shown)].mean()

@@ -9,6 +9,7 @@ from experiments.engine.jobs import blocks_of, num_runs
 from experiments.engine.progress import progress
 from experiments.engine.task import Task
 from experiments.engine.work import Result
+from ncfjax.data.notes import with_remarks
 from ncfjax.store import Store
 
 
@@ -43,4 +44,6 @@ def _now() -> str:
 
 def _row(store: Store, run_id: str, cells: Mapping[str, Any], result: Result, started_at: str) -> dict[str, Any]:
     row = dict.fromkeys(store.columns) | dict(cells) | {"started_at": started_at} | dict(result.cells)
+    if result.remarks:
+        row["note"] = with_remarks(row["note"] or "", result.remarks)
     return row | {"run_id": run_id, "status": result.status}

@@ -30,6 +30,7 @@ class Result(NamedTuple):
     arrays: Mapping[str, Any] = {}  # per-user arrays, kept beside the table
     status: str = "completed"  # | diverged
     save: Callable[[Path, Mapping[str, Any]], None] | None = None  # writes its model into a folder, with its row
+    remarks: Sequence[str] = ()  # what its result makes worth telling, for `note`
 
 
 class Trial(NamedTuple):

@@ -9,10 +9,13 @@ from experiments.engine.checks import expect, refused
 from experiments.engine.config import part, set_keys
 from ncfjax.data.catalog import NAMES, load
 from ncfjax.data.interactions import LeaveOneOut
+from ncfjax.data.notes import joined
 from ncfjax.data.rating_catalog import load_implicit
 from ncfjax.data.ratings import Scale
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
+from ncfjax.evaluation.columns import K
+from ncfjax.evaluation.remarks import few_candidates
 from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
 
 _RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
@@ -51,8 +54,15 @@ DATASET = part(
 )
 
 
-def check_strength(dataset: SimpleNamespace) -> None:
-    """Raises ConfigError for what means nothing beside strengths."""
+def check_dataset(config: Any) -> None:
+    """Raises ConfigError for what means nothing beside strengths, and for candidates among which nothing is chosen."""
+    _check_strength(config.dataset)
+    if getattr(config, "tune", False):
+        expected = f"at least {K}, as tune=true compares models by the first {K} of the candidates"
+        expect("dataset.num_negatives", config.dataset.num_negatives >= K, expected, config.dataset.num_negatives)
+
+
+def _check_strength(dataset: SimpleNamespace) -> None:
     if getattr(dataset, "strength", False):
         for name in ("min_rating", "scale"):
             value = getattr(dataset, name)
@@ -81,7 +91,8 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
     """Of a row that was evaluated on the data."""
     # What has no column of its own, and without which two rows would look comparable that are not.
     synthetic = vars(config.dataset.synthetic) if config.dataset.name == "synthetic" else {}
-    note = "; ".join(filter(None, [data.note, *(f"{k}={v}" for k, v in synthetic.items())]))
+    few = few_candidates(data.held_out.negatives.shape[1], data.num_others)
+    note = joined(*few, data.note, *(f"{k}={v}" for k, v in synthetic.items()))
     return {"dataset": data.name, "negatives": data.negatives, "note": note}
 
 

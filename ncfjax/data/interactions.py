@@ -221,3 +221,10 @@ class LeaveOneOut:
             check_below("set-aside users", self.set_aside.users, self.train.num_users)
             check_below("set-aside items", self.set_aside.items, num_items)
             _check_not_held_out("set_aside", self.set_aside, held_out, num_items)
+
+    @property
+    def num_others(self) -> Int[np.ndarray, " users"]:
+        """How many items the full catalogue ranks a held-out item against, per held-out user."""
+        histories = [self.train] if self.set_aside is None else [self.train, self.set_aside]
+        seen = sum(np.bincount(history.users, minlength=self.train.num_users) for history in histories)
+        return self.train.num_items - 1 - seen[self.held_out.users]

@@ -1,6 +1,7 @@
 """The metrics of a result table: the column that holds each, what a reader calls it, how ranks give it.
 
-hit_ratio@10, ndcg@10, mrr among the sampled candidates; full_hit_ratio@10 and so on in the full catalogue.
+hit_ratio@10, ndcg@10, mrr among the sampled candidates; full_hit_ratio@10 and so on in the full catalogue. Beside them
+the share of the held-out items that tie with a candidate: tied, full_tied.
 """
 
 from typing import NamedTuple
@@ -29,9 +30,11 @@ class Column(NamedTuple):
         """Of a panel."""
         return f"{self.name}, {'full catalogue' if self.protocol == 'full' else 'sampled protocol'}"
 
-    def of_ranks(self, ranks: Integer[np.ndarray, "*members users"]) -> float | Float[np.ndarray, "*members"]:
-        """The mean over users."""
-        return self.metric(ranks, self.k)
+    def of_ranks(
+        self, ranks: Integer[np.ndarray, "*members users"], ties: Integer[np.ndarray, "*members users"] | None = None
+    ) -> float | Float[np.ndarray, "*members"]:
+        """The mean over users; with `ties` over their orders, too."""
+        return self.metric(ranks, self.k) if ties is None else self.metric(ranks, self.k, ties)
 
 
 _METRICS = {f"hit_ratio@{K}": (f"HR@{K}", hit_ratio, K), f"ndcg@{K}": (f"NDCG@{K}", ndcg, K), "mrr": ("MRR", mrr, None)}
@@ -42,3 +45,4 @@ METRIC_COLUMNS = {
 }
 COLUMNS = {name: column for name, column in METRIC_COLUMNS.items() if column.k == K}  # what tables and figures show
 SAMPLED = [name for name, column in COLUMNS.items() if column.protocol == "sampled"]  # what the papers report
+TIE_COLUMNS = {"tied": "sampled", "full_tied": "full"}  # column -> protocol

@@ -1,4 +1,4 @@
-"""The rank of a held-out item among candidates, from their scores."""
+"""The rank of a held-out item among candidates, and how many of them tie with it, from their scores."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -18,3 +18,12 @@ def rank_of_positive(
     is_higher, is_as_high = ~(positive[:, None] >= candidates), ~(positive[:, None] > candidates)
     comes_first = jnp.where(wins_ties, is_as_high, is_higher)
     return jnp.sum(comes_first & valid, axis=-1, dtype=jnp.int32)
+
+
+def num_ties(
+    positive: Float[Array, " batch"],
+    candidates: Float[Array, "batch candidates"],
+    valid: Bool[Array, "batch candidates"],
+) -> Int[Array, " batch"]:
+    """How many valid candidates have the positive's score; a NaN ties with nothing."""
+    return jnp.sum((positive[:, None] == candidates) & valid, axis=-1, dtype=jnp.int32)

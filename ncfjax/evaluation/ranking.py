@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.full import full_ranks
+from ncfjax.evaluation.full import full_ranks, full_ties
 from ncfjax.evaluation.ranking_rules import STRICT, Rules, check_rules
-from ncfjax.evaluation.sampled import sampled_ranks
+from ncfjax.evaluation.sampled import sampled_ranks, sampled_ties
 
 USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
 
@@ -34,6 +34,19 @@ class Ranks(NamedTuple):
 
     sampled: Int[Array, "*members users"]
     full: Int[Array, "*members users"]
+
+
+class Ranking(NamedTuple):
+    """`Ranks`, and how many candidates tie with each held-out item."""
+
+    sampled: Int[Array, "*members users"]
+    full: Int[Array, "*members users"]
+    sampled_ties: Int[Array, "*members users"]
+    full_ties: Int[Array, "*members users"]
+
+    @property
+    def ranks(self) -> Ranks:
+        return Ranks(self.sampled, self.full)
 
 
 class EvaluationBatches(NamedTuple):
@@ -64,19 +77,28 @@ def make_evaluation_batches(
 
 def rank_held_out(model: Scorer, batches: EvaluationBatches, rules: Rules = STRICT) -> Ranks:
     """Ranks of every held-out item under both protocols, padding included: cut to the number of held-out users."""
+    return rank_with_ties(model, batches, rules).ranks
+
+
+def rank_with_ties(model: Scorer, batches: EvaluationBatches, rules: Rules = STRICT) -> Ranking:
+    """The same, and the ties."""
 
     def rank_block(block):
         users, positives, negatives = block
         scores = model.score_all(users)
         seen = unpack_history(batches.unranked, users, scores.shape[1])
-        sampled = sampled_ranks(scores, positives, negatives, rules)
-        return Ranks(sampled, full_ranks(scores, positives, seen, rules))
+        return Ranking(
+            sampled_ranks(scores, positives, negatives, rules),
+            full_ranks(scores, positives, seen, rules),
+            sampled_ties(scores, positives, negatives, rules),
+            full_ties(scores, positives, seen),
+        )
 
     ranks = jax.lax.map(rank_block, batches[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
 
 
-_rank_held_out = jax.jit(rank_held_out, static_argnames="rules")
+_rank_with_ties = jax.jit(rank_with_ties, static_argnames="rules")
 _evaluation_batches = lru_cache(maxsize=1)(
     make_evaluation_batches
 )  # 57 ms on MovieLens-1M, for every evaluation of a run
@@ -88,12 +110,15 @@ def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
     Raises:
         ValueError: a rule that there is not.
     """
-    padded = _rank_held_out(scorer, _evaluation_batches(data), rules=check_rules(rules))
-    return Ranks(*(np.asarray(ranks)[: len(data.held_out)] for ranks in padded))
+    return ranking_of(scorer, data, rules).ranks
+
+
+def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranking:
+    """The same, and the ties; raises as `ranks_of` does."""
+    padded = _rank_with_ties(scorer, _evaluation_batches(data), rules=check_rules(rules))
+    return Ranking(*(np.asarray(array)[: len(data.held_out)] for array in padded))
 
 
 def num_others(data: LeaveOneOut) -> Int[np.ndarray, " users"]:
     """How many items the full catalogue ranks a held-out item against, per held-out user."""
-    histories = [data.train] if data.set_aside is None else [data.train, data.set_aside]
-    seen = sum(np.bincount(history.users, minlength=data.train.num_users) for history in histories)
-    return data.train.num_items - 1 - seen[data.held_out.users]
+    return data.num_others

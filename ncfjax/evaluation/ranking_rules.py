@@ -5,7 +5,7 @@ Both are conventions that papers rarely state. Ours are strict; the others are h
 
 from typing import NamedTuple
 
-TIES = ("against", "order", "favour")
+TIES = ("against", "order", "favour", "average")
 SELF_NEGATIVES = ("masked", "counted")
 
 
@@ -17,6 +17,8 @@ class Rules(NamedTuple):
         order     it comes first if it is listed first: by item id in the catalogue; among sampled negatives by their
                   order, with the positive in its own place if it is listed there, else at the end (NCF's code)
         favour    the positive comes first: a constant scorer is perfect
+        average   every order of the equal ones is as likely: a metric is its mean over them, exactly, and a constant
+                  scorer is a random one. The ranks are those of `against`, the metrics take the ties beside them
     self_negatives: a sampled negative that is the positive is
         masked    left out
         counted   one more candidate, with the positive's own score

@@ -17,7 +17,13 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import USERS_PER_BLOCK, EvaluationBatches, Ranks, make_evaluation_batches, rank_held_out
+from ncfjax.evaluation.ranking import (
+    USERS_PER_BLOCK,
+    EvaluationBatches,
+    Ranking,
+    make_evaluation_batches,
+    rank_with_ties,
+)
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
@@ -78,14 +84,13 @@ class RecommenderRun:
     ) -> TrainState:
         return train(self.spec, data, hyperparameters, state, seed, first_epoch, num_epochs)
 
-    def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranks:
+    def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranking:
         """Of every held-out item; what fills the last block of users is cut off."""
-        ranks = rank_held_out(model, data)
-        return Ranks(*(x[: self.num_held_out] for x in ranks))
+        return Ranking(*(x[: self.num_held_out] for x in rank_with_ties(model, data)))
 
 
 class RecommenderProblem:
-    """Recommenders of one data set; members are `Member`, and `Program.evaluate` gives `Ranks` [members, users]."""
+    """Recommenders of one data set; members are `Member`, and `Program.evaluate` gives `Ranking` [members, users]."""
 
     def __init__(self, data: LeaveOneOut, spec: Spec, pretrained: bool = False):
         """See `memory_estimate` on `pretrained`."""

@@ -4,13 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.data.catalog import load
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg, recall
-from ncfjax.evaluation.ranking import num_others, ranks_of
+from ncfjax.evaluation.ranking import num_others, ranking_of, ranks_of
 from ncfjax.evaluation.ranking_rules import Rules
-from ncfjax.evaluation.sampled import sampled_ranks
+from ncfjax.evaluation.sampled import sampled_ranks, sampled_ties
 
 SCORES = jnp.array([[2.0, 2.0, 2.0, 3.0, 1.0]])
 
@@ -67,7 +69,7 @@ def test_full_ranks_follow_the_rule_of_ties(ties):
 
 def test_a_rule_that_there_is_not_is_refused():
     data = load("synthetic", num_negatives=20)
-    with pytest.raises(ValueError, match="ties: expected one of against, order, favour, got 'random'"):
+    with pytest.raises(ValueError, match="ties: expected one of against, order, favour, average, got 'random'"):
         ranks_of(fit_popularity(data.train), data, Rules("random"))
 
 
@@ -96,3 +98,51 @@ def test_popularity_on_movielens_by_each_rule(ml_1m):
     lists_itself = (ml_1m.held_out.negatives == ml_1m.held_out.positives[:, None]).sum(axis=1)
     np.testing.assert_array_equal(counted - ranks[Rules()], lists_itself)
     assert (lists_itself > 0).sum() == 156
+
+
+# the rule `average`
+
+
+METRICS = [
+    lambda r, t: hit_ratio(r, 3, t),
+    lambda r, t: ndcg(r, 3, t),
+    lambda r, t: mrr(r, ties=t),
+    lambda r, t: mrr(r, 3, t),
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=5))
+def test_the_average_over_orders_of_ties_is_the_mean_over_their_ranks(users):
+    """Every place from the first to the last of the equal ones is as likely."""
+    first, ties = (np.array(column) for column in zip(*users, strict=True))
+    for metric in METRICS:
+        places = [np.mean([metric(np.array([a + step]), None) for step in range(t + 1)]) for a, t in users]
+        assert metric(first + ties, ties) == pytest.approx(np.mean(places), abs=1e-12)
+        assert metric(first, np.zeros_like(ties)) == metric(first, None), "without ties to the bit"
+
+
+def test_a_constant_scorer_is_a_random_one_on_the_average_over_orders():
+    data = load("synthetic", num_negatives=20)
+    ranking = ranking_of(Table(jnp.zeros((data.train.num_users, data.train.num_items))), data, Rules("average"))
+    assert (ranking.sampled == 20).all() and (ranking.sampled_ties == 20).all()
+    np.testing.assert_array_equal(ranking.full_ties, num_others(data))
+    assert hit_ratio(ranking.sampled, 10, ranking.sampled_ties) == pytest.approx(10 / 21)
+    assert hit_ratio(ranking.full, 10, ranking.full_ties) == pytest.approx(np.mean(10 / (1 + num_others(data))))
+
+
+def test_ties_are_what_lies_between_the_ranks_against_and_in_favour():
+    data = load("synthetic", num_negatives=20)
+    scores = np.random.default_rng(0).integers(0, 6, (data.train.num_users, data.train.num_items)).astype(np.float32)
+    scores[:20] = np.nan  # which ties with nothing
+    table = Table(jnp.asarray(scores))
+    against, favour = (ranking_of(table, data, Rules(ties)) for ties in ("against", "favour"))
+    for protocol in ("sampled", "full"):
+        ties = getattr(against, f"{protocol}_ties")
+        np.testing.assert_array_equal(ties, getattr(against, protocol) - getattr(favour, protocol))
+        assert (ties[:20] == 0).all() and (ties > 0).any()
+
+
+def test_a_self_negative_that_is_counted_ties_and_one_that_is_masked_does_not():
+    negatives, positives = jnp.array([[3, 1, 0]]), jnp.array([1])
+    counts = [sampled_ties(SCORES, positives, negatives, Rules("average", rule)) for rule in ("masked", "counted")]
+    assert [count.tolist() for count in counts] == [[1], [2]]

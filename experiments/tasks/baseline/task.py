@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS, Choice
-from experiments.tasks.data import DATASET, check_strength, data_identity
+from experiments.tasks.data import DATASET, check_dataset, data_identity
 from experiments.tasks.ranking import RankedTask
 from ncfjax.baselines.methods import KEYS, METHODS
 from ncfjax.evaluation.ranking_rules import SELF_NEGATIVES, STRICT, TIES, Rules
@@ -48,7 +48,7 @@ class BaselineTask(RankedTask):
 
     def check(self, config: Any) -> None:
         baseline, grid = config.baseline, config.grid
-        check_strength(config.dataset)
+        check_dataset(config)
         if not METHODS[baseline.name].takes_weights:
             expected = f"false, as baseline={baseline.name} does not weigh interactions by their strength"
             expect("dataset.strength", not getattr(config.dataset, "strength", False), expected, True)

@@ -9,11 +9,11 @@ from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
 from experiments.tasks.baseline.task import TASK, given
 from experiments.tasks.data import data_cells, load_data
-from experiments.tasks.ranking import values_of
+from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, num_parameters
 from ncfjax.baselines.methods import METHODS, fit_of
-from ncfjax.evaluation.ranking import num_others, ranks_of
+from ncfjax.evaluation.ranking import num_others, ranking_of
 from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block, MemoryEstimate
@@ -41,17 +41,21 @@ class BaselineWork(Work):
         for epoch, (scorer, fitting, compiling) in enumerate(timed(lambda: self._scorers(point)), start=1):
             seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
-                ranks = ranks_of(scorer, self.data, rules)
-                metrics = values_of(ranks)
+                ranking = ranking_of(scorer, self.data, rules)
+                metrics = values_of(ranking, rules)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
         cells = data_cells(self.config, self.data) | {"parameters": num_parameters(scorer)}
         cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
-            arrays = {**ranks._asdict(), "num_others": num_others(self.data)}
+            # Only the rule that takes ties beside the ranks needs them to give the metrics again.
+            kept = ranking if rules.ties == "average" else ranking.ranks
+            arrays = {**kept._asdict(), "num_others": num_others(self.data)}
             options = {"biases": False} if isinstance(scorer, Recommender) else None
             save = self.saver.of("baseline", self.name, lambda: scorer, options)
-            yield point, Result(cells | metrics, curve if num_epochs else [], arrays, save=save)
+            cells |= metrics | shares_of(ranking)
+            remarks = remarks_of(cells, self.data)
+            yield point, Result(cells, curve if num_epochs else [], arrays, save=save, remarks=remarks)
         else:
             yield point, Result(cells, status="diverged")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import Choice, set_keys
-from experiments.tasks.data import DATASET, check_strength
-from experiments.tasks.ranking import METRIC_COLUMNS
+from experiments.tasks.data import DATASET, check_dataset
+from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
 from ncfjax.models import imitator_keys
@@ -83,8 +83,9 @@ COLUMNS: dict[str, type | str] = {
     "rmse_trivial_test": float,
     # Of the ranking that an imitator of a recommender gives, and of the recommender's own.
     **{f"{teacher}{metric}": float for teacher in ("", "dot_") for metric in METRIC_COLUMNS if "mrr" not in metric},
+    **dict.fromkeys(TIE_COLUMNS, float),  # of the imitator's ranking
 }
-OUTCOMES = frozenset(column for column in COLUMNS if column.startswith("rmse_") or "@" in column)
+OUTCOMES = frozenset(name for name in COLUMNS if name.startswith("rmse_") or "@" in name or name in TIE_COLUMNS)
 
 # ---- what makes a run what it is
 
@@ -130,7 +131,7 @@ def check(config: Any) -> None:
     if config.target == "dot":
         pair_options(config)
         return
-    check_strength(config.dataset)
+    check_dataset(config)
     is_dim = config.embedding_dim >= 2 and config.embedding_dim % 2 == 0
     expect("embedding_dim", is_dim, "an even number from 2 on", config.embedding_dim)
     COUNT.read("pairs_per_user", config.pairs_per_user)

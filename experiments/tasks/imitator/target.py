@@ -1,6 +1,7 @@
 """What experiments.imitate imitates: the study's dot product, or a recommender fitted to a data set (distillation)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -8,15 +9,20 @@ from experiments.engine.progress import Progress
 from experiments.tasks.data import data_cells, load_test_split
 from experiments.tasks.imitator.config import COLUMNS, pair_options
 from experiments.tasks.imitator.teacher import Teacher, teacher_of
-from experiments.tasks.ranking import values_of
+from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import ranks_of
+from ncfjax.evaluation.ranking import ranking_of
 from ncfjax.models.imitator import Imitator
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.imitation_task import dot_source, recommender_source
 
-# An imitator's metrics and its ranks, among them (dot_) those of the recommender in whose place it ranks.
-Ranking = tuple[dict[str, float], dict[str, np.ndarray]]
+
+class Ranked(NamedTuple):
+    """How an imitator ranks; among the cells and ranks (dot_) those of the recommender in whose place it does."""
+
+    cells: dict[str, float] = {}
+    ranks: dict[str, np.ndarray] = {}
+    remarks: Sequence[str] = ()
 
 
 class DotTarget:
@@ -27,8 +33,8 @@ class DotTarget:
     def __init__(self, config: Any):
         self.source = dot_source(pair_options(config))
 
-    def rank(self, imitator: Imitator, seed: int) -> Ranking:
-        return {}, {}
+    def rank(self, imitator: Imitator, seed: int) -> Ranked:
+        return Ranked()
 
 
 class RecommenderTarget:
@@ -54,14 +60,15 @@ class RecommenderTarget:
         """Fitted when it is first asked for."""
         return teacher_of(self.config, self.data, seed, self.bar)
 
-    def rank(self, imitator: Imitator, seed: int) -> Ranking:
+    def rank(self, imitator: Imitator, seed: int) -> Ranked:
         """How an imitator ranks the held-out items in the place of its teacher, and how that does."""
         teacher = self.teacher(seed)
         student = Recommender.from_tables(teacher.model.user[...], teacher.model.item[...], imitator)
-        rankings = {"": ranks_of(student, self.data), "dot_": teacher.ranks}
-        values = {who + name: value for who, ranks in rankings.items() for name, value in values_of(ranks).items()}
-        arrays = {who + protocol: r for who, ranks in rankings.items() for protocol, r in ranks._asdict().items()}
-        return {name: value for name, value in values.items() if name in COLUMNS}, arrays
+        rankings = {"": ranking_of(student, self.data), "dot_": teacher.ranking}
+        values = {who + name: value for who, r in rankings.items() for name, value in values_of(r).items()}
+        arrays = {who + name: users for who, r in rankings.items() for name, users in r.ranks._asdict().items()}
+        cells = {name: value for name, value in values.items() if name in COLUMNS} | shares_of(rankings[""])
+        return Ranked(cells, arrays, remarks_of(cells, self.data))
 
 
 def target_of(config: Any) -> DotTarget | RecommenderTarget:

@@ -7,7 +7,7 @@ from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import train_block
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks
+from ncfjax.evaluation.ranking import Ranking
 from ncfjax.models.recommender import Recommender
 from ncfjax.store import run_id
 from ncfjax.training.blocks import Block
@@ -21,7 +21,7 @@ class Teacher(NamedTuple):
     """A fitted recommender, and how it ranks the held-out items."""
 
     model: Recommender
-    ranks: Ranks
+    ranking: Ranking
 
 
 def teacher_of(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teacher:
@@ -45,5 +45,5 @@ def _fit(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teacher:
         eval_every=teacher.num_epochs,
         values=lambda ranks: {},
     )
-    (model,), ranks = trained.program.models(trained.state), trained.evaluations[-1].measured
-    return Teacher(model, Ranks(*(x[0] for x in ranks)))
+    (model,), ranking = trained.program.models(trained.state), trained.evaluations[-1].measured
+    return Teacher(model, Ranking(*(x[0] for x in ranking)))

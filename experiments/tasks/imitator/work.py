@@ -65,8 +65,9 @@ class ImitatorWork(Work):
             if last.diverged[i]:  # no errors and no ranks, and a curve as far as it went
                 yield member, Result(cells, curve, status="diverged")
             else:
-                ranking, ranks = self.target.rank(imitator, member.seed)
-                yield member, Result(cells | metrics_at(last, i) | ranking, curve, ranks)
+                ranked = self.target.rank(imitator, member.seed)
+                cells |= metrics_at(last, i) | ranked.cells
+                yield member, Result(cells, curve, ranked.ranks, remarks=ranked.remarks)
         bar.resume()
 
     def kind(self) -> Hashable:

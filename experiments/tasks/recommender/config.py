@@ -6,9 +6,9 @@ from typing import Any
 
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
-from experiments.tasks.data import DATA_COLUMNS, DATASET, check_strength, data_identity
+from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_identity
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
-from experiments.tasks.ranking import METRIC_COLUMNS
+from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
@@ -75,7 +75,8 @@ def columns() -> dict[str, type | str]:
         "epoch": int,  # of the metrics
         "batch_size": "objective.batch_size",
     }
-    taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *METRIC_COLUMNS, *ORIGIN_COLUMNS}
+    outcomes = {*METRIC_COLUMNS, *TIE_COLUMNS}
+    taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *outcomes, *ORIGIN_COLUMNS}
     for name in sorted(taken & declared.keys()):
         raise ConfigError(f"model.{name}: expected a name that no column of the tables has, got {name}")
     return before | declared | after
@@ -123,7 +124,7 @@ def check(config: Any) -> None:
         ValueError: naming the key, what was expected and what it got.
     """
     model, pretraining = config.model, config.pretraining
-    check_strength(config.dataset)
+    check_dataset(config)
     check_model(model)
     if pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)

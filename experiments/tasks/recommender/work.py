@@ -12,13 +12,13 @@ from experiments.engine.training import Evaluation, curve_of, measure, metrics_a
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
-from experiments.tasks.ranking import metrics, values_of
+from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
 from experiments.tasks.recommender.config import weight_files
 from experiments.tasks.recommender.start import joined_files, start
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.popularity import fit_popularity
-from ncfjax.evaluation.ranking import ranks_of
+from ncfjax.evaluation.ranking import Ranking, ranking_of
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
@@ -84,8 +84,9 @@ class RecommenderWork(Work):
         if evaluations[-1].diverged[i]:
             return Result(cells, curve, status="diverged")
         chosen = self._chosen(evaluations, i)
-        ranks = {protocol: np.asarray(ranks[i]) for protocol, ranks in chosen.measured._asdict().items()}
-        return Result(cells | metrics_at(chosen, i) | {"epoch": chosen.epoch}, curve, ranks)
+        ranking = Ranking(*(np.asarray(array[i]) for array in chosen.measured))
+        cells |= metrics_at(chosen, i) | shares_of(ranking) | {"epoch": chosen.epoch}
+        return Result(cells, curve, ranking.ranks._asdict(), remarks=remarks_of(cells, self.data))
 
     def _chosen(self, evaluations: Sequence[Evaluation], i: int) -> Evaluation:
         """The last; or, as NCF's code reports, the first with the highest HR@10 on test."""
@@ -101,9 +102,11 @@ class RecommenderWork(Work):
         """Where the numbers of a table begin, and on synthetic data where they must end."""
         for name in reference_names(self.config):
             if (run_id := reference_id(self.config, name)) not in done:
-                ranks = ranks_of(self.data.oracle if name == "oracle" else fit_popularity(self.data.train), self.data)
+                scorer = self.data.oracle if name == "oracle" else fit_popularity(self.data.train)
+                ranking = ranking_of(scorer, self.data)
                 cells = data_cells(self.config, self.data) | {"phase": "run", "split": self.config.split, "model": name}
-                yield run_id, Result(cells | values_of(ranks), arrays=ranks._asdict())
+                cells |= values_of(ranking) | shares_of(ranking)
+                yield run_id, Result(cells, arrays=ranking.ranks._asdict(), remarks=remarks_of(cells, self.data))
 
     def kind(self) -> Hashable:
         config = self.config

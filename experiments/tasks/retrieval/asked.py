@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from experiments.tasks.retrieval.config import K
 from experiments.tasks.retrieval.source import Trained
 from ncfjax.data.interactions import LeaveOneOut
-from ncfjax.evaluation.ranking import Ranks, make_evaluation_batches, ranks_of
+from ncfjax.evaluation.ranking import Ranking, make_evaluation_batches, ranking_of
 from ncfjax.models.recommender import Recommender
 from ncfjax.retrieval import exact
 from ncfjax.retrieval.enlarged import enlarged
@@ -43,9 +43,9 @@ class Asked:
         return np.asarray(exact.search(index, self.queries, K, self.denied).items)
 
     @cached_property
-    def ranks(self) -> Ranks | None:
+    def ranking(self) -> Ranking | None:
         """Of the held-out items, by the model."""
-        return None if self.positives is None else ranks_of(self.model, self.data)
+        return None if self.positives is None else ranking_of(self.model, self.data)
 
 
 def ask(trained: Trained, data: LeaveOneOut, num_items: int | None, num_queries: int | None, seed: int) -> Asked:

@@ -6,10 +6,10 @@ from typing import Any
 
 from experiments.engine.checks import expect, refused
 from experiments.engine.config import AXIS, Choice, part, set_keys
-from experiments.tasks.data import DATASET, check_strength, data_identity
+from experiments.tasks.data import DATASET, check_dataset, data_identity
 from experiments.tasks.models import MODEL_KEYS, check_model
 from experiments.tasks.retrieval.origin import branches, files_identity, trained_run
-from ncfjax.evaluation.columns import K  # items that are found for each query
+from ncfjax.evaluation.columns import TIE_COLUMNS, K  # K items are found for each query
 from ncfjax.keys import COUNT, FLAG, POSITIVE, SEED, SHARE, TEXT, Key, one_of
 
 OPTIONAL = COUNT._replace(default=None, expected="an integer >= 1, or null")
@@ -79,6 +79,7 @@ OUTCOMES: dict[str, type] = {
     f"ndcg@{K}": float,
     f"full_hit_ratio@{K}": float,  # of those who ask, of the K items that are found in the whole catalogue
     f"full_ndcg@{K}": float,
+    **dict.fromkeys(TIE_COLUMNS, float),  # of all held-out users, of the same
     "num_asked": int,  # of them, those whom this method was asked for: few where it is slow
     "milliseconds_per_query": float,  # one after the other, the median
     "milliseconds_per_new_query": float,  # the same of a user who was not known before the index was built
@@ -146,7 +147,7 @@ def check(config: Any) -> None:
         ValueError: naming the key, what was expected and what it got.
     """
     source, search, grid = config.source, config.search, config.grid
-    check_strength(config.dataset)
+    check_dataset(config)
     if source.name == "fitted":
         with refused("source"):
             check_model(SimpleNamespace(name=source.model, embedding_dim=source.embedding_dim))

@@ -14,7 +14,7 @@ from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work, seconds_of
 from experiments.tasks.data import data_cells, load_test_split
-from experiments.tasks.ranking import values_of
+from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.retrieval.asked import Asked, ask
 from experiments.tasks.retrieval.clock import seconds_alone, seconds_at_once
 from experiments.tasks.retrieval.config import IMITATIONS, OUTCOMES, K, data_of, origin_identity
@@ -23,7 +23,7 @@ from experiments.tasks.retrieval.source import Trained, load_trained
 from experiments.tasks.retrieval.task import TASK
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.columns import METRIC_COLUMNS
-from ncfjax.evaluation.ranking import Ranks, ranks_of
+from ncfjax.evaluation.ranking import Ranking, ranking_of
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import make_similarity
 from ncfjax.retrieval.recall import recall
@@ -94,11 +94,11 @@ class RetrievalWork(Work):
         bar.show(f"{label}, seed {point.seed}")
         built = self._index(point.seed)
         found, cells = self._measure(built, point)
-        ranks = self._ranks(built, point)
-        cells |= self._cells(built, point) | self._quality(built.asked, found) | _sampled(ranks)
-        arrays = {} if ranks is None else ranks._asdict()
+        ranking = self._ranking(built, point)
+        cells |= self._cells(built, point) | self._quality(built.asked, found) | _sampled(ranking)
+        arrays, remarks = ({}, []) if ranking is None else (ranking.ranks._asdict(), remarks_of(cells, self.data))
         bar.advance(self.each, label)
-        yield point, Result({**self.shared, **cells}, arrays=arrays)
+        yield point, Result({**self.shared, **cells}, arrays=arrays, remarks=remarks)
 
     @cached_property
     def shared(self) -> dict[str, Any]:
@@ -174,23 +174,25 @@ class RetrievalWork(Work):
         metrics = {name: column for name, column in METRIC_COLUMNS.items() if column.protocol == "full"}
         return cells | {name: float(column.of_ranks(ranks)) for name, column in metrics.items() if name in OUTCOMES}
 
-    def _ranks(self, built: _Built, point: Any) -> Ranks | None:
+    def _ranking(self, built: _Built, point: Any) -> Ranking | None:
         """Of the held-out items under both protocols, by what can score any item: the model itself, and a first stage
         that is taken as it is."""
         asked, search = built.asked, self.config.search
         if asked.positives is None:
             return None
         if search.name == "exact":
-            return asked.ranks
+            return asked.ranking
         if search.name not in IMITATIONS or point.num_candidates or search.num_clusters:
             return None
         users = self.method.encode(built.index, asked.model.user[...]).of_first
         items = built.index.imitation.keys
         dot = make_similarity("dot", items.shape[1], key=jax.random.key(0), biases=False)
-        return ranks_of(Recommender.from_tables(users, items, dot), self.data)
+        return ranking_of(Recommender.from_tables(users, items, dot), self.data)
 
 
-def _sampled(ranks: Ranks | None) -> dict[str, float]:
-    if ranks is None:
+def _sampled(ranking: Ranking | None) -> dict[str, float]:
+    """Metrics among the sampled candidates, and the ties."""
+    if ranking is None:
         return {}
-    return {name: value for name, value in values_of(ranks).items() if name in OUTCOMES and not name.startswith("full")}
+    values = {name: value for name, value in values_of(ranking).items() if not name.startswith("full")}
+    return {name: value for name, value in values.items() if name in OUTCOMES} | shares_of(ranking)

@@ -56,6 +56,15 @@ def test_the_last_data_set_is_kept(config):
     assert load_data(config("split=holdout")) is load_data(config("split=holdout"))
 
 
+@pytest.mark.parametrize("entry", [sweep, baselines])
+def test_a_tuning_among_too_few_candidates_is_refused(entry):
+    """With 9 negatives every held-out item is among the first 10."""
+    with pytest.raises(ConfigError, match=r"dataset\.num_negatives: expected at least 10, as tune=true .*, got 9"):
+        configured(entry.ENTRY, "tune=true", "dataset.num_negatives=9")
+    assert configured(entry.ENTRY, "tune=true", "dataset.num_negatives=10").tune
+    assert configured(entry.ENTRY, "dataset.num_negatives=9").dataset.num_negatives == 9
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -88,6 +88,27 @@ def test_rules_of_the_evaluation_are_named_in_every_row(run_tiny):
     assert len(runs) == 4 and runs["favour", "masked"] > runs["against", "masked"]
 
 
+def test_ties_are_a_share_in_every_row_and_their_average_lies_between_the_other_rules(run_tiny):
+    finished = run_tiny("baseline=popularity", "evaluation.ties=against,favour,average")
+    runs = finished.store.runs().set_index("ties")
+    strict, mild, average = (
+        finished.store.ranks(runs.loc[ties, "run_id"]) for ties in ("against", "favour", "average")
+    )
+    for tied, protocol in (("tied", "sampled"), ("full_tied", "full")):
+        shares = np.mean(strict[protocol].astype(int) > mild[protocol])
+        assert runs[tied].tolist() == [shares] * 3 and shares > 0.01
+        ranks, ties = average[protocol], average[f"{protocol}_ties"]
+        prefix = "full_" * (protocol == "full")
+        assert runs.loc["average", f"{prefix}ndcg@10"] == ndcg(ranks, 10, ties)
+    assert runs.loc["against", "ndcg@10"] < runs.loc["average", "ndcg@10"] < runs.loc["favour", "ndcg@10"]
+    assert all("% of the held-out items tie with a candidate, " in note for note in runs["note"])
+
+
+def test_a_rank_among_too_few_candidates_is_noted(run_tiny):
+    (note,) = run_tiny("baseline=popularity", "dataset.num_negatives=5").store.runs()["note"]
+    assert note.startswith("HR@10 is 1 for every model, among 6 candidates; ")
+
+
 def test_every_baseline_has_its_own_winner_and_one_without_a_seed_one_final_run(run_tiny):
     finished = run_tiny("baseline=popularity,ease,ials", "tune=true", "final_seeds=5,6")
     runs = finished.store.runs()

@@ -13,7 +13,7 @@ from experiments.imitate import ENTRY
 from experiments.tasks.data import load_test_split
 from experiments.tasks.imitator import teacher as module
 from experiments.tasks.imitator.teacher import teacher_of
-from ncfjax.evaluation.ranking import ranks_of
+from ncfjax.evaluation.ranking import ranking_of
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
@@ -62,7 +62,7 @@ def test_strengths_weigh_what_it_learns_from(teacher, table):
 
 def test_its_ranks_are_those_of_its_model(teacher, data):
     fitted = teacher(3)
-    for ours, theirs in zip(fitted.ranks, ranks_of(fitted.model, data), strict=True):
+    for ours, theirs in zip(fitted.ranking, ranking_of(fitted.model, data), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

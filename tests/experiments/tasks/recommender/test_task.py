@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from experiments import sweep
+from experiments.analysis.lines import completed, lines, runs_on_test
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
 
 pytestmark = pytest.mark.slow  # XLA compiles
@@ -125,3 +126,18 @@ def test_a_tuning_chooses_rates_and_epoch_on_the_holdout_and_scores_the_winner_a
     ]  # fmt: skip
     assert set(final["select_epoch"]) == {"holdout"} and f"learning_rate={rate:g}" in finished.said
     assert f", num_epochs={epoch} (validation ndcg@10 " in finished.said
+
+
+def test_a_finite_but_dead_run_says_so_and_stays_a_seed_of_its_setting(run_tiny):
+    """At a learning rate far too high one seed of two ends in scores that are all alike."""
+    finished = run_tiny("model=mlp", "model.embedding_dim=4", "grid.learning_rate=1", "grid.seed=0,1")
+    runs = finished.store.runs()
+    mlps = runs[runs["model"] == "mlp"].set_index("seed")
+    assert mlps["status"].eq("completed").all() and mlps["tied"].loc[1] == 1.0
+    assert mlps["hit_ratio@10"].loc[0] > 0 == mlps["hit_ratio@10"].loc[1]
+    assert mlps["note"].loc[1].endswith("; result: dead, though finite: HR@10 is 0, by chance it is 0.48")
+    assert "dead" not in mlps["note"].loc[0] and mlps["note"].loc[0] != mlps["note"].loc[1]
+    (row,) = [line.split() for line in finished.said.splitlines() if line.split()[:1] == ["mlp"]]
+    assert row[-1] == "2", "one line of two seeds"
+    (line,) = lines(completed(runs_on_test(runs)))
+    assert len(line.rows) == 2
