@@ -140,8 +140,9 @@ class Interactions:
         if times is None or not len(times) or np.all(times == times[0]):
             return "unknown"
         by_user = np.argsort(self.users, kind="stable")
-        same_user = np.diff(self.users[by_user]) == 0
-        return "newest first" if np.all(np.diff(times[by_user])[same_user] <= 0) else "file"
+        users, times = self.users[by_user], times[by_user]
+        is_later = times[1:] > times[:-1]  # no difference: it may be larger than an integer
+        return "file" if np.any(is_later & (users[1:] == users[:-1])) else "newest first"
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,7 @@ def draw_negatives(
         user = users[row] if user_ids is None else user_ids[users[row]]
         raise ValueError(
             f"user {user}: expected at least {num_negatives} items to draw negatives from, "
-            f"got {allowed[row]} of {num_items}"
+            f"got {allowed[row]} of {num_items}; dataset.num_negatives asks for fewer"
         )
     rng = np.random.default_rng(seed)
     ranks = rng.permuted(_distinct_below(allowed, num_negatives, rng), axis=1)
@@ -83,13 +83,14 @@ def leave_one_out(
 
     Users and items without any interaction are left out, the others numbered anew in the same order. Among equal times
     the later row counts as the later one. A user with a single interaction stays in train and is not evaluated; `note`
-    tells how many they are. Train rows are sorted by user, newest first. Raises ValueError without time stamps, and if
-    no user has two items.
+    tells how many they are. Train rows are sorted by user, newest first. Where no time stamp tells the order, a row
+    drawn with `seed` stands for the latest, and `note` says so. Raises ValueError if no user has two items.
     """
-    if observed.timestamps is None:
-        raise ValueError(f"{name}: expected time stamps, to hold out each user's latest interaction, got none")
     observed = _without_gaps(observed)
     times, users = observed.timestamps, observed.users
+    if observed.order == "unknown":
+        times = np.random.default_rng([seed, len(observed)]).random(len(observed))
+        note = joined(note, f"held out: {_RANDOM_ROW}")
     newest_first = np.lexsort((np.arange(len(observed)), times, -users))[::-1]
     ordered = observed.where(newest_first)
     is_held_out = _first_rows(ordered.users)
@@ -178,10 +179,11 @@ def holdout(
     )
 
 
+_RANDOM_ROW = "a random row of each user, no time stamp tells their order"
 _HOLDOUT_NOTES = {
     "newest first": "",
     "file": "holdout: latest time stamp, rows are in another order",
-    "unknown": "holdout: a random row of each user, no time stamp tells their order",
+    "unknown": f"holdout: {_RANDOM_ROW}",
 }
 
 
@@ -190,7 +192,8 @@ def _holdout_rows(train: Interactions, seed: int) -> Bool[np.ndarray, " n"]:
     if train.order == "newest first":
         return _first_rows(train.users)
     random = np.random.default_rng([seed, len(train)]).random(len(train))
-    priority = -train.timestamps if train.order == "file" else random
+    # By rank: the lowest integer, and any that is unsigned, has no negative.
+    priority = -np.unique(train.timestamps, return_inverse=True)[1] if train.order == "file" else random
     ordered = np.lexsort((np.arange(len(train)), priority))
     mask = np.empty(len(train), bool)
     mask[ordered] = _first_rows(train.users[ordered])

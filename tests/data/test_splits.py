@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
@@ -114,6 +114,7 @@ def test_leave_one_out_equals_a_loop_over_users(rows):
             split(*arguments, num_negatives=0)
         return
     data = split(*arguments, num_negatives=0)
+    assume(not data.note)  # else no time tells the order
     assert list(zip(data.train.users.tolist(), data.train.items.tolist(), strict=True)) == train
     assert list(zip(data.held_out.users.tolist(), data.held_out.positives.tolist(), strict=True)) == held_out
 
@@ -148,9 +149,37 @@ def test_weights_go_with_their_pairs():
     assert holdout(data, num_negatives=0).train.weights.tolist() == [5.0]
 
 
-def test_without_time_stamps_there_is_no_latest_interaction():
-    with pytest.raises(ValueError, match="tiny: expected time stamps, .*, got none"):
-        leave_one_out(Interactions(np.array([0, 0]), np.array([0, 1]), 1, 2), name="tiny")
+@pytest.mark.parametrize("times", [lambda n: None, np.ones])
+def test_where_no_time_is_known_a_random_row_of_each_user_is_held_out(times):
+    """Not the first or last of the file, which may be sorted by item."""
+    users, items = np.repeat(np.arange(900), 3), np.tile(np.arange(3), 900)
+    observed = Interactions(users, items, 900, 3, times(2700))
+    data, again, other = (leave_one_out(observed, name="tiny", num_negatives=0, seed=seed) for seed in (0, 0, 1))
+    assert (np.bincount(data.held_out.positives) > 250).all() and np.bincount(data.held_out.positives).sum() == 900
+    assert data.note == "held out: a random row of each user, no time stamp tells their order"
+    np.testing.assert_array_equal(data.held_out.positives, again.held_out.positives)
+    assert (data.held_out.positives != other.held_out.positives).any()
+    assert holdout(data, num_negatives=0).note.endswith(
+        "holdout: a random row of each user, no time stamp tells their order"
+    )
+
+
+@pytest.mark.parametrize("times", [[-(2**63), 2**63 - 1, 0], np.array([0, 2**63 + 5, 2**63], np.uint64)])
+def test_the_largest_and_the_smallest_times_are_in_their_order(times):
+    users, items = np.zeros(4, int), np.arange(4)
+    train = Interactions(users[:3], items[:3], 1, 5, np.array(times))
+    assert train.order == "file"
+    data = LeaveOneOut("tiny", "test", train, HeldOut(users[3:], items[3:], np.array([[4]])), "file")
+    assert holdout(data, num_negatives=1).held_out.positives.tolist() == [1]
+
+
+def test_a_user_with_too_few_items_is_named_as_in_the_file():
+    observed = Interactions(np.array([0, 0]), np.array([0, 1]), 1, 2, np.arange(2), user_ids=np.array(["ann"], object))
+    message = (
+        "user ann: expected at least 9 items to draw negatives from, got 0 of 2; dataset.num_negatives asks for fewer"
+    )
+    with pytest.raises(ValueError, match=message):
+        leave_one_out(observed, name="tiny", num_negatives=9)
 
 
 def test_ratings_below_the_threshold_are_no_interactions():
