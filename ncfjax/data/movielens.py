@@ -22,9 +22,10 @@ from ncfjax.data.rating_rows import check_scale, ratings_of_rows
 from ncfjax.data.rating_splits import RatingSplit
 from ncfjax.data.ratings import HALF_STARS, STARS, Ratings, Scale
 from ncfjax.data.splits import leave_one_out_of_ratings
-from ncfjax.data.text import Layout, bad_line, read_content, read_table
+from ncfjax.data.table import Layout, read_table
+from ncfjax.data.text import about, bad_line, read_content
 
-_RATINGS = Layout("4 fields (user, item, rating, timestamp)", widths=(4,), num_ids=2)
+_RATINGS = Layout("4 fields (user, item, rating, timestamp)", widths=(4,), num_ids=2, time=3)
 _HEADER = b"userId,movieId,rating,timestamp\n"
 
 
@@ -32,8 +33,9 @@ def read_movielens(
     path: Path, *, name: str, min_rating: float | None = None, num_negatives: int = 99, seed: int = 0
 ) -> LeaveOneOut:
     """Returns the split of one file, plain or gzip; raises ValueError with file and line for a bad one."""
-    ratings = read_movielens_ratings(path)
-    return leave_one_out_of_ratings(ratings, name=name, min_rating=min_rating, num_negatives=num_negatives, seed=seed)
+    options = {"min_rating": min_rating, "num_negatives": num_negatives, "seed": seed}
+    with about(path):
+        return leave_one_out_of_ratings(read_movielens_ratings(path), name=name, **options)
 
 
 def read_movielens_ratings(path: Path) -> Ratings:
@@ -54,7 +56,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, Scale]:
         rows = read_table(path, content.replace(b"::", b"\t"), _RATINGS)
         has_halves = b"::" in content[:100] and (rows[2] % 1 > 0).any()
         scale = HALF_STARS if has_halves else STARS
-    check_scale(path, rows[2].to_numpy(), scale, num_headers=int(content.startswith(_HEADER)))
+    check_scale(path, rows[2].to_numpy(), scale, range(int(content.startswith(_HEADER)), len(rows) + 1))
     return rows, scale
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ncfjax.data.fields import ids_in, read_fields
+from ncfjax.data.header import Column
 from ncfjax.data.numbering import numbers_of
 from ncfjax.data.text import bad_line, read_text
 
@@ -41,17 +42,17 @@ def read_movies(path: Path) -> Movies:
     Raises ValueError with file and line for a wrong number of fields, an id that is no integer or there twice.
     """
     if path.name.removesuffix(".gz").endswith(".csv"):
-        table = read_fields(path, ("movieid", "title", "genres"))
+        table, _ = read_fields(path, [Column(name) for name in ("movieid", "title", "genres")])
         ids, titles, genres = ids_in(path, table, "movieid").tolist(), table["title"].tolist(), table["genres"]
-        num_headers = 1
+        rows = table.index.tolist()
     else:
         lines = _split_lines(path, "::", 3, "3 fields (MovieID::Title::Genres)")
         ids, titles, genres = [line[0] for line in lines], [line[1] for line in lines], [line[2] for line in lines]
-        num_headers = 0
+        rows = None
     lists = [[] if names == _NO_GENRE else [name for name in names.split("|") if name] for names in genres]
     known = sorted({name for names in lists for name in names})
     has_genre = np.array([[name in names for name in known] for names in lists], bool).reshape(len(lists), len(known))
-    return _movies(path, ids, titles, [_year_in(title) for title in titles], known, has_genre, num_headers)
+    return _movies(path, ids, titles, [_year_in(title) for title in titles], known, has_genre, rows)
 
 
 def read_ml_100k_movies(path: Path, genre_path: Path) -> Movies:
@@ -98,6 +99,7 @@ def _split_lines(
     for row, line in enumerate(lines):
         if len(line) != num_fields:
             raise bad_line(path, row, expected, f"{len(line)} in {separator.join(line)[:60]!r}")
+        line[id_column] = line[id_column].strip()
         if not re.fullmatch("[0-9]{1,18}", line[id_column]):
             raise bad_line(path, row, "an integer id", repr(line[id_column]))
     return lines
@@ -116,11 +118,11 @@ def _movies(
     years: Sequence[float],
     genres: Sequence[str],
     has_genre: np.ndarray,
-    num_headers: int = 0,
+    rows: Sequence[int] | None = None,  # lines, from 0; None: one each
 ) -> Movies:
     numbers = np.array([int(text) for text in ids])
     _, first = np.unique(numbers, return_index=True)
     if len(first) < len(numbers):
         row = int(np.setdiff1d(np.arange(len(numbers)), first)[0])
-        raise bad_line(path, row + num_headers, "each id once", f"{numbers[row]} again")
+        raise bad_line(path, row if rows is None else rows[row], "each id once", f"{numbers[row]} again")
     return Movies(path, numbers, tuple(titles), np.array(years, np.float64), tuple(genres), has_genre)

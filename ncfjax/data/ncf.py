@@ -23,10 +23,11 @@ from ncfjax.data.numbering import Numbering, number_ids, numbers_of
 from ncfjax.data.rating_rows import check_scale
 from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.splits import draw_negatives, drawn
-from ncfjax.data.text import Layout, bad_line, find_file, read_content, read_table
+from ncfjax.data.table import Layout, read_table
+from ncfjax.data.text import about, bad_line, find_file, read_content
 
 SUFFIXES = (".train.rating", ".test.rating", ".test.negative")
-_RATING = Layout("3 or 4 fields (user, item, rating, timestamp)", widths=(3, 4), num_ids=2)
+_RATING = Layout("3 or 4 fields (user, item, rating, timestamp)", widths=(3, 4), num_ids=2, time=3)
 _ITEM_ID = Layout("2 fields (item, MovieID)", widths=(2,), num_ids=2)
 _HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)", re.MULTILINE)
 
@@ -53,6 +54,13 @@ def read_ncf_files(
     A train pair that is repeated is kept where it occurs first, and `note` tells how many were dropped. Raises
     ValueError with file and line for a bad one.
     """
+    with about(train_path, test_path, negative_path):
+        return _read_split(train_path, test_path, negative_path, name, num_negatives, seed)
+
+
+def _read_split(
+    train_path: Path, test_path: Path, negative_path: Path | None, name: str, num_negatives: int, seed: int
+) -> LeaveOneOut:
     train, test = _read_ratings(train_path), _read_ratings(test_path)
     _check_users(train, test, train_path, test_path)
     candidates = ()
@@ -67,6 +75,7 @@ def read_ncf_files(
     held_out, positives, source = test.user.to_numpy(), test.item.to_numpy(), "file"
     if candidates:
         negatives = items.of(*candidates)
+        note = joined(note, _odd_negatives(interactions, held_out, negatives))
     else:
         negatives = _draw(interactions, held_out, positives, num_negatives, seed)
         source = drawn(num_negatives, seed)
@@ -139,10 +148,21 @@ def _read_negatives(path: Path, test: pd.DataFrame, test_path: Path, num_negativ
         lines = content.split(b"\n")
         row = next(row for row, line in enumerate(lines) if not _HEAD.match(line))
         raise bad_line(path, row, "a line that starts with (user,item)", repr(lines[row][:30].decode(errors="replace")))
-    layout = Layout(f"{num_negatives} negatives", (2 + num_negatives,), 2 + num_negatives, uncounted=2)
+    layout = Layout(
+        f"{num_negatives} negatives (dataset.num_negatives)", (2 + num_negatives,), 2 + num_negatives, uncounted=2
+    )
     table = read_table(path, unfolded, layout).to_numpy()
     _check_same_pairs(table[:, :2], test[["user", "item"]].to_numpy(), path, test_path)
     return table[:, 2:]
+
+
+def _odd_negatives(train: Interactions, users: np.ndarray, negatives: np.ndarray) -> str:
+    """What to note of negatives that stand twice in a line, or that their user has in train."""
+    keys = np.sort(pair_keys(users[:, None], negatives, train.num_items), axis=1)
+    num_repeated = int((keys[:, 1:] == keys[:, :-1]).sum())
+    num_trained = int(is_among(keys.ravel(), pair_keys(train.users, train.items, train.num_items)).sum())
+    counts = ((num_repeated, "stand twice in their line"), (num_trained, "are in train"))
+    return joined(*(f"{count} of {keys.size} negatives {what}" for count, what in counts if count))
 
 
 def _check_same_pairs(pairs: np.ndarray, test_pairs: np.ndarray, path: Path, test_path: Path) -> None:

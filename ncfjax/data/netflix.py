@@ -17,6 +17,7 @@ from ncfjax.data.netflix_packed import read_packed
 from ncfjax.data.numbering import numbers_of
 from ncfjax.data.rating_splits import RatingSplit
 from ncfjax.data.ratings import STARS, Ratings
+from ncfjax.data.text import about
 
 
 def read_netflix(paths: Sequence[Path]) -> Ratings:
@@ -27,17 +28,11 @@ def read_netflix(paths: Sequence[Path]) -> Ratings:
     and for a pair that is rated twice.
     """
     packed = read_packed(paths)
-    return Ratings(
-        packed.users,
-        packed.movies,
-        packed.values,
-        len(packed.user_ids),
-        len(packed.movie_ids),
-        STARS,
-        packed.days.astype(np.int32),
-        packed.user_ids,
-        packed.movie_ids,
-    )
+    sizes, days = (len(packed.user_ids), len(packed.movie_ids)), packed.days.astype(np.int32)
+    with about(*paths):
+        return Ratings(
+            packed.users, packed.movies, packed.values, *sizes, STARS, days, packed.user_ids, packed.movie_ids
+        )
 
 
 def take_probe(ratings: Ratings, path: Path) -> RatingSplit:

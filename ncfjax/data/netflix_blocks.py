@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from ncfjax.data.text import bad_line, read_chunks
+from ncfjax.data.text import bad_line, read_chunks, without_blanks
 
 MAX_USER, MAX_MOVIE = 2_649_429, 17_770
 _HEADER_WIDTH = 6  # 17770:
@@ -45,6 +45,8 @@ def read_blocks(path: Path, rows: RowFormat) -> Iterator[Columns]:
     movie, line = 0, 0  # none yet
     for text in read_chunks(path):
         piece = _parse(text, movie, rows)
+        if not piece.is_sound:  # with blanks around a field, maybe
+            piece = _parse(without_blanks(text, ","), movie, rows)
         if not piece.is_sound:
             raise _first_problem(path, line, text, movie, rows)
         yield piece.columns

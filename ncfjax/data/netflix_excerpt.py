@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ncfjax.data.fields import days_in, ids_in, numbers_in, read_fields
+from ncfjax.data.header import Column
 from ncfjax.data.numbering import number_pairs
 from ncfjax.data.rating_rows import check_scale, ratings_of_rows
 from ncfjax.data.rating_splits import RatingSplit
@@ -42,10 +43,10 @@ def _read(train_path: Path, test_path: Path) -> tuple[Ratings, int]:
 
 def _read_part(path: Path) -> tuple[np.ndarray, ...]:
     """Returns movies, users, ratings and days."""
-    rows = read_fields(path, ("movie_id", "user_id", "rating", "date"))
+    rows, _ = read_fields(path, [Column(name) for name in ("movie_id", "user_id", "rating", "date")])
     movies, users = (ids_in(path, rows, column) for column in ("movie_id", "user_id"))
     values = numbers_in(path, rows, "rating")
-    check_scale(path, values, STARS, num_headers=1)
+    check_scale(path, values, STARS, rows.index.to_numpy())
     return movies, users, values, days_in(path, rows, "date")
 
 

@@ -1,5 +1,6 @@
 """Rated rows of a file as `Ratings`: ids numbered, values checked against the scale with the line that is off it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,22 @@ from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.text import bad_line
 
 
-def check_scale(path: Path, values: Num[np.ndarray, " rows"], scale: Scale, num_headers: int = 0) -> None:
-    """Raises ValueError with file and line for a value that is not on the scale."""
+def check_scale(
+    path: Path,
+    values: Num[np.ndarray, " rows"],
+    scale: Scale,
+    lines: Sequence[int] | np.ndarray | None = None,
+    hint: str = "",
+) -> None:
+    """Raises ValueError with file and line for a value that is not on the scale.
+
+    `lines` are those of the rows, from 0 (None: a row each, from the first one); `hint` ends the message.
+    """
     wrong = ~scale.contains(values)
     if wrong.any():
         row = int(wrong.argmax())
-        raise bad_line(path, row + num_headers, f"a rating on the scale {scale}", f"{values[row]:g}")
+        line = row if lines is None else int(lines[row])
+        raise bad_line(path, line, f"a rating on the scale {scale}", f"{values[row]:g}{hint}")
 
 
 def ratings_of_rows(

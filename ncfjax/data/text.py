@@ -1,39 +1,36 @@
-"""Delimited text files of ids: read whole and fast, or refused with `file:line: expected ..., got ...`.
+"""The text of files, and how a line of one is refused: `file:line: expected ..., got ...`.
 
-The usual case is parsed by pandas' C parser and checked by columns. Only when that fails is the file walked line by
-line, to say which line is at fault. A file is plain or gzip by its content, whatever its name; Windows line ends, a
-missing last newline, empty lines at the end and a byte-order mark are read as a user would expect.
+A file is plain or gzip by its content, whatever its name. Line ends of Windows and of old Macs, a missing last newline,
+empty lines at the end and a byte-order mark are read as a user would expect.
 """
 
 import gzip
-import io
-import math
+import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-import pandas as pd
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REST, _TRUNCATED = "the rest of the gzip stream", "its early end (a truncated gzip file)"
-_MAX_ID = np.iinfo(np.int32).max
-
-
-class Layout(NamedTuple):
-    """The columns of a table: `num_ids` ids (integers in 0..2**31-1) first, numbers after them."""
-
-    expected: str  # in words, for messages
-    widths: tuple[int, ...]  # numbers of fields that are allowed; the first line chooses one
-    num_ids: int
-    uncounted: int = 0  # leading fields that `expected` does not count
 
 
 def bad_line(path: Path, row: int, expected: str, got: str) -> ValueError:
     """Returns the error for the zero-based `row` of a file."""
     return ValueError(f"{path}:{row + 1}: expected {expected}, got {got}")
+
+
+@contextmanager
+def about(*paths: Path | None) -> Iterator[None]:
+    """Puts the files in front of the message of a ValueError that names none of them."""
+    names = [str(path) for path in paths if path is not None]
+    try:
+        yield
+    except ValueError as error:
+        if any(name in str(error) for name in names):
+            raise
+        raise ValueError(f"{', '.join(names)}: {error}") from error
 
 
 def find_file(path: Path) -> Path | None:
@@ -56,6 +53,8 @@ def read_content(path: Path) -> bytes:
     content = read_raw(path).removeprefix(_BYTE_ORDER_MARK)
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n")
+        if b"\n" not in content:
+            content = content.replace(b"\r", b"\n")
     content = content.rstrip(b"\n")
     if not content.strip():
         raise bad_line(path, 0, "at least one row", "an empty file")
@@ -119,77 +118,17 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 
 def read_text(path: Path) -> str:
     """Returns what `read_content` does, as text: UTF-8, or Latin-1 where it is not."""
-    content = read_content(path)
+    return _decoded(read_content(path))
+
+
+def _decoded(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
         return content.decode("latin-1")
 
 
-def read_table(path: Path, content: bytes, layout: Layout, separator: str = "\t", num_headers: int = 0) -> pd.DataFrame:
-    """Returns the table with columns 0, 1, ...; ids are int64, the others int64 or float64.
-
-    Row r is line r + 1 + `num_headers`, the number of lines before the table.
-
-    Raises ValueError with file and line for a wrong number of fields, an id that is not an integer in 0..2**31-1, and
-    any other field that is not a number.
-    """
-    try:
-        table = pd.read_csv(
-            io.BytesIO(content),
-            sep=separator,
-            header=None,
-            skiprows=num_headers,
-            quoting=3,
-            lineterminator="\n",
-            skip_blank_lines=False,
-            na_filter=False,
-            low_memory=False,
-        )
-    except (ValueError, OverflowError) as error:
-        raise _first_problem(path, content, layout, separator, num_headers, str(error)) from None
-    ids, others = table.iloc[:, : layout.num_ids], table.iloc[:, layout.num_ids :]
-    sound = table.shape[1] in layout.widths and (ids.dtypes == np.int64).all()
-    sound = sound and all(dtype.kind in "if" for dtype in others.dtypes) and np.isfinite(others).all(axis=None)
-    if not (sound and ids.min(axis=None) >= 0 and ids.max(axis=None) <= _MAX_ID):
-        raise _first_problem(path, content, layout, separator, num_headers, "something else")
-    return table
-
-
-def _first_problem(
-    path: Path, content: bytes, layout: Layout, separator: str, num_headers: int, reason: str
-) -> ValueError:
-    """Walks the lines and returns the error of the first one that is at fault."""
-    widths, expected = layout.widths, layout.expected
-    lines = content.decode("utf-8", "replace").split("\n")[num_headers:]
-    for row, line in enumerate(lines, num_headers):
-        fields = line.split(separator)
-        if len(fields) not in widths:
-            return bad_line(path, row, expected, f"{len(fields) - layout.uncounted} in {_shorten(line)}")
-        if len(widths) > 1:
-            widths, expected = (len(fields),), f"{len(fields)} fields, as on the first line"
-        for column, field in enumerate(fields):
-            problem = _field_problem(field, column < layout.num_ids)
-            if problem:
-                return bad_line(path, row, problem, f"{field!r} in field {column + 1}")
-    return ValueError(f"{path}: expected {layout.expected}, got {reason}")
-
-
-def _field_problem(field: str, is_id: bool) -> str | None:
-    if not is_id:
-        return None if _is_number(field) else "a number"
-    digits = field.strip().removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
-        return "an integer id"
-    return None if 0 <= int(field) <= _MAX_ID else "an id in 0..2**31-1"
-
-
-def _is_number(field: str) -> bool:
-    try:
-        return math.isfinite(float(field))
-    except ValueError:
-        return False
-
-
-def _shorten(line: str, width: int = 60) -> str:
-    return repr(line if len(line) <= width else line[: width - 3] + "...")
+def without_blanks(content: bytes, separator: str) -> bytes:
+    """Returns some lines without white space at the ends of their fields."""
+    blank, end = rf"[^\S\n{separator}]+", rf"[\n{separator}]"
+    return re.sub(rf"{blank}(?={end}|\Z)|(?:(?<={end})|\A){blank}", "", _decoded(content)).encode()

@@ -35,7 +35,7 @@ def test_both_formats_give_the_same_split(tmp_path, content):
         ((1, 10, 2, 250, 0), "ratings:4: expected 4 fields .*, got 5"),
         ((1, "ten", 2, 250), "ratings:4: expected an integer id, got 'ten' in field 2"),
         ((-1, 10, 2, 250), "ratings:4: expected an id in 0"),
-        ((1, 10, 2, "monday"), "ratings:4: expected a number, got 'monday' in field 4"),
+        ((1, 10, 2, "monday"), "ratings:4: expected a number as timestamp, got 'monday'"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_number(tmp_path, separator, row, message):

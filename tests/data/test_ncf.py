@@ -124,9 +124,14 @@ TRAIN, TEST, NEGATIVE = "train.rating", "test.rating", "test.negative"
         (TEST, b"1\t6\t4\t41\n", b"", r"train\.rating:3: expected a user with a row in .*, got user 1 without one"),
         (TEST, b"2\t4\t3\t51\n", b"2\t4\t3\t51\n3\t4\t3\t51\n", r"test\.negative:4: expected 4 lines.*, got 3"),
         # negatives
-        (NEGATIVE, b"(1,6)\t3\t4", b"(1,6)\t3", r"negative:2: expected 2 negatives, got 1"),
-        (NEGATIVE, b"(0,2)\t3\t4", b"(0,2)\t3", r"negative:1: expected 2 negatives, got 1"),
-        (NEGATIVE, b"(1,6)\t3\t4", b"(1,6)\t3\t4\t5", r"negative:2: expected 2 negatives, got 3"),
+        (NEGATIVE, b"(1,6)\t3\t4", b"(1,6)\t3", r"negative:2: expected 2 negatives \(dataset.num_negatives\), got 1"),
+        (NEGATIVE, b"(0,2)\t3\t4", b"(0,2)\t3", r"negative:1: expected 2 negatives \(dataset.num_negatives\), got 1"),
+        (
+            NEGATIVE,
+            b"(1,6)\t3\t4",
+            b"(1,6)\t3\t4\t5",
+            r"negative:2: expected 2 negatives \(dataset.num_negatives\), got 3",
+        ),
         (NEGATIVE, b"(1,6)", b"(1,5)", r"negative:2: expected \(1,6\) as in .*test\.rating:2, got \(1,5\)"),
         (NEGATIVE, b"(1,6)", b"1,6", r"negative:2: expected a line that starts with \(user,item\), got '1,6"),
         (NEGATIVE, b"(1,6)\t3", b"(1,6)\tthree", r"negative:2: expected an integer id, got 'three'"),
@@ -237,8 +242,17 @@ def test_missing_negatives_are_drawn_outside_train_and_test(tmp_path):
 
 def test_a_user_with_too_few_items_left_is_named(tmp_path):
     prefix = write(tmp_path, test_negative=None)
-    with pytest.raises(ValueError, match="user 0: expected at least 5 items to draw negatives from, got 3 of 6"):
+    message = (
+        r"tiny\.train\.rating, .*: user 0: expected at least 5 items to draw negatives from, got 3 of 6; dataset.num"
+    )
+    with pytest.raises(ValueError, match=message):
         read_ncf(prefix, name="tiny", num_negatives=5)
+
+
+def test_negatives_that_repeat_or_lie_in_train_are_counted(tmp_path):
+    data = read(tmp_path, test_negative=b"(0,2)\t3\t3\n(1,6)\t3\t0\n(2,4)\t4\t5\n")
+    assert data.note == "1 of 6 negatives stand twice in their line; 1 of 6 negatives are in train"
+    assert data.held_out.negatives.tolist() == [[3, 3], [3, 0], [4, 5]], "they stay as they are"
 
 
 @settings(deadline=None, max_examples=40)
@@ -288,6 +302,30 @@ def test_time_stamps_are_kept_and_a_file_without_them_has_none(tmp_path):
     assert read(tmp_path).train.order == "newest first"
     train = b"\n".join(line.rsplit(b"\t", 1)[0] for line in FILES["train.rating"].splitlines()) + b"\n"
     assert read(tmp_path, train_rating=train).train.timestamps is None
+
+
+def test_blanks_around_fields_do_not_count(tmp_path):
+    """Of any kind that Unicode has; they stand in each of the three files."""
+    changed = {
+        name.replace(".", "_"): content.replace(b"\t", "\u3000\t\u00a0".encode()) for name, content in FILES.items()
+    }
+    assert_is_tiny(read(tmp_path, **changed))
+
+
+def test_one_fraction_does_not_tie_the_time_stamps(tmp_path):
+    times = [1700000000000000001, 1700000000000000003, 1700000000000000002, "1700000000000000000.5", 2**64]
+    lines = [line.rsplit(b"\t", 1)[0] for line in FILES["train.rating"].splitlines()]
+    train = b"".join(b"%s\t%s\n" % (line, str(time).encode()) for line, time in zip(lines, times, strict=True))
+    assert read(tmp_path, train_rating=train).train.timestamps.tolist() == [1, 3, 2, 0, 4], "ranks"
+
+
+def test_dates_are_time_stamps(tmp_path):
+    train = b"0\t1\t5\t2024-02-29\n0\t0\t4\t2024-02-28\n1\t2\t3\t2024-03-02\n1\t0\t1\t2024-03-01\n2\t3\t2\t2024-01-01\n"
+    assert read(tmp_path, train_rating=train).train.order == "newest first"
+    with pytest.raises(
+        ValueError, match=r"tiny\.train\.rating:2: expected an ISO date as timestamp, .*, got '2024-02-30'"
+    ):
+        read(tmp_path, train_rating=train.replace(b"2024-02-28", b"2024-02-30"))
 
 
 # ratings
