@@ -49,7 +49,7 @@ def setting_columns(rows: pd.DataFrame) -> list[str]:
 
 def settings_of(notes: pd.Series) -> pd.Series:
     """What is noted of the settings of some runs; what their results make worth telling is left out."""
-    return notes.map(without_remarks).astype(notes.dtype)
+    return notes.map(without_remarks, na_action="ignore").astype(notes.dtype)
 
 
 def runs_on_test(runs: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ def averaged(task: Task, runs: pd.DataFrame) -> pd.DataFrame:
     A diverged run has no metrics: the means are those of the other seeds, and the column `diverged` tells.
     """
     if "note" in runs:
-        runs = runs.assign(note=runs["note"].map(without_remarks).astype(runs["note"].dtype))
+        runs = runs.assign(note=runs["note"].map(without_remarks, na_action="ignore").astype(runs["note"].dtype))
     by = [*task.always_shown, *(column for column in task.settings(runs) if _tells_apart(task, runs, column))]
     groups = runs.assign(diverged=runs["status"] == "diverged").groupby(by, sort=False, dropna=False)
     rows = groups[list(task.shown)].mean()

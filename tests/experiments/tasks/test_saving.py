@@ -19,6 +19,8 @@ from ncfjax.data.synthetic_ratings import make_synthetic_ratings
 from ncfjax.evaluation.ranking import ranks_of
 from ncfjax.evaluation.regression import rmse
 from ncfjax.ratings.worked_example import MOVIES, USERS
+from ncfjax.recommend.recommenders import Recommenders
+from ncfjax.recommend.request import Request
 from ncfjax.saved import load_model
 
 pytestmark = pytest.mark.slow  # XLA compiles
@@ -177,3 +179,16 @@ def test_a_member_of_a_grid_is_its_own_model(finish, tiny, data):
         tables.append(np.asarray(saved.model.user[...]))
     assert all(not np.array_equal(a, b) for i, a in enumerate(tables) for b in tables[:i])
     assert jax.device_count() >= 1
+
+
+def test_a_model_of_ids_with_gaps_has_rows_for_those_that_occur_and_keeps_their_names(finish, tmp_path):
+    """Among them one of 200,000,000."""
+    (tmp_path / "gaps.train.rating").write_text("5\t10\t1\n5\t200000000\t1\n15\t10\t1\n15\t30\t1\n")
+    (tmp_path / "gaps.test.rating").write_text("5\t30\t1\n15\t20\t1\n")
+    arguments = ("dataset=ncf", f"dataset.prefix={tmp_path / 'gaps'}", "dataset.num_negatives=1")
+    ((row, saved),) = models(finish(baselines, *arguments, "baseline=popularity", "save_models=true").store)
+    assert row["parameters"] == 4 and saved.data.user_ids.tolist() == [5, 15]
+    assert saved.data.item_ids.tolist() == [10, 20, 30, 200_000_000]
+    answer = Recommenders([saved]).recommend(Request.of({"users": [15], "k": 2}))
+    assert [item.item for item in answer.users[0].recommendations] == [200_000_000, 20]
+    assert "199999997 of the item ids 0 to 200000000 never occur" in row["note"]
