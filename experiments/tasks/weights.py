@@ -1,17 +1,18 @@
 """Files of weights that the authors of NCF saved with Keras, as more than one kind of run begins with them."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ncfjax.data.content import of_file
 
 if TYPE_CHECKING:  # JAX takes a second, and a configuration needs none
     from ncfjax.models.recommender import Recommender
 
 
 def file_content(path: Path) -> str:
-    """The start of the file's SHA-256; the path where there is no file, which is refused before anything is trained."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else str(path)
+    """As `content.of_file`; the path where there is no file, which is refused before anything is trained."""
+    return of_file(path) or str(path)
 
 
 @lru_cache(maxsize=1)

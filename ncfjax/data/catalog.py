@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ncfjax.data.content import of_file
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens
 from ncfjax.data.ncf import SUFFIXES, read_ncf, read_ncf_files
@@ -34,6 +35,13 @@ _NCF = (
     "4aab159e81c44b062c091bdaed0ab54ac632371f/Data/"
 )
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+_ML_100K = {
+    "u.data": "06416e597f82b734", "u.item": "6dd287831559152b", "u.genre": "9757e0d3e6b29815",
+    "u1.base": "ce253ec86c448b44", "u1.test": "18c6014a4b2c7324", "u2.base": "6c06f0b5df4b256d",
+    "u2.test": "4de658d1e04ed910", "u3.base": "afdc155c291c6edc", "u3.test": "0f548b51c78327de",
+    "u4.base": "219f0f4d40dfe9c5", "u4.test": "7c02ad0a1e7ab108", "u5.base": "a9574e59ce961eec",
+    "u5.test": "351cc52e0d15b6c7",
+}  # fmt: skip
 
 
 class RemoteFile(NamedTuple):
@@ -44,6 +52,7 @@ class RemoteFile(NamedTuple):
     checksum: str = ""  # of the download: "git:" + blob id, or "md5:" + digest
     member: str = ""
     other_name: str = ""  # which it has where the files of several data sets lie together
+    content: str = ""  # as `content.of_file`, of the file that results were made from; empty where it is not known
 
 
 class Entry(NamedTuple):
@@ -55,38 +64,43 @@ class Entry(NamedTuple):
     has_ratings: bool = False  # `read` takes `min_rating`
 
 
-def _ncf_entry(prefix: str, *blobs: str) -> Entry:
-    names = [prefix + suffix for suffix in SUFFIXES]
-    files = tuple(RemoteFile(name, _NCF + name, f"git:{blob}") for name, blob in zip(names, blobs, strict=True))
-    return Entry(files, read_ncf_files)
+def _ncf_entry(prefix: str, *known: tuple[str, str]) -> Entry:
+    """`known` are the blob and the content of each file."""
+    files = [(prefix + suffix, *one) for suffix, one in zip(SUFFIXES, known, strict=True)]
+    return Entry(tuple(RemoteFile(f, _NCF + f, f"git:{blob}", content=c) for f, blob, c in files), read_ncf_files)
 
 
 def ml_100k_file(name: str) -> RemoteFile:
     """A file of MovieLens-100K's zip file."""
-    return RemoteFile(name, _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723", f"ml-100k/{name}")
+    address, checksum = _GROUPLENS + "ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723"
+    return RemoteFile(name, address, checksum, f"ml-100k/{name}", content=_ML_100K.get(name, ""))
 
 
 def ml_1m_file(name: str) -> RemoteFile:
     """A file of MovieLens-1M's zip file."""
     address, checksum = _GROUPLENS + "ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906"
-    return RemoteFile(name, address, checksum, f"ml-1m/{name}", other_name=f"ml-1m.{name}")
+    content = {"movies.dat": "0140fc2356357c1a"}.get(name, "")
+    return RemoteFile(name, address, checksum, f"ml-1m/{name}", other_name=f"ml-1m.{name}", content=content)
 
 
 CATALOG = {
     "ml-1m": _ncf_entry(
         "ml-1m",
-        "31ba384fd58dac8fbd09d2dfc6616431f3563ab5",
-        "1b79e03c96710c3b0c35deb19155ef74f7965a02",
-        "c82844fb99d021f94751a6f915a230a1e8b8da92",
+        ("31ba384fd58dac8fbd09d2dfc6616431f3563ab5", "605fbbaf01fa1294"),
+        ("1b79e03c96710c3b0c35deb19155ef74f7965a02", "231ae11eb060b643"),
+        ("c82844fb99d021f94751a6f915a230a1e8b8da92", "127853228a76b7d2"),
     ),
     "pinterest": _ncf_entry(
         "pinterest-20",
-        "99813f8ed7486c36fa0f405e3f400db5d6fed0be",
-        "87fdbd13bced61c51f2842e2a667e83b9b0084e3",
-        "b752ccdc14df423b9484771440ff4a73e4a4a304",
+        ("99813f8ed7486c36fa0f405e3f400db5d6fed0be", ""),
+        ("87fdbd13bced61c51f2842e2a667e83b9b0084e3", "3a8a8f7eb8e21cc5"),
+        ("b752ccdc14df423b9484771440ff4a73e4a4a304", ""),
     ),
     "pinterest-u37501": Entry(
-        (RemoteFile("pinterest-20-u37501.train.rating"), RemoteFile("pinterest-20-u37501.test.rating")),
+        (
+            RemoteFile("pinterest-20-u37501.train.rating", content="4834c3fd06921337"),
+            RemoteFile("pinterest-20-u37501.test.rating", content="cd594e27b04a7eb1"),
+        ),
         read_ncf_files,
         "subset, redrawn negatives, not comparable with the paper",
     ),
@@ -94,6 +108,9 @@ CATALOG = {
     "ml-1m-ratings": Entry((ml_1m_file("ratings.dat"),), read_movielens, has_ratings=True),
 }
 NAMES: tuple[str, ...] = ("synthetic", *CATALOG, "ncf", "csv")
+_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data")
+# Which a user's own file has not, whatever it is called: of these and of the data sets of ratings.
+TAKEN = (*NAMES, "netflix", "netflix-excerpt", "synthetic-ratings", "worked-example")
 
 
 def load(
@@ -127,13 +144,56 @@ def load(
         return make_synthetic(synthetic or SyntheticOptions(), **options)
     if name == "ncf":
         prefix = _given("ncf", "prefix=FOLDER/NAME", prefix)
-        return read_ncf(prefix, name=prefix.name, **options)
+        return read_ncf(prefix, name=ncf_name(prefix), **options)
     if is_rated:
         options["min_rating"] = min_rating
     if name == "csv":
         path = existing_file("csv", path)
-        return read_csv(path, name=path.name.split(".")[0], scale=scale, strength=strength, **options)
+        return read_csv(path, name=csv_name(path), scale=scale, strength=strength, **options)
     return _load_entry(name, CATALOG[name], data_folder(data_dir), options)
+
+
+def csv_name(path: Path) -> str:
+    """What rows call a user's own table: its file's name without endings, and with them where the name is taken.
+
+    "ratings.2020" of ratings.2020.csv.gz; "ml-1m.csv" of ml-1m.csv.
+    """
+    name = path.name.removesuffix(".gz")
+    stem = name[: -len(path.suffix)] if (path := Path(name)).suffix.lower() in _ENDINGS else name
+    return name if stem.lower() in TAKEN else stem
+
+
+def ncf_name(prefix: Path) -> str:
+    """What rows call a user's own files in NCF's format: "ml-1m" only where they are those of ml-1m."""
+    entry = CATALOG.get(prefix.name.lower())
+    paths = ncf_paths(prefix)
+    is_whole = entry is not None and len(entry.files) == len(paths) and None not in paths
+    if is_whole and all(is_known(*pair) for pair in zip(entry.files, paths, strict=True)):
+        return prefix.name
+    return f"{prefix.name}.ncf" if prefix.name.lower() in TAKEN else prefix.name
+
+
+def ncf_paths(prefix: Path) -> list[Path | None]:
+    """The files of a prefix, plain or .gz; raises ValueError where one is there as both, of other content each."""
+    for suffix in SUFFIXES:
+        plain, packed = Path(f"{prefix}{suffix}"), Path(f"{prefix}{suffix}.gz")
+        if plain.is_file() and packed.is_file() and of_file(plain) != of_file(packed):
+            raise ValueError(
+                f"{plain}: expected {packed.name} beside it to be the same, got other content: move one away"
+            )
+    return [find_file(Path(f"{prefix}{suffix}")) for suffix in SUFFIXES]
+
+
+def is_known(file: RemoteFile, path: Path) -> bool:
+    """Whether a local file is one that the name of its data set stands for; of one that nothing is known of, True."""
+    return (file.content != "" and of_file(path) == file.content) or is_original(file, path)
+
+
+def is_original(file: RemoteFile, path: Path) -> bool:
+    """Whether a local file is what its address has, or else the one that is known; where neither is, True."""
+    if file.checksum and not file.member:
+        return checksum(read_raw(path), file.checksum) == file.checksum
+    return not file.content or of_file(path) == file.content
 
 
 def check_name(name: str, names: Sequence[str]) -> None:
@@ -257,8 +317,5 @@ def checksum(content: bytes, like: str) -> str:
 
 def differences(paths: Sequence[Path], files: Sequence[RemoteFile]) -> list[str]:
     """Names the local files that are not the originals: they are taken all the same, and the results say so."""
-    return [
-        f"local {file.name} is not the original"
-        for path, file in zip(paths, files, strict=True)
-        if file.checksum and not file.member and checksum(read_raw(path), file.checksum) != file.checksum
-    ]
+    pairs = zip(files, paths, strict=True)
+    return [f"local {file.name} is not the original" for file, path in pairs if not is_original(file, path)]

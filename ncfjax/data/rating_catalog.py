@@ -43,9 +43,12 @@ from ncfjax.data.splits import leave_one_out_of_ratings
 NAMES = ("ml-100k", "ml-1m", "netflix", "netflix-excerpt", "csv")
 NUM_GIVEN = {"ml-100k": 5, "netflix": 1, "netflix-excerpt": 1}  # splits that a data set comes with
 
-_NCF_ML_1M = (*CATALOG["ml-1m"].files[:2], RemoteFile("ml-1m.item-ids.tsv"))
+_NCF_ML_1M = (*CATALOG["ml-1m"].files[:2], RemoteFile("ml-1m.item-ids.tsv", content="e7ec275539fb3bba"))
 _COMBINED = tuple(f"combined_data_{part}.txt" for part in range(1, 5))
-_EXCERPT = RemoteFile("slice.train.csv"), RemoteFile("slice.test.csv")
+_EXCERPT = (
+    RemoteFile("slice.train.csv", content="e8c33b1f4a6608c1"),
+    RemoteFile("slice.test.csv", content="95f02b1576b62c09"),
+)
 _NETFLIX_FOLDERS = ("netflix-prize-data", "netflix-prize-sample")
 
 
@@ -79,6 +82,27 @@ def load_ratings(
         return ratings if probe else replace(ratings, note=_joined(ratings.note, "no probe.txt"))
     split = take_probe(ratings, probe)
     return replace(split.train, note=_joined(ratings.note, f"without the {len(split.test)} ratings of probe.txt"))
+
+
+def rating_files(name: str, data_dir: Path | str | None = None) -> list[tuple[RemoteFile, Path | None]]:
+    """The files that the ratings of a data set other than "csv" are read from, each with its place, None where it is
+    still to be downloaded."""
+    folder = data_folder(data_dir)
+    if name == "netflix":
+        folders = _netflix_folders(folder)
+        combined = max((_combined_files(one) for one in folders), key=len)
+        probe = RemoteFile("probe.txt")
+        return [*((RemoteFile(path.name), path) for path in combined), (probe, *local_files([probe], folders))]
+    if name == "netflix-excerpt":
+        return list(zip(_EXCERPT, local_files(_EXCERPT, _netflix_folders(folder, name)), strict=True))
+    if name == "ml-100k":
+        files, folders = [ml_100k_file("u.data")], [folder, folder / name]
+    else:
+        files, folders = [ml_1m_file("ratings.dat")], [folder, folder / "ml-1m", folder / "ml-1m-ratings"]
+        from_ncf = local_files(_NCF_ML_1M, folders)
+        if None in local_files(files, folders) and None not in from_ncf:
+            return list(zip(_NCF_ML_1M, from_ncf, strict=True))
+    return list(zip(files, local_files(files, folders), strict=True))
 
 
 def load_implicit(
@@ -193,8 +217,8 @@ def _load_ml_1m(data_dir: Path) -> Ratings:
     return ratings.where(np.lexsort((ratings.item_ids[ratings.items], ratings.users)))
 
 
-def _netflix_folders(data_dir: Path) -> list[Path]:
-    return [data_dir, *(data_dir / folder for folder in ("netflix", *_NETFLIX_FOLDERS))]
+def _netflix_folders(data_dir: Path, name: str = "netflix") -> list[Path]:
+    return [data_dir, *(data_dir / folder for folder in (name, *_NETFLIX_FOLDERS))]
 
 
 def _load_netflix(data_dir: Path) -> Ratings:

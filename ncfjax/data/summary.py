@@ -1,12 +1,12 @@
 """What is left of a data set where a model is used without it: what users and items are called, and who had what."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from ncfjax.data.content import of_arrays
 from ncfjax.data.interactions import Interactions, check_count, pair_keys, sorted_distinct
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import Ratings, Scale
@@ -17,7 +17,7 @@ class Summary:
     """Of the data that a model was trained on. Raises ValueError for arrays that do not fit together."""
 
     name: str  # of the data set
-    content: str  # the start of a SHA-256: equal where all that was trained on is equal, names included
+    content: str  # as `content.of_arrays`: equal where all that was trained on is equal, names included
     user_ids: np.ndarray  # what users are called in the data set's files: [users], integers or texts
     item_ids: np.ndarray  # [items]
     history_sizes: np.ndarray  # int32[users]
@@ -71,7 +71,7 @@ def summarize(name: str, train: Interactions | Ratings, movies: Movies | None = 
     values = train.values if is_rated else train.weights
     if values is not None:
         values = values[np.lexsort((values, train.items, train.users))]
-    content = _digest(user_ids, item_ids, sizes, items, values)
+    content = of_arrays(user_ids, item_ids, sizes, items, values)
     return Summary(name, content, user_ids, item_ids, sizes, items, averages, scale, movies)
 
 
@@ -86,13 +86,3 @@ def _averages(train: Ratings) -> Float[np.ndarray, " items"]:
     counts = np.bincount(train.items, minlength=train.num_items)
     sums = np.bincount(train.items, train.values, train.num_items)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
-
-
-def _digest(*arrays: np.ndarray | None) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            array = np.ascontiguousarray(array)
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -37,6 +38,11 @@ def find_file(path: Path) -> Path | None:
     """Returns `path` or `path` + ".gz", the first that is a file, else None."""
     candidates = (path, path.with_name(path.name + ".gz"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def is_gzip(file: BufferedReader) -> bool:
+    """Whether an open file is compressed, whatever its name."""
+    return file.peek(2).startswith(_GZIP_MAGIC)
 
 
 def read_raw(path: Path) -> bytes:
@@ -103,13 +109,13 @@ def read_chunks(path: Path, size: int = 2**22) -> Iterator[bytes]:
 def _pieces(path: Path, size: int) -> Iterator[bytes]:
     row = 0  # of a gzip stream, for its errors
     with path.open("rb") as file:
-        is_gzip = file.peek(2).startswith(_GZIP_MAGIC)
-        stream = gzip.GzipFile(fileobj=file) if is_gzip else file
+        is_packed = is_gzip(file)
+        stream = gzip.GzipFile(fileobj=file) if is_packed else file
         try:
             head = stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
             while piece := head + stream.read(size):
                 yield piece
-                row, head = row + (piece.count(b"\n") if is_gzip else 0), b""
+                row, head = row + (piece.count(b"\n") if is_packed else 0), b""
         except EOFError:
             raise bad_line(path, row, _REST, _TRUNCATED) from None
         except (zlib.error, gzip.BadGzipFile) as error:
