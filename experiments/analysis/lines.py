@@ -19,7 +19,9 @@ from ncfjax.store import ORIGIN_COLUMNS
 
 # The columns that name a run and its line, say what it reached, what it cost or where it comes from. Every other one is
 # a setting: what a new similarity or optimizer adds to the table tells runs apart without a word here.
-_NAMES = ("run_id", "status", "phase", "study", "dataset", "split", "model", "embedding_dim", "objective", "seed")
+_NAMES = (
+    "run_id", "status", "phase", "study", "dataset", "content", "split", "model", "embedding_dim", "objective", "seed",
+)  # fmt: skip
 _OUTCOME = ("epoch", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
 MODELS = {"dot": "MF", "gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
 REFERENCES = ("oracle", "popularity")  # rows of a sweep that no training changes

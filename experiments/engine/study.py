@@ -12,6 +12,7 @@ from experiments.engine.checks import TuningError
 from experiments.engine.closing import closing_table, where_it_is
 from experiments.engine.estimate import estimate
 from experiments.engine.jobs import Job, Launch, announce, launch_missing, make_job
+from experiments.engine.names import check_names
 from experiments.engine.progress import log
 from experiments.engine.provenance import origin
 from experiments.engine.task import Compose, Draw, Table, Task
@@ -45,6 +46,7 @@ def run_study(
     jobs, without_winner = plan(task, all_overrides, compose), []
     config, store = jobs[0].config, task.store(jobs[0].config)
     is_tuning = getattr(config, "tune", False)
+    check_names(task, jobs, store)
     announce(task, jobs, store)
     if config.dry_run:
         return estimate(task, jobs, models.completed(config, store))

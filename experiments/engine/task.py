@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 Compose = Callable[[list[str]], Any]  # the checked configuration of one job, from its overrides
 Draw = Callable[[Store], Sequence[object]]  # of a study's tables, at its end; returns the files that it wrote
 Table = Callable[[Store, set[str]], str]  # of the runs of a study, by their ids
+
+
+class DataName(NamedTuple):
+    """What rows call a data set, and the content of its files."""
+
+    name: str
+    content: str
+    where: str  # the override that names it: "dataset.path=ratings.csv"
 
 
 class Task(ABC):
@@ -91,6 +99,10 @@ class Task(ABC):
         Raises:
             ValueError: a file is not there, or not as expected; what the data themselves forbid.
         """
+
+    def data_name(self, config: Any) -> DataName | None:
+        """Of the files that a job reads, before it reads them; None where there are none, or none yet."""
+        return None
 
     def algorithm(self, config: Any) -> int:
         """Raised when the same configuration gives other numbers than before."""

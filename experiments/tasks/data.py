@@ -2,12 +2,16 @@
 
 from dataclasses import fields
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from experiments.engine.checks import expect, refused
 from experiments.engine.config import part, set_keys
-from ncfjax.data.catalog import NAMES, load
+from experiments.engine.task import DataName
+from ncfjax.data.catalog import NAMES, csv_name, load, ncf_name
+from ncfjax.data.content import Content
+from ncfjax.data.identity import content_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.notes import joined
 from ncfjax.data.rating_catalog import load_implicit
@@ -17,6 +21,7 @@ from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.columns import K
 from ncfjax.evaluation.remarks import few_candidates
 from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
+from ncfjax.store import run_id
 
 _RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
 
@@ -33,6 +38,7 @@ _SCALE_WORDS = "a scale: binary, unary, '1 to 5 by 0.5' or 'bad < fair < good'"
 SCALE = Key(str, _is_scale, _SCALE_WORDS, default=None)  # of the column rating; null: from its numbers
 # Sets of ratings that only here are interactions.
 _IMPLICIT = ("netflix", "netflix-excerpt")
+_PLACES = ("path", "prefix")  # where a user's own files lie
 _OWN_KEYS = {
     **dict.fromkeys(_IMPLICIT, _RATED),
     "ml-100k": _RATED,
@@ -72,6 +78,7 @@ def _check_strength(dataset: SimpleNamespace) -> None:
 # Of a row that was evaluated on a data set.
 DATA_COLUMNS = {
     "dataset": str,
+    "content": str,  # what identifies its files, or what it was drawn by
     "split": "split",
     "negatives": str,  # where the evaluation's negatives come from
 }
@@ -84,7 +91,39 @@ _TIMED = ("csv", "ml-1m", "ml-1m-ratings", "ml-100k", *_IMPLICIT)
 def data_identity(config: Any) -> dict[str, Any]:
     """What decides which interactions are trained on and which are held out."""
     is_timed = config.split == "test" or config.dataset.name in _TIMED
-    return set_keys(config.dataset) | {"split": config.split} | ({} if is_timed else {"holdout": 2})
+    data = dataset_identity(config.dataset, config.data_dir)
+    return data | {"split": config.split} | ({} if is_timed else {"holdout": 2})
+
+
+def dataset_identity(dataset: SimpleNamespace, data_dir: str | None) -> dict[str, Any]:
+    """The keys of a data set, with the content of files that their names do not tell in the place of where they lie.
+
+    Raises:
+        ConfigError: files that cannot be told apart.
+    """
+    keys = {name: value for name, value in set_keys(dataset).items() if name not in _PLACES}
+    content = content_of_dataset(dataset, data_dir).other
+    return keys | ({"content": content} if content else {})
+
+
+def content_of_dataset(dataset: SimpleNamespace, data_dir: str | None) -> Content:
+    """Raises ConfigError as `dataset_identity` does."""
+    places = {name: getattr(dataset, name, None) for name in _PLACES}
+    with refused(f"dataset={dataset.name}"):
+        return content_of(dataset.name, data_dir=data_dir, **places)
+
+
+def described(config: Any) -> DataName | None:
+    """What a row will call the data set, and its content; None of data that are drawn, which their options tell."""
+    dataset = config.dataset
+    content = content_of_dataset(dataset, config.data_dir).digest
+    if not content:
+        return None
+    if dataset.name == "csv":
+        return DataName(csv_name(Path(dataset.path)), content, f"dataset.path={dataset.path}")
+    if dataset.name == "ncf":
+        return DataName(ncf_name(Path(dataset.prefix).expanduser()), content, f"dataset.prefix={dataset.prefix}")
+    return DataName(dataset.name, content, f"dataset={dataset.name}")
 
 
 def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
@@ -93,7 +132,8 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
     synthetic = vars(config.dataset.synthetic) if config.dataset.name == "synthetic" else {}
     few = few_candidates(data.held_out.negatives.shape[1], data.num_others)
     note = joined(*few, data.note, *(f"{k}={v}" for k, v in synthetic.items()))
-    return {"dataset": data.name, "negatives": data.negatives, "note": note}
+    content = run_id(synthetic) if synthetic else content_of_dataset(config.dataset, config.data_dir).digest
+    return {"dataset": data.name, "content": content, "negatives": data.negatives, "note": note}
 
 
 @lru_cache(maxsize=1)

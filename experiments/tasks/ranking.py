@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Integer
 
-from experiments.engine.task import Task
-from experiments.tasks.data import DATA_COLUMNS, data_identity
+from experiments.engine.task import DataName, Task
+from experiments.tasks.data import DATA_COLUMNS, data_identity, described
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.columns import COLUMNS, METRIC_COLUMNS, TIE_COLUMNS, K
 from ncfjax.evaluation.ranking_rules import STRICT, Rules
@@ -54,7 +54,7 @@ class RankedTask(Task):
     tune_by = (f"ndcg@{K}", f"hit_ratio@{K}")
     best_by = f"ndcg@{K}"
     shown = {name: column.label for name, column in COLUMNS.items()}
-    outcomes = frozenset({"epoch", *METRIC_COLUMNS, *TIE_COLUMNS})
+    outcomes = frozenset({"content", "epoch", *METRIC_COLUMNS, *TIE_COLUMNS})
     own_columns: ClassVar[Mapping[str, type | str]]  # `note`, and what its configuration fills
 
     @cached_property
@@ -63,3 +63,6 @@ class RankedTask(Task):
 
     def data_key(self, config: Any) -> str:
         return str(data_identity(config))
+
+    def data_name(self, config: Any) -> DataName | None:
+        return described(config)

@@ -4,8 +4,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from experiments.engine.checks import expect
-from experiments.engine.config import Choice, set_keys
-from experiments.tasks.data import DATASET, check_dataset
+from experiments.engine.config import Choice
+from experiments.tasks.data import DATASET, check_dataset, dataset_identity
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from ncfjax.data.dot_pairs import DotPairOptions
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
@@ -55,6 +55,7 @@ CHOICES = (TARGET, DATASET._replace(is_optional=True))
 COLUMNS: dict[str, type | str] = {
     "target": "target",
     "dataset": str,  # of the recommender
+    "content": str,  # of its files
     "negatives": str,  # where the evaluation's negatives come from
     "note": str,
     "teacher": str,  # how the recommender was fitted
@@ -85,7 +86,8 @@ COLUMNS: dict[str, type | str] = {
     **{f"{teacher}{metric}": float for teacher in ("", "dot_") for metric in METRIC_COLUMNS if "mrr" not in metric},
     **dict.fromkeys(TIE_COLUMNS, float),  # of the imitator's ranking
 }
-OUTCOMES = frozenset(name for name in COLUMNS if name.startswith("rmse_") or "@" in name or name in TIE_COLUMNS)
+_OTHER_OUTCOMES = {"content", *TIE_COLUMNS}
+OUTCOMES = frozenset(name for name in COLUMNS if name.startswith("rmse_") or "@" in name or name in _OTHER_OUTCOMES)
 
 # ---- what makes a run what it is
 
@@ -104,7 +106,7 @@ def target_identity(config: Any) -> dict[str, Any]:
     if config.target == "dot":
         return {"target": "dot", **asdict(pair_options(config))}
     shared = {name: getattr(config, name) for name in SHARED}
-    return shared | {"data": set_keys(config.dataset), "teacher": vars(config.teacher)}
+    return shared | {"data": dataset_identity(config.dataset, config.data_dir), "teacher": vars(config.teacher)}
 
 
 def identity(config: Any, point: Any) -> dict[str, Any]:

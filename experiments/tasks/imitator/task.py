@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.engine.config import set_keys
-from experiments.engine.task import Task
+from experiments.engine.task import DataName, Task
+from experiments.tasks.data import dataset_identity, described
 from experiments.tasks.imitator import config as configs
 from ncfjax.models.imitator_keys import study_layers
 
@@ -41,7 +41,10 @@ class ImitatorTask(Task):
         return " ".join([f"{what} d={config.embedding_dim} {layers}", *variant])
 
     def data_key(self, config: Any) -> str:
-        return str(set_keys(config.dataset))
+        return str(dataset_identity(config.dataset, config.data_dir)) if config.target == "recommender" else ""
+
+    def data_name(self, config: Any) -> DataName | None:
+        return described(config) if config.target == "recommender" else None
 
     def open(self, config: Any) -> "ImitatorWork":
         from experiments.tasks.imitator.work import ImitatorWork

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from experiments.engine.config import set_keys
 from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import train_block
+from experiments.tasks.data import dataset_identity
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranking
 from ncfjax.models.recommender import Recommender
@@ -27,7 +27,9 @@ class Teacher(NamedTuple):
 def teacher_of(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teacher:
     """The teacher of one seed; the last few are kept for the jobs that follow."""
     dim, settings = config.embedding_dim, vars(config.teacher)
-    key = run_id({"data": set_keys(config.dataset), "embedding_dim": dim, "seed": seed} | settings)
+    key = run_id(
+        {"data": dataset_identity(config.dataset, config.data_dir), "embedding_dim": dim, "seed": seed} | settings
+    )
     return _fitted.get(key, lambda: _fit(config, data, seed, bar))
 
 

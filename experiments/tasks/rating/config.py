@@ -3,12 +3,17 @@
 A method is fitted in closed form, or is `gradient`: a similarity of ncfjax/models, whose keys are its own.
 """
 
+from pathlib import Path
 from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS, Choice, part, set_keys
 from experiments.tasks.data import SCALE
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
+from ncfjax.data.catalog import csv_name
+from ncfjax.data.content import Content
+from ncfjax.data.identity import rating_content
+from ncfjax.data.rating_catalog import NAMES
 from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
 
 SHARE = Key(float, lambda value: 0 < value < 1, "a number between 0 and 1")
@@ -119,8 +124,26 @@ def data_identity(config: Any) -> dict[str, Any]:
     leak = {"leak": config.leak, "validation_share": config.validation_share}
     # The seed of negatives came later to Netflix's files than their runs.
     unnamed = {*_RANKED, "seed"} if config.dataset.name.startswith("netflix") else set(_RANKED)
+    unnamed.add("path")
     dataset = {name: x for name, x in vars(config.dataset).items() if x is not None and name not in unnamed}
+    if content := content_of_dataset(config).other:
+        dataset["content"] = content
     return {"dataset": dataset, **folds, **{name: x for name, x in leak.items() if x}}
+
+
+def content_of_dataset(config: Any) -> Content:
+    """Of all files that the job reads; of data that are drawn nothing."""
+    dataset = config.dataset
+    if dataset.name not in NAMES:
+        return Content()
+    fold = config.fold if config.folds.name == "official" else None
+    with_items = config.method.name in ("content_based", "hybrid")
+    return rating_content(dataset.name, data_dir=config.data_dir, path=dataset.path, fold=fold, with_items=with_items)
+
+
+def name_of_dataset(dataset: Any) -> str:
+    """What rows call it."""
+    return csv_name(Path(dataset.path)) if dataset.path else dataset.name
 
 
 def identity(config: Any, point: Any) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.engine.checks import refused
-from experiments.tasks.rating.config import PARTS
+from experiments.engine.config import set_keys
+from experiments.tasks.rating.config import PARTS, content_of_dataset, name_of_dataset
 from ncfjax.data.rating_catalog import load_features, load_given_split, load_ratings
 from ncfjax.data.rating_splits import RatingSplit, cold_items, cold_users, holdout, latest, random_fold, random_share
 from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.synthetic_ratings import make_synthetic_ratings
 from ncfjax.ratings.worked_example import FEATURES, worked_example
+from ncfjax.store import run_id
 
 HOLDOUT_SHARE = 0.1  # of the training ratings, for tuning
 NOTEBOOK_COPIES = 4  # of the one file that the report's notebook read in the place of four
@@ -23,6 +25,7 @@ class JobRatings(NamedTuple):
     """Of one job. `validation` are rows that were set aside from the training rows, as the report's notebook did."""
 
     name: str
+    content: str  # what identifies its files
     train: Ratings
     test: Ratings
     validation: Ratings | None
@@ -37,9 +40,8 @@ def load_job(config: Any) -> JobRatings:
             split = holdout(split, share=HOLDOUT_SHARE, seed=0)
         train, validation = _with_validation(split.train, config.leak, config.validation_share)
     note = "; ".join(filter(None, [split.note, split.train.note]))
-    path = config.dataset.path
-    name = Path(path).name.split(".")[0] if path else config.dataset.name
-    return JobRatings(name, train, split.test, validation, note)
+    content = content_of_dataset(config).digest or run_id(set_keys(config.dataset))  # of what is drawn its options
+    return JobRatings(name_of_dataset(config.dataset), content, train, split.test, validation, note)
 
 
 def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:
@@ -52,7 +54,8 @@ def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:
 
 def data_cells(data: JobRatings) -> dict[str, Any]:
     """Of a row."""
-    return {"dataset": data.name, "note": data.note, "num_train": len(data.train), "num_test": len(data.test)}
+    sizes = {"num_train": len(data.train), "num_test": len(data.test)}
+    return {"dataset": data.name, "content": data.content, "note": data.note} | sizes
 
 
 def _split(config: Any) -> RatingSplit:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from experiments.engine.config import AXIS
-from experiments.engine.task import Task
+from experiments.engine.task import DataName, Task
 from experiments.tasks.models import model_cells
 from experiments.tasks.rating import config as configs
 from ncfjax.models.registry import declared_keys
@@ -52,7 +52,9 @@ class RatingTask(Task):
     shown = METRICS
     always_shown = ("model",)
     one_per_study = frozenset({"select_epoch"})
-    outcomes = frozenset({"epoch", "note", *METRICS, "num_train", "num_test"})  # a note names the files of a fold
+    outcomes = frozenset(
+        {"content", "epoch", "note", *METRICS, "num_train", "num_test"}
+    )  # a note names the files of a fold
     averaged_over = {"seed": "seeds", "fold": "num_folds"}
 
     @cached_property
@@ -61,6 +63,7 @@ class RatingTask(Task):
         axes = {name: f"{AXIS}{name}" for name in _GRID}
         return {
             "dataset": str,
+            "content": str,  # of its files, or what it was drawn by
             "folds": "folds.name",
             "fold": "fold",
             "fold_count": "folds.count",
@@ -95,6 +98,11 @@ class RatingTask(Task):
 
     def data_key(self, config: Any) -> str:
         return str(configs.data_identity(config))
+
+    def data_name(self, config: Any) -> DataName | None:
+        content = configs.content_of_dataset(config).digest
+        where = f"dataset.path={config.dataset.path}" if config.dataset.path else f"dataset={config.dataset.name}"
+        return DataName(configs.name_of_dataset(config.dataset), content, where) if content else None
 
     def tuning_group(self, config: Any) -> Hashable:
         dim = config.model.embedding_dim if config.method.name == "gradient" else config.method.embedding_dim

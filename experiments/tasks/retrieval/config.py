@@ -90,6 +90,7 @@ OUTCOMES: dict[str, type] = {
 }
 COLUMNS: dict[str, type | str] = {
     "dataset": str,
+    "content": str,
     "negatives": str,
     "note": str,
     "model": "source.model",
@@ -125,7 +126,7 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
 
 def data_of(config: Any) -> dict[str, Any]:
     """Of the interactions, those that are held out for the test among them."""
-    return data_identity(SimpleNamespace(dataset=config.dataset, split="test"))
+    return data_identity(SimpleNamespace(dataset=config.dataset, split="test", data_dir=config.data_dir))
 
 
 def origin_identity(config: Any, seed: int) -> dict[str, Any]:

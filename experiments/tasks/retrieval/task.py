@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.engine.task import Task
+from experiments.engine.task import DataName, Task
+from experiments.tasks.data import described
 from experiments.tasks.retrieval import config as configs
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class RetrievalTask(Task):
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("dataset", "source", "search")
     arguments = ("source.model=dot,mlp", "search=exact,svd")
-    columns, outcomes = configs.COLUMNS, frozenset({*configs.OUTCOMES, "trained_run"})
+    columns, outcomes = configs.COLUMNS, frozenset({*configs.OUTCOMES, "content", "trained_run"})
     shown = {
         f"recall@{configs.K}": f"recall@{configs.K}",
         "share_scored": "share",
@@ -42,6 +43,9 @@ class RetrievalTask(Task):
 
     def data_key(self, config: Any) -> str:
         return str(configs.data_of(config))
+
+    def data_name(self, config: Any) -> DataName | None:
+        return described(config)
 
     def open(self, config: Any) -> "RetrievalWork":
         from experiments.tasks.retrieval.work import RetrievalWork

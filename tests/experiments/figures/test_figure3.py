@@ -97,11 +97,11 @@ def test_a_wider_net_is_worse_where_data_are_few():
 
 
 def test_the_command_prints_the_table_and_writes_the_figure(tmp_path: Path, capsys):
-    store_runs(tmp_path / "figure3", a_run(), a_run(seed=1), a_run(product="true"))
-    assert main(["figure3", f"results_dir={tmp_path}"]) == 0
+    store_runs(tmp_path / "mine", a_run(), a_run(seed=1), a_run(product="true"))
+    assert main(["figure3", "study=mine", f"results_dir={tmp_path}"]) == 0
     said = capsys.readouterr().out
     assert "| 1 | 16 | 4000 |" in said and "figure3.png" in said.splitlines()[-1]
-    assert (tmp_path / "figure3" / "figures" / "figure3.svg").stat().st_size > 0
+    assert (tmp_path / "mine" / "figures" / "figure3.svg").stat().st_size > 0
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path):
@@ -111,8 +111,8 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path):
 
 @pytest.mark.parametrize("run", [a_run(**DIVERGED), a_run(product="true")])
 def test_without_a_run_of_the_studys_setup_there_is_no_figure(run: dict, tmp_path: Path, capsys):
-    store_runs(tmp_path / "figure3", run)
-    assert main(["figure3", f"results_dir={tmp_path}"]) == 2
+    store_runs(tmp_path / "mine", run)
+    assert main(["figure3", "study=mine", f"results_dir={tmp_path}"]) == 2
     assert "expected completed runs of the study's setup" in capsys.readouterr().err
 
 

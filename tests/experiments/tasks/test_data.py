@@ -143,8 +143,8 @@ def test_a_run_with_strengths_is_another_run(id_of, table: tuple[str, ...], entr
 
 
 def test_what_is_left_out_is_no_part_of_what_makes_a_run_what_it_is(table: tuple[str, ...]):
-    """The runs from before there was a threshold keep their ids; a run with one has another."""
-    before = {"name", "path", "num_negatives", "seed", "split"}
+    """A key that is not set; and where the file lies, as its content tells what it is."""
+    before = {"name", "content", "num_negatives", "seed", "split"}
     assert set(data_identity(configured(sweep.ENTRY, *table))) == before
     high = data_identity(configured(sweep.ENTRY, *table, "dataset.min_rating=4"))
     assert set(high) == before | {"min_rating"} and high["min_rating"] == 4
