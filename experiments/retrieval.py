@@ -10,8 +10,6 @@ method, conf/source/ where models come from. Rerun a command to continue it. Wha
 from functools import cache
 from pathlib import Path
 
-from experiments import sweep
-from experiments.cli.claims import claimed_runs
 from experiments.cli.entry import EntryPoint
 from experiments.cli.main import main as run
 from experiments.tasks.retrieval import origin
@@ -24,7 +22,10 @@ ENTRY = EntryPoint(TASK)
 @cache
 def _claimed(folder: Path) -> frozenset[str] | None:
     """Of the study that models come from."""
-    return claimed_runs(sweep.ENTRY, folder.name, Store(folder, sweep.ENTRY.task.all_columns))
+    from experiments.cli.claims import claimed_runs  # what plans jobs takes a second to import
+    from experiments.sweep import ENTRY as SWEEP
+
+    return claimed_runs(SWEEP, folder.name, Store(folder, SWEEP.task.all_columns))
 
 
 origin.claimed = _claimed
