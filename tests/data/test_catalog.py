@@ -252,7 +252,8 @@ ALONE = "not evaluated: 1 of 2 users, with a single row"
 def test_high_ratings_and_strengths_are_interactions_where_it_is_asked_for(tmp_path):
     (tmp_path / "u.data").write_bytes(RATINGS.replace(b"::", b"\t") + b"2\t6\t4\t999\n")
     data = load("ml-100k", data_dir=tmp_path, min_rating=4.0, num_negatives=1)
-    assert (len(data.train), len(data.held_out), data.note) == (2, 1, "ratings of at least 4; " + ALONE)
+    note = "local u.data is not the original; ratings of at least 4; " + ALONE
+    assert (len(data.train), len(data.held_out), data.note) == (2, 1, note)
     (tmp_path / "mine.csv").write_text("user,item,strength,timestamp\na,x,5,1\na,y,1,2\nb,z,1,1\n")
     data = load("csv", path=tmp_path / "mine.csv", strength=True, num_negatives=1)
     assert data.train.weights.tolist() == [5, 1]
