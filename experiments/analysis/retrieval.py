@@ -23,11 +23,11 @@ from ncfjax.store import Store
 
 RECALL = f"recall@{K}"
 ENOUGH = 0.95  # of recall@10, where searches are compared by their time
-IMITATIONS = ("svd", "cur", "distill")
+IMITATIONS = ("svd", "cur", "distill", "distill_ranking")
 RANKED = tuple(SAMPLED)  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
 _CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries", "device"]
-_METHOD = ["method", "rank", "num_users", "num_anchors", "num_clusters", "longest", "construction"]
+_METHOD = ["method", "rank", "num_rounds", "num_users", "num_anchors", "num_clusters", "longest", "construction"]
 _EFFORT = ["probes", "num_candidates"]
 _FROM_KERAS = "Keras weights"
 

@@ -32,7 +32,14 @@ STAGES = (
 )
 SEARCHES = "| model | d | search | recall@10 | share scored | full HR@10 | ms | times exact search | build s | MB |"
 NEAR = 0.99  # of recall@10: that much, and a model can be served through its imitation
-NAMES = {"ivf": "faiss IVF", "hnsw": "faiss HNSW", "svd": "SVD", "cur": "CUR", "distill": "distilled"}
+NAMES = {
+    "ivf": "faiss IVF",
+    "hnsw": "faiss HNSW",
+    "svd": "SVD",
+    "cur": "CUR",
+    "distill": "distilled",
+    "distill_ranking": "distilled to rank",
+}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pytest
 from ncfjax.data.history import pack_history
 from ncfjax.models.keras import read_keras
 from ncfjax.models.recommender import Recommender
-from ncfjax.retrieval import exact, imitations, two_stage
+from ncfjax.retrieval import distillation, exact, imitations, two_stage
+from ncfjax.retrieval.distillation import distill_ranking
 from ncfjax.retrieval.filters import deny_each
 from ncfjax.retrieval.imitations import centred, cur, distill, svd
 from tests.retrieval.conftest import make_model
@@ -24,6 +25,7 @@ WAYS = {
     "cur": lambda model: cur(model, KEY, num_anchor_users=6, num_anchors=30),
     "cur, fewer directions": lambda model: cur(model, KEY, num_anchor_users=8, num_anchors=30, rank=4),
     "distill": lambda model: distill(model, 4, KEY, num_best=10, num_drawn=20, num_sweeps=2),
+    "distill_ranking": lambda model: distill_ranking(model, 4, KEY, num_rounds=8),
 }
 
 
@@ -57,11 +59,17 @@ def test_what_is_a_dot_product_is_imitated_to_the_last_item(imitation_of):
     assert np.mean(np.sort(found.items, axis=1) == np.sort(expected.items, axis=1)) > 0.95
 
 
-def test_svd_is_that_of_the_matrix_of_centred_scores(monkeypatch):
+@pytest.mark.parametrize("floor", [None, 1.28])
+def test_svd_is_that_of_the_matrix_of_centred_scores(floor, monkeypatch):
     monkeypatch.setattr(imitations, "BYTES_AT_ONCE", 4 * 200 * 5)  # blocks of 5 users, the last of 3
     model = make_model("mlp")
-    imitation = svd(model, 3, KEY, num_passes=3)
-    scores = centred(model.score_all(jnp.arange(13)))
+    imitation = svd(model, 3, KEY, num_passes=3, floor=floor)
+    scores = model.score_all(jnp.arange(13))
+    if floor is not None:  # about a tenth of the scores stay apart
+        lowest = scores.mean(1) + floor * scores.std(1)
+        assert 0.05 < jnp.mean(scores > lowest[:, None]) < 0.2
+        scores = jnp.maximum(scores, lowest[:, None])
+    scores = centred(scores)
     left, values, right = np.linalg.svd(scores, full_matrices=False)
     queries = imitations.queries_of(imitation, model.similarity, model.user[...])
     product = queries @ imitation.keys.T
@@ -75,6 +83,25 @@ def test_a_user_that_the_imitation_never_saw_has_a_query():
     np.testing.assert_allclose(centred(products), centred(model.score_all(jnp.arange(10, 13))), atol=1e-3)
 
 
+def test_a_distilled_dot_product_is_nearer_to_the_models_softmax_than_an_svd(monkeypatch):
+    """Mean KL divergence over users, those too whose scores neither of them saw."""
+    monkeypatch.setattr(distillation, "USERS", 300)
+    model = make_model("mlp", num_users=400)
+    model.user[...] *= 4
+    model.item[...] *= 4
+    fitted, both = jnp.arange(300), {}
+    target = jax.nn.log_softmax(model.score_all(jnp.arange(400)) / distillation.TEMPERATURE, axis=1)
+    for name, imitation in {
+        "svd": svd(model, 2, KEY, users=fitted),
+        "distilled": distill_ranking(model, 2, KEY, num_rounds=8, users=fitted),
+    }.items():
+        logits = imitations.queries_of(imitation, model.similarity, model.user[...]) @ imitation.keys.T
+        logits = logits / (distillation.TEMPERATURE if name == "svd" else 1.0)
+        divergence = jnp.sum(jnp.exp(target) * (target - jax.nn.log_softmax(logits, axis=1)), axis=1)
+        both[name] = float(jnp.mean(divergence[:300])), float(jnp.mean(divergence[300:]))
+    assert both["distilled"][0] < 0.8 * both["svd"][0] and both["distilled"][1] < 0.9 * both["svd"][1], both
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -83,6 +110,7 @@ def test_a_user_that_the_imitation_never_saw_has_a_query():
         (lambda model: svd(model, 3, KEY, num_anchors=201), "num_anchors: expected 1 to 200, got 201"),
         (lambda model: cur(model, KEY, num_anchor_users=14, num_anchors=5), "num_anchor_users: expected 1 to 13, got"),
         (lambda model: distill(model, 3, KEY, num_best=201), "num_best: expected 1 to 200, got 201"),
+        (lambda model: distill_ranking(model, 14, KEY), "rank: expected 1 to 13, got 14"),
     ],
 )
 def test_what_is_no_imitation_is_refused(make, message):

@@ -45,7 +45,6 @@ _LISTS = {"num_clusters": COUNT, "longest": OPTIONAL}
 _TWO_STAGE = {
     "rank": COUNT,
     "num_users": OPTIONAL,
-    "num_anchors": OPTIONAL,
     "num_clusters": OPTIONAL,
     "longest": OPTIONAL,
     f"{AXIS}num_candidates": CANDIDATES,
@@ -57,11 +56,12 @@ SEARCHES: dict[str, dict[str, Key]] = {
     "clusters": _LISTS | {f"{AXIS}probes": COUNT},
     "ivf": {"num_clusters": COUNT, f"{AXIS}probes": COUNT},
     "hnsw": {"construction": COUNT, f"{AXIS}num_candidates": COUNT},
-    "svd": _TWO_STAGE,
+    "svd": _TWO_STAGE | {"num_anchors": OPTIONAL},
     "cur": _TWO_STAGE | {"num_users": COUNT, "num_anchors": COUNT},
-    "distill": _TWO_STAGE,
+    "distill": _TWO_STAGE | {"num_anchors": OPTIONAL},
+    "distill_ranking": _TWO_STAGE | {"num_rounds": COUNT},
 }
-IMITATIONS = ("svd", "cur", "distill")
+IMITATIONS = ("svd", "cur", "distill", "distill_ranking")
 SEARCH = Choice(
     "search.name",
     {
@@ -107,6 +107,7 @@ COLUMNS: dict[str, type | str] = {
     "num_clusters": "search.num_clusters",
     "longest": "search.longest",
     "construction": "search.construction",
+    "num_rounds": "search.num_rounds",
     "probes": f"{AXIS}probes",
     "num_candidates": f"{AXIS}num_candidates",
     "catalogue": str,  # data | drawn
@@ -163,7 +164,7 @@ def check(config: Any) -> None:
         if search.num_users is not None:
             expected = f"at most search.num_users={search.num_users}"
             expect("search.rank", search.rank <= search.num_users, expected, search.rank)
-        if search.num_anchors is not None:
+        if getattr(search, "num_anchors", None) is not None:
             expected = f"at least search.rank={search.rank}, or null"
             expect("search.num_anchors", search.num_anchors >= search.rank, expected, search.num_anchors)
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from experiments.tasks.retrieval.config import IMITATIONS, K
 from ncfjax.cost import Cost, cost, work
 from ncfjax.models.recommender import Recommender
-from ncfjax.retrieval import ann, clusters, exact, imitations, pairs, two_stage
+from ncfjax.retrieval import ann, clusters, distillation, exact, imitations, pairs, two_stage
 from ncfjax.retrieval.top_k import Found
 
 ANN = ("ivf", "hnsw")
@@ -134,7 +134,11 @@ class _TwoStage(Method):
         return two_stage.build(model.item[...], model.similarity, self._imitate(model, imitation_key), **lists)
 
     def _imitate(self, model: Recommender, key: Array) -> imitations.Imitation:
-        options, anchors = self.options, {"num_anchors": self.options.num_anchors}
+        options = self.options
+        if options.name == "distill_ranking":
+            users = _drawn_users(model, options.num_users, key)
+            return distillation.distill_ranking(model, options.rank, key, users=users, num_rounds=options.num_rounds)
+        anchors = {"num_anchors": options.num_anchors}
         if options.name == "cur":
             return imitations.cur(model, key, num_anchor_users=options.num_users, rank=options.rank, **anchors)
         given = {"users": _drawn_users(model, options.num_users, key)} | anchors
