@@ -11,6 +11,7 @@ from experiments.engine.config import part, set_keys
 from experiments.engine.task import DataName
 from ncfjax.data.catalog import NAMES, csv_name, load, ncf_name
 from ncfjax.data.content import Content
+from ncfjax.data.header import COLUMNS, ORDERS, SEPARATORS, TableForm, is_separator
 from ncfjax.data.identity import content_of
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.notes import joined
@@ -20,7 +21,7 @@ from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.columns import K
 from ncfjax.evaluation.remarks import few_candidates
-from ncfjax.keys import COUNT, FLAG, SEED, Key, anything
+from ncfjax.keys import COUNT, FLAG, SEED, Key, anything, one_of
 from ncfjax.store import run_id
 
 _RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
@@ -36,6 +37,16 @@ def _is_scale(text: str) -> bool:
 
 _SCALE_WORDS = "a scale: binary, unary, '1 to 5 by 0.5' or 'bad < fair < good'"
 SCALE = Key(str, _is_scale, _SCALE_WORDS, default=None)  # of the column rating; null: from its numbers
+_SEPARATOR_WORDS = f"{', '.join(name for name in SEPARATORS if name.isidentifier())}, or the text itself"
+_COLUMN = Key(str, bool, "the name of a column, or its number where there is no header", default=None)  # null: usual
+# How a person's own table is written; see ncfjax/data/header.py.
+TABLE = {
+    "path": Key(str, bool, "the file"),
+    "scale": SCALE,
+    "separator": Key(str, lambda text: is_separator(str(text)), _SEPARATOR_WORDS, default=None),  # null: by the header
+    **{f"columns.{name}": _COLUMN for name in COLUMNS},
+    "order": one_of(*ORDERS, default=None),  # of the rows; null: the time stamps', or unknown
+}
 # Sets of ratings that only here are interactions.
 _IMPLICIT = ("netflix", "netflix-excerpt")
 _PLACES = ("path", "prefix")  # where a user's own files lie
@@ -44,7 +55,7 @@ _OWN_KEYS = {
     "ml-100k": _RATED,
     "ml-1m-ratings": _RATED,
     "ncf": {"prefix": Key(str, bool, "FOLDER/NAME of the files NAME.train.rating and so on")},
-    "csv": {"path": Key(str, bool, "the file"), "scale": SCALE, "strength": FLAG} | _RATED,
+    "csv": TABLE | {"strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {
         f"synthetic.{field.name}": Key(field.type, anything, "a number") for field in fields(SyntheticOptions)
@@ -73,6 +84,11 @@ def _check_strength(dataset: SimpleNamespace) -> None:
         for name in ("min_rating", "scale"):
             value = getattr(dataset, name)
             expect(f"dataset.{name}", value is None, "nothing, as dataset.strength=true reads no ratings", value)
+
+
+def table_form(dataset: SimpleNamespace) -> TableForm:
+    """What is said of the table that a data set's path names."""
+    return TableForm(separator=dataset.separator, order=dataset.order, **vars(dataset.columns))
 
 
 # Of a row that was evaluated on a data set.
@@ -153,9 +169,12 @@ def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneO
         ConfigError: a file is not there or not as expected.
     """
     with refused(f"dataset={dataset.name}"):
-        given = {name: value for name, value in vars(dataset).items() if value is not None and name != "synthetic"}
+        apart = ("synthetic", "separator", "columns", "order")
+        given = {name: value for name, value in vars(dataset).items() if value is not None and name not in apart}
         if dataset.name == "synthetic":
             given["synthetic"] = SyntheticOptions(**vars(dataset.synthetic))
+        if dataset.name == "csv":
+            given["form"] = table_form(dataset)
         return _load(**given | {"data_dir": data_dir})
 
 

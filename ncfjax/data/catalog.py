@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ncfjax.data.content import of_file
+from ncfjax.data.header import TableForm
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens
 from ncfjax.data.ncf import SUFFIXES, read_ncf, read_ncf_files
@@ -122,13 +123,14 @@ def load(
     min_rating: float | None = None,
     scale: Scale | None = None,
     strength: bool = False,
+    form: TableForm | None = None,
     num_negatives: int = 99,
     seed: int = 0,
     synthetic: SyntheticOptions | None = None,
 ) -> LeaveOneOut:
     """Returns the data set `name`, one of NAMES; `seed` is that of the negatives where they are drawn.
 
-    `prefix` belongs to "ncf", `path`, `scale` and `strength` to "csv", `synthetic` to "synthetic". Where there are
+    `prefix` belongs to "ncf", `path`, `scale`, `strength` and `form` to "csv", `synthetic` to its own. Where there are
     ratings, those below `min_rating` are no interactions. Raises ValueError for an unknown name, for `min_rating` where
     there are no ratings and for bad files, and FileNotFoundError, with files, folders and address, for files that
     cannot be had.
@@ -148,8 +150,8 @@ def load(
     if is_rated:
         options["min_rating"] = min_rating
     if name == "csv":
-        path = existing_file("csv", path)
-        return read_csv(path, name=csv_name(path), scale=scale, strength=strength, **options)
+        path, own = existing_file("csv", path), {"scale": scale, "strength": strength, "form": form}
+        return read_csv(path, name=csv_name(path), **own, **options)
     return _load_entry(name, CATALOG[name], data_folder(data_dir), options)
 
 

@@ -28,6 +28,7 @@ class Fields(NamedTuple):
 
     table: pd.DataFrame
     note: str  # whatever a result's row must say
+    names: dict[str, str]  # what the header calls the columns; none without a header
 
 
 def read_fields(path: Path, columns: Sequence[Column], separator: str | None = ",") -> Fields:
@@ -56,7 +57,8 @@ def read_fields(path: Path, columns: Sequence[Column], separator: str | None = "
     is_given = has_header or any(column.given for column in columns)
     notes = [] if is_given else ["no header, columns as in MovieLens's ratings.dat"]
     notes += [f"{num_breaks.sum()} line breaks inside quoted fields"] if has_breaks else []
-    return Fields(rows, "; ".join(notes))
+    names = {name: str(table.iat[0, place]).strip() for name, place in places.items()} if has_header else {}
+    return Fields(rows, "; ".join(notes), names)
 
 
 def _read(path: Path) -> str:

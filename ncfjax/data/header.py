@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from ncfjax.data.text import bad_line
 
-SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " ", r"\t": "\t"}
+SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "double_colon": "::", "space": " ", r"\t": "\t"}
+COLUMNS = ("user", "item", "rating", "timestamp", "strength")
+ORDERS = {"oldest_first": 1, "newest_first": -1}  # of a table's rows: the direction of time along them
 _DETECTED = (",", "\t", ";", "|", "::")  # in this order, where none is given
 _MOVIELENS = ("user", "item", "rating", "timestamp")  # of ratings.dat
 _USUAL = {
@@ -33,7 +35,7 @@ class TableForm(NamedTuple):
     """How a person's own table is written; None: as its header tells.
 
     A column is given by its name, or by its number from 1 where the table has no header: then those that are not given
-    are not there. With `order`, "oldest_first" or "newest_first", the rows' order counts and no time is read.
+    are not there. With `order`, one of ORDERS, the rows' order counts and no time is read.
     """
 
     separator: str | None = None  # one of SEPARATORS, by name or itself, or any other text
@@ -44,8 +46,14 @@ class TableForm(NamedTuple):
     strength: str | None = None
     order: str | None = None
 
+    @property
+    def note(self) -> str:
+        """What a result's row must say of columns that are given: another column is other data."""
+        given = [f"{name}={getattr(self, name)}" for name in COLUMNS if getattr(self, name) is not None]
+        return f"columns {', '.join(given)}" if given else ""
+
     def columns(self, *names: str, optional: Sequence[str] = ()) -> list[Column]:
-        """Those of some of the names "user", "item", "rating", "timestamp", "strength"."""
+        """Those of some of the names in COLUMNS."""
         wanted = [*names, *(name for name in optional if name not in names)]
         return [Column(name, tuple(_USUAL[name].split()), getattr(self, name), name not in names) for name in wanted]
 
@@ -108,7 +116,8 @@ def _places(header: Sequence[str], column: Column) -> list[int]:
     if column.given is not None:
         return _equal(names, column.given.strip()) or _equal(map(str.lower, names), column.given.strip().lower())
     own = _equal(map(str.lower, names), column.name)
-    return own or [place for place, name in enumerate(names) if _plain(name) in column.usual]
+    known = (column.name, *column.usual) if column.usual else ()
+    return own or [place for place, name in enumerate(names) if _plain(name) in known]
 
 
 def _equal(names: Iterable[str], wanted: str) -> list[int]:
@@ -126,12 +135,8 @@ def _expected(column: Column, columns: Sequence[Column], found: Sequence[str]) -
         which = f" ({key}=NAME says which of {', '.join(found)})" if column.usual else ""
         return f"a header with {column.name} once{which}"
     if column.given is not None:
-        return (
-            f"a header with {column.given}"
-            if not _is_number(column.given)
-            else f"at least {column.given} fields ({key})"
-        )
+        what = f"at least {column.given} fields" if _is_number(column.given) else f"a header with {column.given}"
+        return f"{what} ({key})"
     *first, last = [one.name for one in columns if not one.is_optional]
-    return f"a header with {', '.join(first)} and {last}" + (
-        f" ({key}=NAME gives another name)" if column.usual else ""
-    )
+    hint = f" ({key}=NAME gives another name)" if column.usual else ""
+    return f"a header with {', '.join(first)} and {last}{hint}"

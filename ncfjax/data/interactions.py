@@ -118,11 +118,17 @@ class Interactions:
         check_count("item_ids", self.item_ids, self.num_items)
         row = repeated_pair(self.users, self.items, self.num_items)
         if row is not None:
-            pair = f"user {self.users[row]}, item {self.items[row]}"
+            pair = self.named(int(self.users[row]), int(self.items[row]))
             raise ValueError(f"interactions: expected distinct pairs, got {pair} twice")
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def named(self, user: int, item: int) -> str:
+        """A user and an item in the ids of their files, for messages."""
+        names = ((user, self.user_ids), (item, self.item_ids))
+        own_user, own_item = (number if ids is None else ids[number] for number, ids in names)
+        return f"user {own_user}, item {own_item}"
 
     def where(self, rows: Shaped[np.ndarray, " n"]) -> "Interactions":
         """Some of the pairs, by a mask or by their rows, of the same users and items."""
@@ -172,12 +178,12 @@ class HeldOut:
         return len(self.users)
 
 
-def _check_not_held_out(name: str, known: Interactions, held_out: HeldOut, num_items: int) -> None:
-    keys = pair_keys(held_out.users, held_out.positives, num_items)
-    leaked = is_among(keys, pair_keys(known.users, known.items, num_items))
+def _check_not_held_out(name: str, known: Interactions, held_out: HeldOut, train: Interactions) -> None:
+    keys = pair_keys(held_out.users, held_out.positives, train.num_items)
+    leaked = is_among(keys, pair_keys(known.users, known.items, train.num_items))
     if leaked.any():
-        user, item = divmod(int(keys[leaked.argmax()]), num_items)
-        raise ValueError(f"held_out: expected pairs that are not in {name}, got user {user}, item {item}")
+        pair = train.named(*divmod(int(keys[leaked.argmax()]), train.num_items))
+        raise ValueError(f"held_out: expected pairs that are not in {name}, got {pair}")
 
 
 class SyntheticOracle(NamedTuple):
@@ -217,11 +223,11 @@ class LeaveOneOut:
         check_below("held-out users", held_out.users, self.train.num_users)
         check_below("held-out positives", held_out.positives, num_items)
         check_below("held-out negatives", held_out.negatives, num_items)
-        _check_not_held_out("train", self.train, held_out, num_items)
+        _check_not_held_out("train", self.train, held_out, self.train)
         if self.set_aside is not None:
             check_below("set-aside users", self.set_aside.users, self.train.num_users)
             check_below("set-aside items", self.set_aside.items, num_items)
-            _check_not_held_out("set_aside", self.set_aside, held_out, num_items)
+            _check_not_held_out("set_aside", self.set_aside, held_out, self.train)
 
     @property
     def num_others(self) -> Int[np.ndarray, " users"]:

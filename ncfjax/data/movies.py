@@ -42,7 +42,7 @@ def read_movies(path: Path) -> Movies:
     Raises ValueError with file and line for a wrong number of fields, an id that is no integer or there twice.
     """
     if path.name.removesuffix(".gz").endswith(".csv"):
-        table, _ = read_fields(path, [Column(name) for name in ("movieid", "title", "genres")])
+        table = read_fields(path, [Column(name) for name in ("movieid", "title", "genres")]).table
         ids, titles, genres = ids_in(path, table, "movieid").tolist(), table["title"].tolist(), table["genres"]
         rows = table.index.tolist()
     else:

@@ -43,7 +43,7 @@ def _read(train_path: Path, test_path: Path) -> tuple[Ratings, int]:
 
 def _read_part(path: Path) -> tuple[np.ndarray, ...]:
     """Returns movies, users, ratings and days."""
-    rows, _ = read_fields(path, [Column(name) for name in ("movie_id", "user_id", "rating", "date")])
+    rows = read_fields(path, [Column(name) for name in ("movie_id", "user_id", "rating", "date")]).table
     movies, users = (ids_in(path, rows, column) for column in ("movie_id", "user_id"))
     values = numbers_in(path, rows, "rating")
     check_scale(path, values, STARS, rows.index.to_numpy())

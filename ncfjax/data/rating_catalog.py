@@ -29,6 +29,7 @@ from ncfjax.data.catalog import (
     not_found,
 )
 from ncfjax.data.features import Features, features_of
+from ncfjax.data.header import TableForm
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.data.movielens import read_movielens_ratings, read_official_fold
 from ncfjax.data.movies import Movies, movies_of, read_ml_100k_movies, read_movies, read_netflix_titles
@@ -58,18 +59,19 @@ def load_ratings(
     data_dir: Path | str | None = None,
     path: Path | str | None = None,
     scale: Scale | None = None,
+    form: TableForm | None = None,
     keep_probe: bool = False,
 ) -> Ratings:
     """Returns the ratings of a data set, one of NAMES, with the ids of its files.
 
-    `path` and `scale` belong to "csv", `keep_probe` to "netflix": without it the ratings of probe.txt, where there is
-    one, are left out. Raises ValueError for an unknown name and for bad files, and FileNotFoundError, with files,
+    `path`, `scale` and `form` belong to "csv", `keep_probe` to "netflix": without it the ratings of probe.txt, if it is
+    there, are left out. Raises ValueError for an unknown name and for bad files, and FileNotFoundError, with files,
     folders and address, for files that cannot be had.
     """
     check_name(name, NAMES)
     folder = data_folder(data_dir)
     if name == "csv":
-        return read_ratings_csv(existing_file("csv", path), scale=scale)
+        return read_ratings_csv(existing_file("csv", path), scale=scale, form=form)
     if name == "ml-100k":
         return read_movielens_ratings(*find_files(name, (ml_100k_file("u.data"),), folder))
     if name == "ml-1m":

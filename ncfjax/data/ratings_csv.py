@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ncfjax.data.fields import number_ids, numbers_in, read_fields
-from ncfjax.data.header import TableForm, kind_of
+from ncfjax.data.header import ORDERS, TableForm, kind_of
 from ncfjax.data.interactions import Interactions, LeaveOneOut
 from ncfjax.data.notes import joined
 from ncfjax.data.numbering import number_pairs
@@ -28,7 +28,6 @@ from ncfjax.data.times import times_in
 
 _SCALE_HINT = "; dataset.scale says which there may be"
 _LEAST = 1e-9  # of a strength; sums over a million of the largest still fit into a float32
-_DIRECTIONS = {"oldest_first": 1, "newest_first": -1}  # of the time along the rows
 
 
 def read_csv(
@@ -102,22 +101,23 @@ def _read_rows(path: Path, form: TableForm | None, *values: str) -> _Rows:
     """`values` are the columns that are needed beside user and item."""
     form = form or TableForm()
     columns = form.columns("user", "item", *values, optional=() if form.order else ("timestamp",))
-    table, note = read_fields(path, columns, form.separator)
+    table, note, names = read_fields(path, columns, form.separator)
     users, items = (number_ids(path, table, column) for column in ("user", "item"))
-    rows = _Rows(table, *_by_ascending_id(*users), *items, None, note)
-    _check_no_header(path, rows)
+    rows = _Rows(table, *_by_ascending_id(*users), *items, None, joined(form.note, note))
+    _check_no_header(path, rows, names)
     if form.order:
-        times = np.arange(len(table)) * _DIRECTIONS[form.order]
-        return rows._replace(timestamps=times, note=joined(f"rows are {form.order}", note))
+        times = np.arange(len(table)) * ORDERS[form.order]
+        return rows._replace(timestamps=times, note=joined(f"the file's order counts, {form.order}", rows.note))
     return rows._replace(timestamps=times_in(path, table["timestamp"])) if "timestamp" in table else rows
 
 
-def _check_no_header(path: Path, rows: _Rows) -> None:
-    """Raises ValueError with file and line for the header of another table between the rows."""
-    named = np.flatnonzero([kind_of(name) is not None for name in rows.user_ids])
-    for row in np.flatnonzero(np.isin(rows.users, named)) if len(named) else ():
+def _check_no_header(path: Path, rows: _Rows, names: dict[str, str]) -> None:
+    """Raises ValueError with file and line for a header between the rows: the same once more, or one of usual names."""
+    own = tuple(names.get(column, "").lower() for column in ("user", "item"))
+    named = [user for user, name in enumerate(rows.user_ids) if name.lower() == own[0] or kind_of(name)]
+    for row in np.flatnonzero(np.isin(rows.users, named)) if named else ():
         user, item = rows.user_ids[rows.users[row]], rows.item_ids[rows.items[row]]
-        if {kind_of(user), kind_of(item)} == {"user", "item"}:
+        if (user.lower(), item.lower()) == own or {kind_of(user), kind_of(item)} == {"user", "item"}:
             got = f"a header once more ({user!r}, {item!r})"
             raise bad_line(path, int(rows.table.index[row]), "a row of ids, from one table", got)
 

@@ -17,7 +17,7 @@ def read(folder, content, columns=COLUMNS, separator=","):
 
 
 def items_of(folder, content):
-    table, _ = read(folder, content)
+    table = read(folder, content).table
     codes, names = number_ids(folder / "mine.csv", table, "item")
     return names[codes].tolist()
 
@@ -79,7 +79,7 @@ def test_what_is_quoted_is_read_back(tmp_path_factory, rows, separator):
     quoted = [[field.replace('"', '""') for field in row] for row in rows]
     lines = [f'"{place}"{separator}"{one}"{separator}"{other}"' for place, (one, other) in enumerate(quoted)]
     content = "\n".join([f"user{separator}text{separator}other", *lines])
-    table, note = read(folder, content, [Column("user")], separator)
+    table, note, _ = read(folder, content, [Column("user")], separator)
     assert table["user"].tolist() == [str(place) for place in range(len(rows))]
     num_breaks = [f"{one}{other}".count("\n") for one, other in rows]
     assert table.index.tolist() == [1 + place + sum(num_breaks[:place]) for place in range(len(rows))]

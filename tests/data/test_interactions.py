@@ -165,3 +165,12 @@ def test_weights_are_single_precision_and_go_with_their_pairs():
 def test_weights_that_are_not_one_positive_number_per_pair_are_refused(weights, message):
     with pytest.raises(ValueError, match=message):
         Interactions(np.array([0, 1]), np.array([0, 1]), 2, 2, weights=np.array(weights))
+
+
+def test_messages_name_users_and_items_as_their_files_do():
+    names = {"user_ids": np.array(["ann", "bob"], object), "item_ids": np.array(["tea", "milk"], object)}
+    with pytest.raises(ValueError, match="expected distinct pairs, got user bob, item tea twice"):
+        Interactions(np.array([1, 1]), np.array([0, 0]), 2, 2, **names)
+    train = Interactions(np.array([1]), np.array([0]), 2, 2, **names)
+    with pytest.raises(ValueError, match="held_out: expected pairs that are not in train, got user bob, item tea"):
+        LeaveOneOut("tiny", "test", train, HeldOut(np.array([1]), np.array([0]), np.array([[1]])), "file")

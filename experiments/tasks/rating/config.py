@@ -4,11 +4,12 @@ A method is fitted in closed form, or is `gradient`: a similarity of ncfjax/mode
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS, Choice, part, set_keys
-from experiments.tasks.data import SCALE
+from experiments.tasks.data import TABLE
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from ncfjax.data.catalog import csv_name
 from ncfjax.data.content import Content
@@ -79,7 +80,7 @@ DATASET = part(
         "ml-1m": {},
         "netflix-excerpt": _RANKED | {"seed": _RANKED_SEED},
         "netflix": _RANKED | {"seed": _RANKED_SEED},
-        "csv": _RANKED | {"seed": _RANKED_SEED, "path": Key(str, bool, "the file"), "scale": SCALE},
+        "csv": _RANKED | {"seed": _RANKED_SEED} | TABLE,
     },
 )
 _WITH_FEATURES = ("ml-100k", "ml-1m", "worked-example")
@@ -125,7 +126,8 @@ def data_identity(config: Any) -> dict[str, Any]:
     # The seed of negatives came later to Netflix's files than their runs.
     unnamed = {*_RANKED, "seed"} if config.dataset.name.startswith("netflix") else set(_RANKED)
     unnamed.add("path")
-    dataset = {name: x for name, x in vars(config.dataset).items() if x is not None and name not in unnamed}
+    kept = SimpleNamespace(**{name: x for name, x in vars(config.dataset).items() if name not in unnamed})
+    dataset = set_keys(kept)
     if content := content_of_dataset(config).other:
         dataset["content"] = content
     return {"dataset": dataset, **folds, **{name: x for name, x in leak.items() if x}}

@@ -9,7 +9,9 @@ import numpy as np
 
 from experiments.engine.checks import refused
 from experiments.engine.config import set_keys
+from experiments.tasks.data import table_form
 from experiments.tasks.rating.config import PARTS, content_of_dataset, name_of_dataset
+from ncfjax.data.header import TableForm
 from ncfjax.data.rating_catalog import load_features, load_given_split, load_ratings
 from ncfjax.data.rating_splits import RatingSplit, cold_items, cold_users, holdout, latest, random_fold, random_share
 from ncfjax.data.ratings import Ratings, Scale
@@ -78,13 +80,14 @@ def _ratings(dataset: SimpleNamespace, data_dir: str | None) -> Ratings:
     if dataset.name == "synthetic-ratings":
         sizes = dataset.num_users, dataset.num_items, dataset.ratings_per_user, dataset.rank
         return make_synthetic_ratings(*sizes, seed=dataset.seed)
-    return _loaded(dataset.name, data_dir, dataset.path, dataset.scale)
+    form = table_form(dataset) if dataset.name == "csv" else None
+    return _loaded(dataset.name, data_dir, dataset.path, dataset.scale, form)
 
 
 @lru_cache(maxsize=1)  # the last one: the jobs of a study share it
-def _loaded(name: str, data_dir: str | None, path: str | None, scale: str | None) -> Ratings:
+def _loaded(name: str, data_dir: str | None, path: str | None, scale: str | None, form: TableForm | None) -> Ratings:
     parsed = Scale.of_text(scale) if scale else None
-    return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None, scale=parsed)
+    return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None, scale=parsed, form=form)
 
 
 @lru_cache(maxsize=1)

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import baselines, imitate, sweep
+from experiments import baselines, imitate, ratings, sweep
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.tasks.data import data_cells, data_identity, load_data, load_test_split
 from experiments.tasks.rating import config as rating_config
+from experiments.tasks.rating.data import load_job
 from ncfjax.data import catalog
 from ncfjax.data.synthetic import SyntheticOptions
 
@@ -153,3 +155,39 @@ def test_what_is_left_out_is_no_part_of_what_makes_a_run_what_it_is(table: tuple
 def test_a_threshold_is_refused_where_there_are_no_ratings():
     with pytest.raises(ConfigError, match="dataset.min_rating: expected nothing, as only dataset=csv or ml-100k"):
         configured(sweep.ENTRY, "dataset=ml-1m", "dataset.min_rating=4")
+
+
+WRITTEN = [
+    "dataset.separator=';'",
+    "dataset.columns.user=konto",
+    "dataset.columns.item=ware",
+    "dataset.order=newest_first",
+]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> list[str]:
+    """A table of other names and another separator, and what tells how to read it."""
+    path = tmp_path / "mine.csv"
+    path.write_text("konto;ware;rating\n" + "".join(f"{row % 7};{row};{row % 5}\n" for row in range(70)))
+    return ["dataset=csv", f"dataset.path={path}", *WRITTEN]
+
+
+def test_how_a_table_is_written_is_said_by_keys(written: list[str]):
+    data = load_data(configured(sweep.ENTRY, *written, "dataset.num_negatives=20"))
+    assert data.train.item_ids[data.held_out.positives].tolist() == [str(user) for user in range(7)]
+    assert "the file's order counts, newest_first" in data.note
+    job = load_job(configured(ratings.ENTRY, *written, "folds=latest", "folds.share=0.1"))
+    assert len(job.train) == 63 and job.test.item_ids[job.test.items].tolist() == [str(item) for item in range(7)]
+
+
+@pytest.mark.parametrize("left_out", WRITTEN)
+def test_how_a_table_is_read_makes_a_run_another_run(id_of, written: list[str], left_out: str):
+    entry, arguments = baselines.ENTRY, ["baseline=popularity", *written]
+    assert id_of(entry, *arguments) != id_of(entry, *(argument for argument in arguments if argument != left_out))
+
+
+@pytest.mark.parametrize("argument", ["dataset.separator=x", "dataset.order=sideways", "dataset.columns.user=''"])
+def test_what_cannot_be_said_of_a_table_is_refused(refusal, written: list[str], argument: str):
+    for entry in (sweep, ratings):
+        assert refusal(entry.ENTRY, *written, argument).startswith(argument.split("=")[0])
