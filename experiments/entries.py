@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from experiments.analysis.results import Results
-from experiments.cli.claims import claimed_runs
 from experiments.cli.entry import EntryPoint
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
@@ -32,6 +31,8 @@ def results_in(folder: Path | str) -> Results:
 
 def claims_in(folder: Path | str) -> Results:
     """The same, of whose rows a study of conf/ is given those that it asks for."""
+    from experiments.cli.claims import claimed_runs  # which imports JAX
+
     entries = {entry.name: entry for entry in entry_points()}
     return replace(results_in(folder), claim=cache(lambda name, *where: claimed_runs(entries[name], *where)))
 

@@ -9,21 +9,27 @@ study, the folder under results_dir, and results_dir.
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from experiments.analysis.results import Results
 from experiments.cli.compose import compose_alone
-from experiments.cli.reader import run, write_files
+from experiments.cli.reader import expect_folders, run, write_files
 from experiments.engine.checks import ConfigError
 from experiments.entries import open_results
-from experiments.figures.sections import PLOTS, Section
 from ncfjax.keys import nearest
 
-HELP = __doc__.format(
-    "\n".join(f"    python -m experiments.plot {name:14} {p.question} [{p.study}]" for name, p in PLOTS.items())
-)
+if TYPE_CHECKING:
+    from experiments.figures.sections import Section
 
 
-def _study(results: Results, section: Section, named: str | None) -> str:
+def _help() -> str:
+    from experiments.figures.sections import PLOTS
+
+    lines = [f"    python -m experiments.plot {name:14} {p.question} [{p.study}]" for name, p in PLOTS.items()]
+    return __doc__.format("\n".join(lines))
+
+
+def _study(results: Results, section: "Section", named: str | None) -> str:
     """The name of the study, which holds a run."""
     studies, study = results.studies(), section.study if named is None else str(named)
     table = results.folder / study / "runs.csv"
@@ -45,13 +51,17 @@ def plot(arguments: Sequence[str]) -> None:
     Raises:
         ValueError, StoreError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with it.
     """
+    # It imports JAX, which ends in an error of its own where the environment is wrong.
+    from experiments.figures.sections import PLOTS
+
     name = next(iter(arguments), "")
     if name not in PLOTS:
         raise ConfigError(f"figure {name!r}: no such figure, {nearest(name, PLOTS)}")
-    section, config = PLOTS[name], compose_alone("plot", arguments[1:])
-    results = open_results(config.results_dir)
-    study = _study(results, section, config.study)
+    section, config = PLOTS[name], compose_alone("plot", arguments[1:], ["study"], ["results_dir"])
+    results = open_results(config["results_dir"])
+    study = _study(results, section, config["study"])
     results, folder = results.reading(), results.folder / study
+    expect_folders([folder / "figures"])
     try:
         numbers = section.analyse(results, study)
         tables, files = section.tables(numbers), section.files(numbers, folder / "figures")
@@ -65,7 +75,7 @@ def plot(arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return run("plot", HELP, arguments, plot)
+    return run("plot", _help, arguments, plot)
 
 
 if __name__ == "__main__":

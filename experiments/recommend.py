@@ -19,17 +19,17 @@ brackets or spaces. docs/recommend.md explains them.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from experiments.cli.compose import compose_alone
-from experiments.cli.entry import listed
-from experiments.cli.reader import run, write_files
+from experiments.cli.reader import expect_folders, run, with_keys, write_files
 from experiments.engine.checks import expect
-from experiments.engine.config import CONF
 
 FIRST = ["user=0"]  # of the drawn data, where nothing is asked
+PATHS = ("model", "data_dir", "output")
+# Ids may look like numbers: 007 is not 7.
+TEXTS = ("dataset", "train", "format", "user", "history", "item", "allow", "deny", "genre", "not_genre", "title")
 
 
 def recommend(arguments: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ def recommend(arguments: Sequence[str]) -> None:
     Raises:
         ValueError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with it.
     """
-    config = OmegaConf.to_container(compose_alone("recommend", listed(arguments or FIRST)), resolve=True)
+    config = compose_alone("recommend", arguments or FIRST, TEXTS, PATHS, lists=True)
     from experiments.cli.answers import FORMATS, as_format  # JAX takes a second, and --help needs none
     from experiments.engine.device import prepare
     from experiments.tasks.loading import models_of
@@ -48,17 +48,20 @@ def recommend(arguments: Sequence[str]) -> None:
     expect("format", config["format"] in FORMATS, f"one of {', '.join(FORMATS)}", config["format"])
     config |= {"users": config["user"], "items": config["item"]}
     request = Request.of({name: config[name] for name in KEYS})
+    path = None if config["output"] is None else Path(config["output"])
+    if path:
+        expect("output", not path.is_dir(), "a file", config["output"])
+        expect_folders([path.parent])
     prepare()
     text = as_format(Recommenders(models_of(config, [config["train"]])).recommend(request), config["format"])
-    if config["output"] is None:
+    if path is None:
         return print(text)
-    path = Path(str(config["output"]))
     write_files({path: f"{text}\n".encode()})
     print(path)
 
 
 def main(arguments: Sequence[str]) -> int:
-    return run("recommend", f"{__doc__}\n{(CONF / 'recommend.yaml').read_text()}", arguments, recommend)
+    return run("recommend", partial(with_keys, __doc__, "recommend"), arguments, recommend)
 
 
 if __name__ == "__main__":

@@ -12,20 +12,17 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 
-from experiments.analysis.tables import Expected, table_states
 from experiments.cli.compose import compose_alone
-from experiments.cli.reader import run, write_files
-from experiments.cli.studies import expected_runs
+from experiments.cli.reader import expect_folders, run, write_files
 from experiments.engine.progress import log, pluralize
 from experiments.engine.provenance import version
 from experiments.entries import entry_points, open_results
-from experiments.figures.html import to_html
-from experiments.figures.page import TITLE, report
-from experiments.figures.sections import SECTIONS
 
 
-def _expected(results_dir: str) -> Expected:
+def _expected(results_dir: str) -> dict[tuple[str, str], dict[str, frozenset[str]]]:
     """What every study of conf/ stores, table by table."""
+    from experiments.cli.studies import expected_runs
+
     tables: dict[tuple[str, str], dict[str, frozenset[str]]] = defaultdict(dict)
     for runs in expected_runs(entry_points(), results_dir):
         tables[runs.entry, runs.study][runs.command] = runs.run_ids
@@ -39,7 +36,14 @@ def build(arguments: Sequence[str]) -> None:
         ConfigError: no table at all.
         StoreError, HydraException, OmegaConfBaseException, OSError: they cannot be read or written.
     """
-    results = open_results(compose_alone("report", arguments).results_dir)
+    # They import JAX, which ends in an error of its own where the environment is wrong.
+    from experiments.analysis.tables import table_states
+    from experiments.figures.html import to_html
+    from experiments.figures.page import TITLE, report
+    from experiments.figures.sections import SECTIONS
+
+    results = open_results(compose_alone("report", arguments, paths=["results_dir"])["results_dir"])
+    expect_folders([results.folder, *(results.folder / study / "figures" for study in results.studies())])
     states = table_states(results, _expected(str(results.folder)), version())
     text, figures = report(results, SECTIONS, states, version(), log)
     page = to_html(text, TITLE, lambda path: figures[results.folder / path])
@@ -51,7 +55,7 @@ def build(arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return run("report", __doc__, arguments, build)
+    return run("report", lambda: __doc__, arguments, build)
 
 
 if __name__ == "__main__":

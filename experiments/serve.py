@@ -14,15 +14,13 @@ It listens on 127.0.0.1 alone, and no data leave the machine. It needs `pip inst
 
 import sys
 from collections.abc import Sequence
-
-from omegaconf import OmegaConf
+from functools import partial
 
 from experiments.cli.compose import compose_alone
-from experiments.cli.entry import listed
-from experiments.cli.reader import run
+from experiments.cli.reader import run, with_keys
 from experiments.engine.checks import ConfigError, expect
-from experiments.engine.config import CONF
 
+PATHS = ("model", "data_dir")
 SMALL = ("ials", "mlp")  # a dot product and a learned similarity
 
 
@@ -32,7 +30,7 @@ def serve(arguments: Sequence[str]) -> None:
     Raises:
         ValueError, HydraException, OmegaConfBaseException, OSError: whatever is wrong with the arguments.
     """
-    config = OmegaConf.to_container(compose_alone("serve", listed(arguments)), resolve=True)
+    config = compose_alone("serve", arguments, ["dataset"], PATHS, lists=True)
     try:
         from threadpoolctl import threadpool_limits
 
@@ -62,7 +60,7 @@ def serve(arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    help_text = f"{__doc__}\n{(CONF / 'serve.yaml').read_text()}"
+    help_text = partial(with_keys, __doc__, "serve")
     return run("serve", help_text, arguments, serve, stopped="nothing was written")
 
 

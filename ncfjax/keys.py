@@ -5,9 +5,11 @@ What reads a command line, makes a table or builds a model follows from this.
 
 import difflib
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+LARGEST = 2**31 - 1  # of JAX's integers
 REQUIRED = ...  # the default of a key that has none
 
 
@@ -22,6 +24,8 @@ class Key(NamedTuple):
     default_is_blank: bool = False  # in tables its cell is empty
     default_is_unnamed: bool = False  # it is no part of what makes a run what it is
     names: tuple[str, ...] = ()  # all its values, where these are names
+    most: int | None = None  # of an integer, or of each in a tuple: one more sentence than `expected`
+    is_path: bool = False  # ~ and ~USER are home folders
 
     def read(self, name: str, value: Any) -> Any:
         """The value in its type; where it is None, the default.
@@ -35,7 +39,9 @@ class Key(NamedTuple):
             raise ValueError(f"{name}={value}: no such name, {nearest(str(value), self.names)}")
         if not (_is_of_kind(self.kind, value) and self.is_valid(value)):
             raise ValueError(f"{name}: expected {self.expected}, got {value!r}")
-        return self.kind(value)
+        if self.most is not None and max(value if self.kind is tuple else [value], default=0) > self.most:
+            raise ValueError(f"{name}: expected at most {self.most}, got {value!r}")
+        return os.path.expanduser(str(value)) if self.is_path else self.kind(value)
 
     @property
     def column(self) -> type:
@@ -70,12 +76,13 @@ def one_of(*names: str, **default: Any) -> Key:
     return Key(str, anything, f"one of {', '.join(names)}", names=names, **default)
 
 
-COUNT = Key(int, lambda value: value >= 1, "an integer >= 1")
+COUNT = Key(int, lambda value: value >= 1, "an integer >= 1", most=LARGEST)
 POSITIVE = Key(float, lambda value: value > 0, "a number > 0")
 NON_NEGATIVE = Key(float, lambda value: value >= 0, "a number >= 0")
 SHARE = Key(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 SEED = Key(int, lambda value: 0 <= value < 2**31, "an integer from 0 to 2147483647")
 TEXT = Key(str, anything, "a text")
+PATH = Key(str, bool, "a path", is_path=True)
 TRUE = Key(bool, anything, "true or false", default=True)
 FLAG = Key(bool, anything, "true or false", default=False, default_is_blank=True, default_is_unnamed=True)
 

@@ -46,6 +46,7 @@ ORIGIN_COLUMNS: Columns = {
 }
 CURVE_COLUMNS: Columns = {"run_id": str, "epoch": int, "metric": str, "value": float}
 
+_SUBFOLDERS = ("ranks", "models", "figures")  # what a study writes beside its tables
 _LOCK_SECONDS = 120.0  # an append takes milliseconds: whoever waits this long waits for a process that hangs
 _PROBE = bytes(64 * 1024)  # more than one block, so that a full disk shows
 
@@ -102,6 +103,9 @@ class Store:
     def check_writable(self) -> None:
         """Finds a folder that cannot be written, a full disk or foreign tables before anything is trained."""
         with self._locked():
+            for name in _SUBFOLDERS:
+                if (path := self.folder / name).exists() and not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
+                    raise NotADirectoryError(f"{path}: expected a folder that can be written")
             for table in (self._runs, self._curves):
                 if table.size:
                     write_whole(table.path, b"", os.O_APPEND)

@@ -4,7 +4,22 @@ import re
 
 import pytest
 
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, TEXT, TRUE, Key, anything, nearest, one_of
+from ncfjax.keys import (
+    COUNT,
+    FLAG,
+    LARGEST,
+    NON_NEGATIVE,
+    PATH,
+    POSITIVE,
+    SEED,
+    SHARE,
+    TEXT,
+    TRUE,
+    Key,
+    anything,
+    nearest,
+    one_of,
+)
 
 INF, NAN = float("inf"), float("nan")
 LAYERS = Key(tuple, anything, "a list of integers", default=lambda embedding_dim: (embedding_dim,))
@@ -30,6 +45,19 @@ def test_a_key_knows_its_values(key, right, wrong):
     for value in wrong:
         with pytest.raises(ValueError, match="^x"):
             key.read("x", value)
+
+
+def test_an_integer_that_jax_does_not_hold_is_refused():
+    assert COUNT.read("x", 2**31 - 1) == 2**31 - 1
+    for key, value in ((COUNT, 3_000_000_000), (COUNT, 10**40), (LAYERS._replace(most=LARGEST), [8, 3_000_000_000])):
+        with pytest.raises(ValueError, match=f"^x: expected at most 2147483647, got .?{re.escape(str(value)[1:])}"):
+            key.read("x", value)
+
+
+def test_a_path_may_begin_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/me")
+    assert PATH.read("x", "~/a") == "/me/a" and PATH.read("x", "a~") == "a~" and TEXT.read("x", "~/a") == "~/a"
+    assert PATH.read("x", "~nobody-of-this-name/a") == "~nobody-of-this-name/a"
 
 
 def test_a_value_is_read_in_its_type_and_none_as_the_default():

@@ -14,7 +14,7 @@ def read(path: Path, kind: Any) -> Any:
         ValueError: something else, with the file, the key, what was expected and what it is.
     """
     try:
-        return _checked(yaml.safe_load(path.read_text()), kind, f"{path}: ")
+        return _checked(yaml.safe_load(path.read_text(encoding="utf-8")), kind, f"{path}: ")
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: expected YAML, got {error}") from error
 

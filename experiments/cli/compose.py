@@ -1,6 +1,6 @@
 """Configurations composed from conf/ without running a command: one job, a command without jobs, every study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +12,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.cli.entry import EntryPoint, as_hydra_reads_it, folders_of, parse
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, folders_of, listed, parse
+from experiments.cli.typed import as_typed
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.engine.task import Compose
-from ncfjax.keys import nearest
+from ncfjax.keys import PATH, nearest
 
 
 def compose_job(entry: EntryPoint, arguments: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
@@ -75,18 +76,40 @@ def _sets_a_key(entry: EntryPoint, override: Override) -> bool:
     return is_plain and override.key_or_group not in entry.task.groups
 
 
-def compose_alone(name: str, overrides: Sequence[str]) -> DictConfig:
-    """conf/NAME.yaml with the overrides of a command that has no groups and no jobs.
+def compose_alone(
+    name: str,
+    arguments: Sequence[str],
+    texts: Collection[str] = (),
+    paths: Collection[str] = (),
+    *,
+    lists: bool = False,
+) -> dict[str, Any]:
+    """conf/NAME.yaml with the arguments of a command that has no groups and no jobs.
+
+    Args:
+        texts: keys of names, which are kept as they are typed.
+        paths: keys of paths, which are too; ~ and ~USER are home folders.
+        lists: whether KEY=A,B is KEY=[A,B].
 
     Raises:
         ConfigError: a key that there is not.
         HydraException, OmegaConfBaseException: an override that cannot be parsed or set.
     """
     # Without conf/ as a search path: there `study` is a group, for such a command it is a key.
+    overrides = [as_typed(argument, {*texts, *paths}) for argument in arguments]
+    overrides = listed(overrides) if lists else overrides
     ConfigStore.instance().store(name, OmegaConf.load(CONF / f"{name}.yaml"))
     with hydra.initialize(config_path=None, version_base="1.3"):
         keys = list(hydra.compose(name))
         for override in parse(overrides):
             if override.key_or_group not in keys:
                 raise ConfigError(f"{override.key_or_group}: no such key, {nearest(override.key_or_group, keys)}")
-        return hydra.compose(name, overrides=list(overrides))
+        values = OmegaConf.to_container(hydra.compose(name, overrides=overrides), resolve=True)
+    return values | {path: _expanded(path, values[path]) for path in paths}
+
+
+def _expanded(name: str, value: Any) -> Any:
+    """A path, or a list of them."""
+    if isinstance(value, list):
+        return [_expanded(name, entry) for entry in value]
+    return None if value is None else PATH.read(name, value)

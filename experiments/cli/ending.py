@@ -1,5 +1,7 @@
 """How every command ends: its exit code, and one message where it is wrong, is stopped, or cannot be carried out."""
 
+import codecs
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -7,7 +9,28 @@ from collections.abc import Callable
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.engine import environment
+from experiments.engine.checks import ConfigError
+
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+
+
+# What a terminal cannot show, as JSON spells it: so JSON stays JSON.
+codecs.register_error("ncfjax", lambda error: (json.dumps(error.object[error.start : error.end])[1:-1], error.end))
+
+
+def _let_any_terminal_show_it() -> None:
+    """A terminal may know ASCII alone; names and titles are in any language."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="ncfjax")
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise ConfigError("the working folder is not there any more: go to another one") from error
 
 
 def exit_code(
@@ -28,6 +51,9 @@ def exit_code(
         explain: an error in one message.
     """
     try:
+        _let_any_terminal_show_it()
+        _check_folder()
+        environment.check()
         command()
     except KeyboardInterrupt:
         print(f"\n{name}: stopped; {stopped}", file=sys.stderr)

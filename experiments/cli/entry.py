@@ -5,20 +5,22 @@ Hydra reads it as the option NAME of the group study/ENTRY.
 """
 
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import Override, QuotedString, ValueType
 
+from experiments.cli.typed import as_typed, expanded
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF, nested
 from experiments.engine.task import Draw, Table, Task
 from ncfjax.keys import nearest
 
+_SEARCHPATH = "hydra.searchpath"
+SWEEPER = "ncfjax"
 RESERVED = {"phase": "set by tune=true, not by hand"}
 
 
@@ -39,6 +41,10 @@ class EntryPoint(NamedTuple):
         ConfigStore.instance().store(name=f"{self.name}_schema", node=nested(self.task.schema(folders)))
 
 
+def other_sweeper(got: object) -> str:
+    return f"hydra/sweeper: expected {SWEEPER}, which plans, checks and sums up a study, got {got}"
+
+
 def options(task: Task) -> dict[str, list[str]]:
     """Group -> its options: the folders of conf/ and their files."""
     folders = {group: CONF / group for group in task.groups} | {"study": CONF / "study" / task.name}
@@ -46,20 +52,24 @@ def options(task: Task) -> dict[str, list[str]]:
 
 
 def as_hydra_reads_it(task: Task, argument: str) -> str:
-    """+study=NAME as an option of the entry point's own group; and as `quoted` gives it."""
-    start, study, name = argument.partition("+study=")
-    return f"+study/{task.name}={name}" if study and start in ("", "+") else quoted(argument)
+    """+study=NAME as an option of the entry point's own group; and as `typed` gives it."""
+    start, study, name = typed(task, argument).partition("+study=")
+    return f"+study/{task.name}={name}" if study and start in ("", "+") else start + study + name
 
 
-def quoted(argument: str) -> str:
-    """KEY=VALUE with a value that has a <, which Hydra cannot parse, in quotes: a text as it was typed."""
-    key, _, value = argument.partition("=")
-    return f"{key}={json.dumps(value, ensure_ascii=False)}" if "<" in value and value[0] not in "\"'" else argument
+def typed(task: Task, argument: str) -> str:
+    """An argument whose names and paths Hydra reads as they were typed."""
+    return as_typed(_at_home(argument), {"study", f"study/{task.name}", *task.groups, *task.texts})
+
+
+def _at_home(argument: str) -> str:
+    """One that says where files lie, with the home folders that ~ stands for."""
+    return expanded(argument) if argument.startswith(("--config-dir=", f"{_SEARCHPATH}=")) else argument
 
 
 def parse(arguments: Sequence[str]) -> list[Override]:
     """Those that set a key; flags are Hydra's."""
-    lines = [quoted(argument) for argument in arguments if "=" in argument and not argument.startswith("-")]
+    lines = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     return OverridesParser.create().parse_overrides(lines)
 
 
@@ -85,7 +95,9 @@ def check_arguments(task: Task, arguments: Sequence[str]) -> None:
     folders = folders_of(arguments)
     # Where a user has own files, Hydra's search path decides which there are.
     offered, valid = options(task) if folders == [CONF] else {}, list(task.schema(folders))
-    for override in parse(arguments):
+    for override in parse([typed(task, argument) for argument in arguments]):
+        if override.key_or_group in ("hydra/sweeper", "hydra.sweeper._target_") and _named(override) != [SWEEPER]:
+            raise ConfigError(other_sweeper(override.input_line.partition("=")[2]))
         if override.key_or_group == "hydra.mode" and str(override.value()) != "MULTIRUN":
             raise ConfigError(f"hydra.mode: expected MULTIRUN, which plans and sums up a study, got {override.value()}")
         if not override.is_hydra_override():
@@ -97,7 +109,8 @@ def check_arguments(task: Task, arguments: Sequence[str]) -> None:
 
 def folders_of(arguments: Sequence[str]) -> list[Path]:
     """Where Hydra looks for files: conf/, and what a user names."""
-    named = [override.value() for override in parse(arguments) if override.key_or_group == "hydra.searchpath"]
+    arguments = [_at_home(argument) for argument in arguments]
+    named = [override.value() for override in parse([one for one in arguments if one.startswith(f"{_SEARCHPATH}=")])]
     named.append([folder for flag, folder in itertools.pairwise(arguments) if flag in ("--config-dir", "-cd")])
     named.append([flag.partition("=")[2] for flag in arguments if flag.startswith("--config-dir=")])
     return [CONF, *(Path(str(path).removeprefix("file://")) for folders in named for path in folders or [])]
@@ -125,7 +138,8 @@ def _check_override(task: Task, override: Override, offered: dict[str, list[str]
 def _named(override: Override) -> list[str]:
     """The options that a group override names; none where it gives keys, a pattern or nothing."""
     if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP):
-        return list(override.sweep_string_iterator())
+        values = override.sweep_iterator()
+        return [value.text if isinstance(value, QuotedString) else str(value) for value in values]
     value = override.value()
     return [value] if isinstance(value, str) else []
 
@@ -142,7 +156,7 @@ def _check_files(task: Task, folder: Path, names: Sequence[str]) -> None:
         file, elsewhere = folder / task.name / f"{name}.yaml", folder / f"{name}.yaml"
         if elsewhere.is_file() and not file.is_file():
             raise ConfigError(f"{elsewhere}: expected it in {file.parent}, whose command runs it")
-        lines = file.read_text().splitlines() if file.is_file() else ["# @package _global_"]
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else ["# @package _global_"]
         head = itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("#"), lines)
         if not any(line.split()[:3] == ["#", "@package", "_global_"] for line in head):
             raise ConfigError(f"{file}: expected the line `# @package _global_` before its keys, got none")

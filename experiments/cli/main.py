@@ -4,6 +4,7 @@ A wrong key or value ends a command with one message, the nearest right name and
 compiled.
 """
 
+import os
 import sys
 from functools import partial
 
@@ -13,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.cli.ending import exit_code
-from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options
+from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options, other_sweeper
 from experiments.engine.checks import ConfigError, TuningError
 from experiments.engine.config import CONF
 from experiments.engine.processes import check_alone
@@ -27,11 +28,17 @@ def _groups(task: Task) -> str:
 
 
 def _job(entry: EntryPoint):
-    """One job, in the process where a launcher starts it; returns how many runs it made."""
+    """One job, in the process where a launcher starts it; returns how many runs it made.
 
-    def job(config: DictConfig, provenance: dict[str, str]) -> int:
+    Relative paths begin in `folder`, where the command was given: hydra.job.chdir, or a launcher, may start elsewhere.
+    """
+
+    def job(config: DictConfig, provenance: dict[str, str] | None = None, folder: str = ".") -> int:
+        if provenance is None:  # as a study's file, or the user's own, may choose a sweeper too
+            raise ConfigError(other_sweeper("another"))
         from experiments.engine.run import run_job  # what trains takes a second to import
 
+        os.chdir(folder)
         entry.task.register()  # in a process of its own nothing is registered yet
         return run_job(entry.task, entry.task.resolve(config), provenance)
 

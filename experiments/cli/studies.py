@@ -9,7 +9,7 @@ from typing import NamedTuple
 from omegaconf import OmegaConf
 
 from experiments.cli.compose import checked_jobs, compose_job
-from experiments.cli.entry import EntryPoint, options, parse
+from experiments.cli.entry import EntryPoint, options, parse, typed
 from experiments.cli.sweeper import as_arguments, expand
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
@@ -31,7 +31,7 @@ def jobs_of(entry: EntryPoint, study: str, *arguments: str) -> list[Job]:
     """The checked jobs of conf/study/ENTRY/STUDY.yaml."""
     lines = [f"+study={study}", *arguments]
     params = compose_job(entry, lines, with_hydra=True).hydra.sweeper.get("params") or {}
-    all_overrides = expand(parse(as_arguments(params)), entry.task)
+    all_overrides = expand(parse([typed(entry.task, argument) for argument in as_arguments(params)]), entry.task)
     return plan(entry.task, all_overrides, checked_jobs(entry, *lines))
 
 

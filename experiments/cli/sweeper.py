@@ -8,6 +8,7 @@ All jobs are composed and checked before the first one is launched. Hydra finds 
 
 import functools
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from experiments.cli.entry import typed
+from experiments.cli.typed import quoted
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import is_list
 from experiments.engine.task import Task
@@ -92,12 +95,16 @@ class StudySweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
         self.entry, self.arguments = task_function.entry, task_function.arguments  # main.py puts them there
+        # Hydra makes this folder: neither one of the name ~, nor one in the folder where a job may run.
+        self.folder = os.getcwd()
+        config.hydra.sweep.dir = os.path.abspath(os.path.expanduser(str(config.hydra.sweep.dir)))
 
     def sweep(self, arguments: list[str]) -> None:
         from experiments.engine.study import run_study  # what trains takes a second to import
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*as_arguments(self.params), *arguments])
+        given = [typed(self.entry.task, argument) for argument in (*as_arguments(self.params), *arguments)]
+        overrides = parser.parse_overrides(given)
         run_study(
             self.entry.task,
             expand(overrides, self.entry.task),
@@ -124,8 +131,9 @@ class StudySweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
             # A job in another process, or on another machine, knows neither the command nor, later, the commit.
-            task_function=functools.partial(self.task_function, provenance=provenance),
+            task_function=functools.partial(self.task_function, provenance=provenance, folder=self.folder),
             config=self.config,
         )
-        for job in launcher.launch(jobs, initial_job_idx=0):
+        results = f"hydra.sweep.dir={quoted(self.config.hydra.sweep.dir)}"
+        for job in launcher.launch([[*job, results] for job in jobs], initial_job_idx=0):
             _ = job.return_value

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from experiments.engine.checks import ConfigError, expect
-from ncfjax.keys import COUNT, FLAG, POSITIVE, REQUIRED, SEED, TEXT, Key, one_of
+from ncfjax.keys import COUNT, FLAG, PATH, POSITIVE, REQUIRED, SEED, Key, anything, one_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 # conf/ lies beside experiments/ in a checkout, and inside it where the package was installed from a wheel.
@@ -37,8 +37,8 @@ COMMON: dict[str, Key] = {
         "the name of a folder: letters, digits, . _ + -",
     ),
     "eval_every": COUNT,
-    "data_dir": TEXT._replace(default=None),
-    "results_dir": TEXT,
+    "data_dir": PATH._replace(is_valid=anything, default=None),
+    "results_dir": PATH,
     "memory_gb": POSITIVE._replace(expected="a number > 0, or null", default=None),
     "dry_run": FLAG,
 }

@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import pooch
 
+from experiments.engine import environment
+from experiments.engine.checks import ConfigError
 from experiments.engine.processes import check_alone, refuse_several
 
 # Of both versions: the limits, what is taken, and in memory.stat the part of it that the system gives up when it must.
@@ -27,6 +29,11 @@ def _cpu_model() -> str:
 
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def described() -> str:
+    """Its name, and the flags of compilers that are set."""
+    return name() + environment.flags()
 
 
 @cache
@@ -110,12 +117,18 @@ def prepare() -> None:
     """To be called before the first array: every core a device, and compiled programs kept between processes.
 
     Members of a grid are spread over devices: on two cores, two devices train a grid in 0.6 to 0.7 of the time. What
-    the user chose already (XLA_FLAGS, JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) stays.
+    the user chose already (XLA_FLAGS, JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) stays. What would change numbers
+    is as in environment.PINNED, whatever the version of JAX has for it.
 
     Raises:
-        ConfigError: several processes that JAX, or a batch system, has joined.
+        ConfigError: several processes that JAX, or a batch system, has joined; the environment asks for other numbers,
+            or for a platform that is not there.
     """
     check_alone()
+    environment.check()
+    for setting, (value, _) in environment.PINNED.items():
+        if getattr(jax.config, setting, value) != value:
+            jax.config.update(setting, value)
     if jax.config.jax_num_cpu_devices < 1 and "device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
             jax.config.update("jax_num_cpu_devices", _num_cores())
@@ -125,5 +138,19 @@ def prepare() -> None:
         # One folder per kind of processor: a program compiled for a newer one must not run on an older one.
         kind = re.sub(r"\W+", "-", f"{platform.machine()} {_cpu_model()}").strip("-")
         jax.config.update("jax_compilation_cache_dir", str(pooch.os_cache("ncfjax") / "programs" / kind))
+    _check_platforms()
     if (count := jax.process_count()) > 1:
         refuse_several(f"process {jax.process_index() + 1} of {count} that jax.distributed has joined")
+
+
+def _check_platforms() -> None:
+    wanted = jax.config.jax_platforms
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter where it has no plugin for any of them
+        if not wanted:
+            raise
+        jax.config.update("jax_platforms", None)
+        there = ", ".join(dict.fromkeys([*(device.platform for device in jax.devices()), "cpu"]))
+        got = (str(error) or "none").splitlines()[0]
+        raise ConfigError(f"JAX_PLATFORMS={wanted}: expected one that is there ({there}), got: {got}") from error

@@ -10,6 +10,7 @@ from experiments.engine.progress import log, pluralize, progress
 from experiments.engine.task import Compose, Task
 from experiments.engine.work import Work
 from ncfjax.store import Store
+from ncfjax.table import StoreError
 from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups
 
 Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
@@ -100,3 +101,9 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
         store.check_writable()
         with progress(total):
             launch([job.overrides for job in todo], provenance)
+        stored = store.completed()
+        if lost := sum(len(job.pending(stored)) for job in todo):
+            raise StoreError(
+                f"{store.folder}: expected {pluralize(lost, 'row')} more: the launcher's jobs have ended and wrote "
+                "elsewhere, as on a machine without this folder"
+            )

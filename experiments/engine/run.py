@@ -20,7 +20,7 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
     done, keeps_models = models.completed(config, store), models.keeps_models(config)
     work = task.opened(config)
-    shared = {"study": config.study.name, "device": device.name(), **provenance}
+    shared = {"study": config.study.name, "device": device.described(), **provenance}
     if task.tune_by:
         shared["phase"] = config.phase
     for run_id, result in work.references(store.completed()):

@@ -143,6 +143,11 @@ class Task(ABC):
         """Of a configuration, but for those of the open groups."""
         return {name: key for choice in self.choices for name, key in choice.keys.items()} | self._common_keys
 
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The keys whose values are names and paths."""
+        return frozenset(name for name, key in self.all_keys.items() if key.kind is str)
+
     def schema(self, folders: Sequence[Path] = (CONF,)) -> dict[str, Any]:
         """All keys by dotted name, those of the open groups' files in some folders too: their defaults, or None."""
         files = [file for folder in folders for group in self.open_groups for file in (folder / group).glob("*.yaml")]
@@ -163,9 +168,12 @@ class Task(ABC):
             raise ConfigError(str(error)) from error
 
     def _read(self, values: dict[str, Any]) -> Any:
-        for name in values:
+        for name, value in values.items():
             if name not in self.all_keys and name.partition(".")[0] not in self.open_groups:
                 raise ConfigError(f"{name}: no such key, {nearest(name, self.all_keys)}")
+            # A command line keeps the text (cli/typed.py); of a file of conf/ a number is all that is left of it.
+            is_rewritten = name in self.texts and type(value) in (int, float, bool)
+            expect(name, not is_rewritten, "a text, in quotes where it could be read as a number", value)
         for choice in self.choices:
             choice.read(values)
         values |= {name: read_key(key, name, values[name]) for name, key in self._common_keys.items()}

@@ -21,7 +21,7 @@ from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.columns import K
 from ncfjax.evaluation.remarks import few_candidates
-from ncfjax.keys import COUNT, FLAG, SEED, Key, anything, one_of
+from ncfjax.keys import COUNT, FLAG, PATH, SEED, Key, anything, one_of
 from ncfjax.store import run_id
 
 _RATED = {"min_rating": Key(float, anything, "a number, or null", default=None)}  # null: every rating counts
@@ -41,7 +41,7 @@ _SEPARATOR_WORDS = f"{', '.join(name for name in SEPARATORS if name.isidentifier
 _COLUMN = Key(str, bool, "the name of a column, or its number where there is no header", default=None)  # null: usual
 # How a person's own table is written; see ncfjax/data/header.py.
 TABLE = {
-    "path": Key(str, bool, "the file"),
+    "path": PATH._replace(expected="the file"),
     "scale": SCALE,
     "separator": Key(str, lambda text: is_separator(str(text)), _SEPARATOR_WORDS, default=None),  # null: by the header
     **{f"columns.{name}": _COLUMN for name in COLUMNS},
@@ -54,7 +54,7 @@ _OWN_KEYS = {
     **dict.fromkeys(_IMPLICIT, _RATED),
     "ml-100k": _RATED,
     "ml-1m-ratings": _RATED,
-    "ncf": {"prefix": Key(str, bool, "FOLDER/NAME of the files NAME.train.rating and so on")},
+    "ncf": {"prefix": PATH._replace(expected="FOLDER/NAME of the files NAME.train.rating and so on")},
     "csv": TABLE | {"strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {

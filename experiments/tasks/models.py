@@ -6,13 +6,15 @@ The keys of a model are those that the similarities declare (ncfjax/models): a n
 from types import SimpleNamespace
 from typing import Any
 
-from ncfjax.keys import TEXT, Key, anything
+from ncfjax.keys import LARGEST, TEXT, Key, anything
 from ncfjax.models.registry import check_similarity, similarity_class, with_defaults
 
 OPTIMIZERS = ("sgd", "adam", "lazy_adam")
 MODEL_KEYS = {
     "model.name": TEXT,
-    "model.embedding_dim": Key(int, anything, "an integer"),  # of the whole vector: with biases it includes the bias
+    "model.embedding_dim": Key(
+        int, anything, "an integer", most=LARGEST
+    ),  # of the whole vector: with biases it includes the bias
 }
 
 

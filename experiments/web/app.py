@@ -40,7 +40,10 @@ MOST_TEXT = 100  # characters that names are suggested for
 
 def make_app(models: Sequence[Served], workers: Workers) -> ASGIApp:
     """An application over models that are warm."""
-    routes = [Route(path, partial(_file, (PAGE / name).read_text(), kind)) for path, (name, kind) in FILES.items()]
+    routes = [
+        Route(path, partial(_file, (PAGE / name).read_text(encoding="utf-8"), kind))
+        for path, (name, kind) in FILES.items()
+    ]
     routes += [
         Route("/api/models", partial(_models, models)),
         Route("/api/names", partial(_names, models, workers)),

@@ -29,7 +29,7 @@ from ncfjax.data.ncf import SUFFIXES, read_ncf, read_ncf_files
 from ncfjax.data.ratings import Scale
 from ncfjax.data.ratings_csv import read_csv
 from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
-from ncfjax.data.text import find_file, read_raw
+from ncfjax.data.text import at_home, find_file, read_raw
 
 _NCF = (
     "https://raw.githubusercontent.com/hexiangnan/neural_collaborative_filtering/"
@@ -209,7 +209,7 @@ def check_name(name: str, names: Sequence[str]) -> None:
 def _given(name: str, expected: str, value: Path | str | None) -> Path:
     if value is None:
         raise ValueError(f"{name}: expected {expected}, got none")
-    return Path(value).expanduser()
+    return at_home(value)
 
 
 def existing_file(name: str, path: Path | str | None) -> Path:
@@ -228,7 +228,7 @@ def data_folder(data_dir: Path | str | None) -> Path:
         import pooch  # here, because most runs need no download
 
         data_dir = pooch.os_cache("ncfjax")
-    return Path(data_dir).expanduser()
+    return at_home(data_dir)
 
 
 def _load_entry(name: str, entry: Entry, data_dir: Path, options: dict[str, Any]) -> LeaveOneOut:

@@ -5,6 +5,7 @@ empty lines at the end and a byte-order mark are read as a user would expect.
 """
 
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -120,6 +121,11 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
             raise bad_line(path, row, _REST, _TRUNCATED) from None
         except (zlib.error, gzip.BadGzipFile) as error:
             raise bad_line(path, row, _REST, f"damaged gzip data ({error})") from None
+
+
+def at_home(path: Path | str) -> Path:
+    """A path whose ~ or ~USER is that home folder; it stays where there is no such user."""
+    return Path(os.path.expanduser(path))
 
 
 def read_text(path: Path) -> str:

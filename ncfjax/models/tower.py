@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.keys import Key, anything
+from ncfjax.keys import LARGEST, Key, anything
 from ncfjax.models.products import affine, matrix_product
 from ncfjax.models.similarity import Similarity
 
@@ -48,7 +48,7 @@ class TowerSimilarity(Similarity):
 def layers_key(*factors: int | str) -> Key:
     """The key of a tower's layers, which are so many times embedding_dim unless they are given."""
     expected = "a list of integers in brackets, such as [64,32,16,8]"
-    return Key(tuple, anything, expected, default=lambda dim: scaled_layers(dim, *factors))
+    return Key(tuple, anything, expected, most=LARGEST, default=lambda dim: scaled_layers(dim, *factors))
 
 
 def scaled_layers(embedding_dim: int, *factors: int | str) -> tuple[int, ...]:

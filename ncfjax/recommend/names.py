@@ -25,7 +25,8 @@ class UnknownName(Refused):
 
     def __init__(self, kind: str, name: object, near: Sequence[str], size: int):
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"{kind} {name!r}: no such {kind} among {size:,}{hint}")
+        shown = name if str(name).isdigit() else repr(name)
+        super().__init__(f"{kind} {shown}: no such {kind} among {size:,}{hint}")
         self.kind, self.name, self.near = kind, name, tuple(near)
 
 

@@ -1,5 +1,6 @@
 """A saved model read from its folder, checked against what its model.json says; or left for NumPy alone."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from ncfjax.data.history import pack_history
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import Scale
 from ncfjax.data.summary import Summary
+from ncfjax.data.text import at_home
 from ncfjax.saved.forms import HISTORY, TYPES, abstract, expect_shapes, named
 from ncfjax.saved.model import KINDS, SavedModel
 from ncfjax.saved.writing import FORMAT, checksum, names_of
+from ncfjax.table import replace_whole
 
 
 def is_saved(folder: Path) -> bool:
@@ -32,7 +35,7 @@ def load_model(folder: Path | str) -> SavedModel:
     Raises:
         ValueError: there is no model, its format or shapes are others, or a file is missing, cut off or damaged.
     """
-    folder = Path(folder)
+    folder = at_home(folder)
     metadata = read_metadata(folder)
     config, counts = metadata["config"], (metadata["num_users"], metadata["num_items"])
     _expect_content(folder, metadata)
@@ -60,7 +63,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{folder}: expected a saved model, got no model.json")
     try:
-        metadata = json.loads(path.read_text())
+        metadata = json.loads(path.read_text(encoding="utf-8"))
         got = metadata["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected what save_model writes, got {type(error).__name__}: {error}") from error
@@ -141,7 +144,7 @@ def _read_data(folder: Path, metadata: Mapping[str, Any], arrays: Mapping[str, A
 
 
 def export_npz(folder: Path | str, file: Path | str) -> None:
-    """Writes a saved model as one npz file of plain arrays, which NumPy alone reads.
+    """Writes a saved model as one npz file of plain arrays, whole or not at all, which NumPy alone reads.
 
     The model's arrays by name, `user_ids`, `item_ids` and the others of names.npz, `history_starts` and `history_items`
     (those of user u are history_items[history_starts[u] : history_starts[u + 1]]), `average_ratings` where there are
@@ -156,4 +159,7 @@ def export_npz(folder: Path | str, file: Path | str) -> None:
     arrays |= {"history_starts": data.history_starts, "history_items": data.history_items}
     if data.average_ratings is not None:
         arrays["average_ratings"] = data.average_ratings
-    np.savez_compressed(file, metadata=np.array((Path(folder) / "model.json").read_text()), **arrays)
+    metadata = np.array((saved.folder / "model.json").read_text(encoding="utf-8"))
+    content, path = io.BytesIO(), at_home(file)
+    np.savez_compressed(content, metadata=metadata, **arrays)
+    replace_whole(path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz"), content.getvalue())

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from experiments import entries
+from experiments.cli import claims
 from experiments.entries import columns
 from experiments.figures.sections import PLOTS
 from experiments.plot import main
@@ -22,7 +22,7 @@ COLUMNS_OF = columns()
 @pytest.fixture(autouse=True)
 def every_row_counts(monkeypatch):
     """Of tables that are made up no study of conf/ asks for a row; tests/experiments/cli/test_claims.py has those."""
-    monkeypatch.setattr(entries, "claimed_runs", lambda *where: None)
+    monkeypatch.setattr(claims, "claimed_runs", lambda *where: None)
 
 
 @pytest.mark.slow

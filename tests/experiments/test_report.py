@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import baselines, entries, report
+from experiments import baselines, report
 from experiments.analysis.corrected import CORRECTIONS, corrected
 from experiments.analysis.cut_offs import KS, cut_offs
 from experiments.analysis.methods import Method, headline_rows, methods, with_rows
 from experiments.analysis.results import Results
 from experiments.analysis.tables import TableState, table_states
 from experiments.analysis.weak_evaluation import moves
-from experiments.cli import studies
+from experiments.cli import claims, studies
 from experiments.cli.studies import ExpectedRuns
 from experiments.entries import columns
 from experiments.figures import headline
@@ -231,8 +231,8 @@ def quick():
     """Without reading all of conf/."""
     expected = ExpectedRuns("sweep", "python -m two", "figure2-ml-1m", frozenset({"b0", "b1"}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entries, "claimed_runs", lambda *where: None)
-        patch.setattr(report, "expected_runs", lambda entries, results_dir: [expected])
+        patch.setattr(claims, "claimed_runs", lambda *where: None)
+        patch.setattr(studies, "expected_runs", lambda entries, results_dir: [expected])
         yield
 
 
@@ -294,7 +294,7 @@ def test_ctrl_c_leaves_the_page_and_every_figure_as_they_were(tables, capsys, mo
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "to_html", stop)
+    monkeypatch.setattr("experiments.figures.html.to_html", stop)
     assert main([f"results_dir={tables.folder}"]) == 130
     assert capsys.readouterr().err.endswith("report: stopped; every file is whole, as it was before or new\n")
     after = {path: path.read_bytes() for path in tables.folder.rglob("*") if path.is_file()}

@@ -1,6 +1,7 @@
 """Saved models: what comes back is what was saved, and what is no whole model of this version is refused by name."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -134,6 +135,28 @@ def test_numpy_alone_reads_the_export(tmp_path):
     starts, items = arrays["history_starts"], arrays["history_items"]
     assert items[starts[2] : starts[3]].tolist() == ITEMS[USERS == 2].tolist()
     assert arrays["titles"][5] == "Amélie 5" and json.loads(str(arrays["metadata"]))["format"] == FORMAT
+
+
+def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    save(tmp_path / "m", "gmf")
+    (tmp_path / "gmf.npz").write_bytes(b"old")
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            export_npz(tmp_path / "m", tmp_path / "gmf.npz")
+    assert (tmp_path / "gmf.npz").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "gmf.npz", "m"]
+
+
+def test_a_folder_and_a_file_may_begin_at_home(tmp_path, monkeypatch):
+    save(tmp_path / "m", "gmf")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    export_npz("~/m", "~/gmf")
+    assert load_model("~/m").folder == tmp_path / "m" and (tmp_path / "gmf.npz").is_file()
 
 
 # ---- what is refused

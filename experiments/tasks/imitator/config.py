@@ -8,7 +8,7 @@ from experiments.engine.config import Choice
 from experiments.tasks.data import DATASET, check_dataset, dataset_identity
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from ncfjax.data.dot_pairs import DotPairOptions
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
+from ncfjax.keys import COUNT, FLAG, LARGEST, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
 from ncfjax.models import imitator_keys
 from ncfjax.models.imitator_keys import study_layers
 
@@ -21,8 +21,8 @@ _LAYERS = imitator_keys.KEYS["layers"]
 _NUMBER = Key(float, anything, "a number")
 # Sizes and noise of target=dot are checked by DotPairOptions.
 KEYS: dict[str, Key] = {
-    "embedding_dim": Key(int, anything, "an even number from 2 on"),
-    "pairs_per_user": Key(int, anything, "an integer >= 1"),
+    "embedding_dim": Key(int, anything, "an even number from 2 on", most=LARGEST),
+    "pairs_per_user": Key(int, anything, "an integer >= 1", most=LARGEST),
     "noise": _NUMBER,
     "drop_last_users": FLAG,
     "width_multiplier": COUNT,
@@ -46,7 +46,11 @@ TEACHER: dict[str, Key] = {
 TARGET = Choice(
     "target",
     {
-        "dot": {"num_users": Key(int, anything, "an integer >= 1"), "num_fresh": COUNT, "trivial_rmse": _NUMBER},
+        "dot": {
+            "num_users": Key(int, anything, "an integer >= 1", most=LARGEST),
+            "num_fresh": COUNT,
+            "trivial_rmse": _NUMBER,
+        },
         "recommender": TEACHER | {name: key._replace(default=None) for name, key in DATASET.keys.items()},
     },
 )

@@ -10,7 +10,7 @@ from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_id
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, SHARE, Key, one_of
+from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
 
@@ -25,6 +25,7 @@ KEYS: dict[str, Key] = {
     "grid.seed": SEED,
 }
 
+_FILE = PATH._replace(expected="a file")
 _EXPECTED = {
     "batch_size": COUNT,  # expected: users; sampled: positives, or examples if they are shuffled
     "num_negatives": COUNT,
@@ -40,7 +41,7 @@ OBJECTIVES = {
 PRETRAININGS = {
     "none": {},
     "trained": {"alpha": SHARE, "num_epochs": COUNT, "learning_rate": POSITIVE},
-    "keras": {"alpha": SHARE, "gmf": Key(str, bool, "a file"), "mlp": Key(str, bool, "a file")},
+    "keras": {"alpha": SHARE, "gmf": _FILE, "mlp": _FILE},
 }
 CHOICES = (
     DATASET,

@@ -10,11 +10,11 @@ from experiments.tasks.data import DATASET, check_dataset, data_identity
 from experiments.tasks.models import MODEL_KEYS, check_model
 from experiments.tasks.retrieval.origin import branches, files_identity, trained_run
 from ncfjax.evaluation.columns import TIE_COLUMNS, K  # K items are found for each query
-from ncfjax.keys import COUNT, FLAG, POSITIVE, SEED, SHARE, TEXT, Key, one_of
+from ncfjax.keys import COUNT, FLAG, PATH, POSITIVE, SEED, SHARE, TEXT, Key, one_of
 
 OPTIONAL = COUNT._replace(default=None, expected="an integer >= 1, or null")
 CANDIDATES = Key(int, lambda value: value == 0 or value >= K, f"0, or an integer >= {K}, as so many items are found")
-FILE = Key(str, bool, "a file", default=None)
+FILE = PATH._replace(expected="a file", default=None)
 CONTENT = Key(
     str, lambda text: re.fullmatch("[0-9a-f]{16}", text) is not None, "the first 16 digits of a SHA-256", default=None
 )
@@ -29,7 +29,7 @@ SOURCE = part(
             "learning_rate": POSITIVE,
             "num_epochs": COUNT,
         },
-        "study": {"folder": TEXT, "model": TEXT, "embedding_dim": COUNT, "pretrained": FLAG},
+        "study": {"folder": PATH, "model": TEXT, "embedding_dim": COUNT, "pretrained": FLAG},
         "keras": {
             "gmf": FILE,
             "mlp": FILE,

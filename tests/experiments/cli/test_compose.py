@@ -50,7 +50,7 @@ def test_a_key_beside_its_choice_is_set(choice: str, jobs_of):
 
 
 def test_a_command_without_jobs_has_its_keys_alone():
-    assert compose_alone("plot", ["study=mine"]).study == "mine"
+    assert compose_alone("plot", ["study=mine"])["study"] == "mine"
     assert set(compose_alone("report", [])) == {"results_dir"}
     with pytest.raises(ConfigError, match="results: no such key, did you mean results_dir?"):
         compose_alone("report", ["results=x"])
