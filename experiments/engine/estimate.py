@@ -2,16 +2,24 @@
 
     seconds of a job = shapes * seconds to compile one + runs * work of a run * seconds per work
 
-The seconds are those of a `Trial`, which the first job of each kind makes on the spot.
+The seconds are those of a `Trial`, which the first job of each kind makes on the spot; a study of many kinds measures
+some of them, as whoever asks waits for it.
 """
 
+import time
 from collections.abc import Hashable, Sequence
 
 from experiments.engine.jobs import Job, blocks_of, check_runnable, num_runs
 from experiments.engine.progress import duration, log, pluralize
 from experiments.engine.task import Task
 from experiments.engine.work import Trial
-from ncfjax.training.blocks import memory_bytes
+from ncfjax.training.blocks import memory_bytes, size_text
+
+TRIALS_SECONDS = 15.0  # after so many no other kind is tried
+
+
+def _mean(trials: Sequence[Trial]) -> Trial:
+    return Trial(*(sum(values) / len(trials) for values in zip(*trials, strict=True)))
 
 
 def job_seconds(block_sizes: Sequence[int], work_of_a_run: float, trial: Trial) -> float:
@@ -28,22 +36,27 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
     todo = {number: job for number, job in enumerate(jobs, start=1) if job.pending(done)}
     check_runnable(task, list(todo.values()), done)
     trials: dict[Hashable, Trial] = {}
-    total, num_shapes, not_counted = 0.0, 0, set()
+    measured: list[Trial] = []
+    total, num_shapes, not_counted, started = 0.0, 0, set(), time.perf_counter()
     for number, job in todo.items():
         work = task.opened(job.config)
         blocks = blocks_of(task, work, job.config, done)
         if work.kind() not in trials:
-            trials[work.kind()] = work.trial(blocks[0])
+            is_late = measured and time.perf_counter() - started > TRIALS_SECONDS
+            trials[work.kind()] = _mean(measured) if is_late else work.trial(blocks[0])
+            measured += [] if is_late else [trials[work.kind()]]
         sizes = [len(block.members) for block in blocks]
         seconds = job_seconds(sizes, work.each, trials[work.kind()])
         not_counted |= {work.not_counted} - {""}
         total, num_shapes = total + seconds, num_shapes + len(set(sizes)) * (trials[work.kind()].compiling > 0)
         needed = f"{pluralize(len(blocks), 'block')} of up to {pluralize(max(sizes), 'run')}"
-        needed += f" and {max(memory_bytes(work.memory, block) for block in blocks) / 1e9:.2f} GB"
+        needed += f" and {size_text(max(memory_bytes(work.memory, block) for block in blocks))}"
         name = f"job {number}, {task.label(job.config)}"
         log(f"{name}: {pluralize(num_runs(blocks), 'run')} to {task.verb} in {needed}, about {duration(seconds)}")
     if getattr(jobs[0].config, "tune", False):
         not_counted.add("the winners' final runs")
     rest = f"; not counted: {', '.join(sorted(not_counted))}" if not_counted else ""
+    if num_guessed := len(trials) - len(measured):
+        rest += f"; at the mean pace of the others: {num_guessed} of {len(trials)} kinds of jobs"
     shapes = f"{pluralize(num_shapes, 'shape')} to compile, " * (num_shapes > 0)
     log(f"dry run: {shapes}about {duration(total)} one job after the other{rest}")

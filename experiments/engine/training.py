@@ -145,8 +145,9 @@ def curve_of(evaluations: Sequence[Evaluation], member: int, metrics: Sequence[s
 def measure(program: Program, epoch_work: float, num_epochs: int, num_evaluations: int) -> Trial:
     """Compiles a block's program, trains it for about a second and evaluates it once."""
     compiling = seconds_of(program.compile)
-    state, _ = timed_advance(program, program.init(), 1)  # the first call warms up
-    training, epochs = 0.0, 0
+    state, warming = timed_advance(program, program.init(), 1)
+    # The first call warms up, which is nothing beside an epoch that takes longer than the trial.
+    training, epochs = (warming, 1) if warming >= _TRIAL_SECONDS else (0.0, 0)
     while training < _TRIAL_SECONDS and epochs < num_epochs:
         state, seconds = timed_advance(program, state, 1)
         training, epochs = training + seconds, epochs + 1

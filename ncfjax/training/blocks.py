@@ -102,13 +102,23 @@ def cut_into_blocks(groups: list[Group], width: int, memory: MemoryEstimate, mem
     return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
 
 
+def size_text(num_bytes: int | float) -> str:
+    """In the unit that shows it: "27.68 GB", "940 bytes"."""
+    units = {"GB": 1e9, "MB": 1e6, "KB": 1e3}
+    fitting = ((unit, size) for unit, size in units.items() if num_bytes >= size)
+    unit, size = next(fitting, ("bytes", None))
+    return f"{num_bytes / size:.2f} {unit}" if size else f"{num_bytes:.0f} {unit}"
+
+
 def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
     fixed, each = memory
     num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
     if num_devices < 1:
-        needed = (fixed + each) / 1e9
-        raise ValueError(f"memory: expected at least {needed:.2f} GB for one member, got {memory_bytes / 1e9:.2f} GB")
+        needed, got = map(size_text, (fixed + each, memory_bytes))
+        if needed == got:
+            needed, got = (f"{size:,.0f} bytes" for size in (fixed + each, memory_bytes))
+        raise ValueError(f"memory: expected at least {needed} for one member, got {got}")
     return int((memory_bytes / num_devices - fixed) // each), num_devices
 
 

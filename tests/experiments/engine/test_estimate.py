@@ -23,7 +23,7 @@ def test_blocks_of_one_size_share_their_compiled_programs():
 def test_a_dry_run_tells_runs_memory_and_time_of_every_job_and_writes_nothing(run, results, task, capfd):
     run({"size": (1, 2), "grid.rate": [1, 2, 3], "grid.seed": [0, 1], "dry_run": "true"})
     # Groups of rates 1 and 2, and of rate 3, for each seed: two shapes, 6 runs.
-    job = "6 runs to train in 4 blocks of up to 2 runs and 0.00 GB, about 5:08 min"
+    job = "6 runs to train in 4 blocks of up to 2 runs and 3.00 MB, about 5:08 min"
     assert capfd.readouterr().out.splitlines() == [
         f"ncfjax: 2 jobs, 12 runs: 12 to train, 0 done before -> {results / 'toy'}/",
         f"ncfjax: job 1, toy of size 1: {job}",
@@ -76,3 +76,12 @@ def test_one_trial_is_made_for_all_jobs_of_a_kind(run, task, bare_config, monkey
     monkeypatch.setattr(work, "trial", lambda self, block: trials.append(self.config.size) or Trial(1.0, 1.0))
     run({"data": ("x", "y"), "size": (1, 2), "dry_run": "true"})
     assert trials == [1, 1]
+
+
+def test_no_kind_is_tried_after_some_seconds_and_that_is_said(run, task, bare_config, monkeypatch, capfd):
+    trials, work = [], type(task.open(bare_config()))
+    monkeypatch.setattr(work, "trial", lambda self, block: trials.append(self.config.size) or Trial(1.0, 1.0))
+    monkeypatch.setattr("experiments.engine.estimate.TRIALS_SECONDS", -1.0)
+    run({"data": ("x", "y"), "size": (1, 2), "dry_run": "true"})
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert trials == [1] and last.endswith("; at the mean pace of the others: 1 of 2 kinds of jobs")

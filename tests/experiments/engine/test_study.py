@@ -38,7 +38,7 @@ def test_every_row_says_where_it_comes_from(run, store):
     run({"study.name": "toy"})
     row = store.runs().iloc[-1]
     assert row["command"] == f"python -m experiments.toy results_dir={store.folder.parent} study.name=toy"
-    assert row["study"] == "toy" and row["phase"] == "run" and row["device"] == device.name() and row["started_at"]
+    assert row["study"] == "toy" and row["phase"] == "run" and row["device"] == device.described() and row["started_at"]
 
 
 def test_the_command_of_a_row_can_be_pasted_into_a_shell(run, store):
@@ -153,7 +153,7 @@ def refused(run, error, arguments, **more) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"memory_gb": 1e-9}, "toy of size 1: memory: expected at least 0.00 GB for one member, got 0.00 GB"),
+        ({"memory_gb": 1e-9}, "toy of size 1: memory: expected at least 2.00 MB for one member, got 1 bytes"),
         ({"data": ("there", "missing")}, "toy of size 1: data: expected data, got none"),
         ({"size": (1, 2), "grid.rate": ([1], [0])}, "grid.rate: expected a number > 0, got 0"),
     ],

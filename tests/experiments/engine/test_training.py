@@ -135,6 +135,12 @@ def test_a_trial_measures_compiling_and_training_with_its_share_of_the_evaluatio
     assert trial == Trial(COMPILE, (EPOCH + EVALUATE * 5 / 10) / 4.0)
 
 
+def test_an_epoch_that_takes_longer_than_a_trial_is_trained_once():
+    program = Program(Problem(), Block(["a"]))
+    measure(program, 1.0, num_epochs=10, num_evaluations=5)
+    assert EPOCH > training._TRIAL_SECONDS and [n for what, n in program.calls if what == "advance"] == [1]
+
+
 def test_a_trial_takes_no_more_epochs_than_a_run(monkeypatch):
     monkeypatch.setattr(training, "_TRIAL_SECONDS", 100 * EPOCH)
     program = Program(Problem(), Block(["a"]))

@@ -96,7 +96,7 @@ def test_what_is_missing_of_a_grid_is_trained_to_the_bits_of_the_whole_grid(run_
 def test_a_dry_run_tries_what_it_would_train_and_writes_nothing(run_tiny, tmp_path):
     said = run_tiny("model.embedding_dim=3,4", "grid.seed=0,1", "dry_run=true", folder=tmp_path / "results").said
     assert "2 jobs, 4 runs: 4 to train" in said and "2 shapes to compile, about" in said
-    assert "job 2, synthetic dot d=4 expected: 2 runs to train in " in said and said.count(" GB, about ") == 2
+    assert "job 2, synthetic dot d=4 expected: 2 runs to train in " in said and said.count("B, about ") == 2
     assert not (tmp_path / "results").exists()
 
 
