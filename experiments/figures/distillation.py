@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.distillation import DistilledCell
 from experiments.figures import panels
-from experiments.figures.markdown import mean_text, table
+from experiments.figures.markdown import mean_text, plain, table
 from ncfjax.evaluation.columns import SAMPLED
 
 HEAD = (
@@ -26,7 +26,7 @@ def distilled_table(cells: Sequence[DistilledCell]) -> str:
 
 
 def _cells(cell: DistilledCell) -> list[object]:
-    first = [cell.dataset, cell.embedding_dim, cell.layers, cell.setup, cell.pairs_per_user, len(cell)]
+    first = [plain(cell.dataset), cell.embedding_dim, cell.layers, cell.setup, cell.pairs_per_user, len(cell)]
     if not len(cell):
         return [*first, *[None] * 8, cell.diverged]
     numbers = [mean_text(cell.mean("rmse_test"))]

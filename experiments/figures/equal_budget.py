@@ -15,7 +15,7 @@ from experiments.analysis.equal_budget import BASE, FREE_WEIGHTS, EqualBudget, T
 from experiments.analysis.lines import model_name, setting_text
 from experiments.analysis.pairwise import LEVEL, NO_DIFFERENCE, PairwiseTest, family_size
 from experiments.figures import panels
-from experiments.figures.markdown import comparison_cells, mean_text, p_text, table
+from experiments.figures.markdown import comparison_cells, mean_text, p_text, plain, table
 from ncfjax.evaluation.columns import COLUMNS
 
 PAIRED = (
@@ -72,7 +72,7 @@ def _notes(models: Sequence[TunedModel]) -> str:
         notes = [f"The budgets differ: {'; '.join(budgets)}."]
     if any(tuned.free_weights for tuned in models):
         notes.append("Weights free: the penalty is on the embeddings alone, not on the similarity's own weights.")
-    return " ".join([*notes, *_row_notes(models)])
+    return " ".join([*notes, *map(plain, _row_notes(models))])
 
 
 def _row_notes(models: Sequence[TunedModel]) -> list[str]:

@@ -3,6 +3,8 @@
 import base64
 import re
 from collections.abc import Callable
+from html import unescape
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
@@ -39,7 +41,9 @@ def to_html(text: str, title: str, read: Callable[[str], bytes]) -> str:
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     body = re.sub(r"<th>.*?</th>", lambda m: re.sub(r"(?<=[_@])", "<wbr>", m[0]), body)
     body = re.sub(r"<td>(?=[-+±\d][^<]{0,17}</td>)", '<td class="number">', body)
-    body = re.sub(r'<p><img src="([^"]+)"(.*?)></p>', lambda m: _inline(read(_drawing(m[1])), m[2]), body)
+    body = re.sub(
+        r'<p><img src="([^"]+)"(.*?)></p>', lambda m: _inline(read(_drawing(unquote(unescape(m[1])))), m[2]), body
+    )
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}</body></html>\n'

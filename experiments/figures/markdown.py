@@ -1,6 +1,7 @@
 """Numbers as text, and tables in Markdown."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 from ncfjax.evaluation.intervals import SeedMean
@@ -11,6 +12,12 @@ def table(head: str, rows: Iterable[Sequence[object]]) -> str:
     """Rows of cells below their head, a line of names between bars; the cell of None is empty."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     return "\n".join([head, "| --- " * (head.count("|") - 1) + "|", *(f"| {' | '.join(row)} |" for row in texts)])
+
+
+def plain(text: str) -> str:
+    """A name as it is, whatever its letters mean in Markdown and HTML; an underscore within a word means nothing."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"[\\`*{}\[\]|#$~]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def mean_text(point: SeedMean, sign: str = "") -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from experiments.analysis.results import Results
 from experiments.analysis.tables import TableState
 from experiments.figures.html import slug
-from experiments.figures.markdown import pluralize
+from experiments.figures.markdown import plain, pluralize
 from experiments.figures.sections import Section
 from experiments.figures.tables import states_table
 from ncfjax.store import StoreError
@@ -50,7 +51,7 @@ def _written(section: Section, results: Results) -> Written:
         files = section.files(numbers, results.folder / section.study / "figures")
         return Written(section, _answer(section, numbers), section.tables(numbers), files)
     except (ValueError, StoreError) as error:
-        return Written(section, missing=f"**Missing**: {' '.join(str(error).split())}")
+        return Written(section, missing=f"**Missing**: {plain(' '.join(str(error).split()))}")
 
 
 def _answer(section: Section, numbers: object) -> str:
@@ -58,7 +59,7 @@ def _answer(section: Section, numbers: object) -> str:
     try:
         return section.answer(numbers)
     except ValueError as error:
-        return f"No answer yet: {' '.join(str(error).split())}."
+        return f"No answer yet: {plain(' '.join(str(error).split()))}."
 
 
 def report(
@@ -123,7 +124,7 @@ def _answer_text(part: Written) -> str:
 
 
 def _figure_text(part: Written, folder: Path) -> str:
-    pictures = [path.relative_to(folder).as_posix() for path in part.files if path.suffix == ".png"]
+    pictures = [quote(path.relative_to(folder).as_posix(), safe="/+") for path in part.files if path.suffix == ".png"]
     section = part.section
     origin = f"Rows: `results/{section.study}/runs.csv`. Command: `{section.command}`."
     images = [f"![{section.title}]({picture})" for picture in pictures]

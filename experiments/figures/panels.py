@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from experiments.figures.markdown import range_text
 from ncfjax.evaluation.columns import COLUMNS
@@ -130,11 +131,21 @@ def complete(figure: Figure, title: str, legend: Sequence[str], note: str = "") 
     return figure
 
 
+def _show_dollars(figure: Figure) -> None:
+    """Text as it is: between two $ of a name matplotlib would read a formula, as it does in the ticks that it makes."""
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    ticks = {id(label) for axis in axes for which in ("major", "minor") for label in axis.get_ticklabels(which=which)}
+    for text in figure.findobj(Text):
+        text.set_parse_math(id(text) in ticks)
+
+
 def render(draw: Callable[[], Figure | None]) -> dict[str, bytes]:
     """The files ".png" and ".svg" of what is drawn in the house style; the same figure gives the same bytes."""
     files: dict[str, bytes] = {}
     with matplotlib.rc_context(STYLE):
         figure = draw()
+        if figure:
+            _show_dollars(figure)
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})) if figure else ():
             file = io.BytesIO()
             figure.savefig(file, format=suffix[1:], dpi=150, metadata=metadata)

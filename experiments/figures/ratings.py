@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest, family_size
 from experiments.analysis.ratings import ERROR, RatedData
 from experiments.figures import panels
-from experiments.figures.markdown import interval_text, mean_text, p_text, signed, table
+from experiments.figures.markdown import interval_text, mean_text, p_text, plain, signed, table
 
 FOLDS = {
     "random": "random folds",
@@ -27,7 +27,7 @@ def tables(all_data: list[RatedData]) -> str:
 
 
 def title(data: RatedData) -> str:
-    return f"**{_heading(data)}**"
+    return f"**{plain(_heading(data))}**"
 
 
 def _heading(data: RatedData) -> str:
@@ -73,7 +73,9 @@ def answer(all_data: list[RatedData]) -> str:
         # Of several models of one name the best, which comes last.
         others = {model.model: model for model in data.models if model.model in COMPARED}
         beside = ", ".join(f"{other.name} {mean_text(other.mean(ERROR))}" for other in others.values())
-        parts.append(f"{_heading(data)}: {best.name}, {mean_text(best.mean(ERROR))}" + f" ({beside})" * bool(beside))
+        parts.append(
+            f"{plain(_heading(data))}: {best.name}, {mean_text(best.mean(ERROR))}" + f" ({beside})" * bool(beside)
+        )
     return f"Lowest RMSE: {'; '.join(parts)}."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.analysis.tables import TableState
-from experiments.figures.markdown import pluralize, table
+from experiments.figures.markdown import plain, pluralize, table
 
 HEAD = "| table | rows | newest row | commits | SHA-256 | state |"
 
@@ -14,7 +14,7 @@ def states_table(states: Sequence[TableState], version: str) -> str:
 
 
 def _cells(state: TableState, version: str) -> list[object]:
-    name, wrong = f"results/{state.study}/runs.csv", "; ".join(problems(state, version)) or "complete"
+    name, wrong = plain(f"results/{state.study}/runs.csv"), "; ".join(problems(state, version)) or "complete"
     if state.rows.empty:
         return [name, 0, None, None, None, wrong]
     commits = ", ".join(sorted({commit[:7] for commit in state.rows["commit"]}))

@@ -1,0 +1,24 @@
+"""What all figures have in common."""
+
+import matplotlib
+
+from experiments.figures import panels
+
+NAME = r"$x_1$ a_b^{ \frac <&> 100% $"
+
+
+def test_a_name_is_drawn_as_it_is_and_ticks_as_matplotlib_makes_them():
+    figure = panels.new_figure()
+
+    def draw():
+        axes = figure.subplots()
+        axes.plot([1, 1e6], [1, 1e6], label=NAME)
+        axes.set_xscale("log"), axes.set_yscale("log")
+        axes.set_title(NAME), axes.text(1, 1, NAME), axes.set_xlabel(NAME)
+        return panels.complete(figure, NAME, [NAME], NAME)
+
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        svg = panels.render(draw)[".svg"].decode()
+    shown = NAME.replace("<&>", "&lt;&amp;&gt;")
+    assert svg.count(f">{shown}</text>") == 6  # title, text, label of the axis, legend, figure's title and note
+    assert r">$\mathdefault" not in svg and svg.count("<tspan") >= 2
