@@ -29,7 +29,9 @@ def _cell(column: str, kind: type, value: Any) -> str:
         return ""
     try:
         if kind is str:
-            return " ".join(str(value).splitlines())  # a row is a line
+            # A row is a line. Bytes of a file's name that are no text where Python started may be text all the same.
+            known = str(value).encode(errors="surrogateescape").decode(errors="backslashreplace")
+            return " ".join(known.splitlines())
         if kind is int:
             return str(operator.index(value))
         return "" if math.isnan(value) else repr(float(value))

@@ -9,6 +9,7 @@ the k largest. One of them, at random, is held out. Ranking by the true scores i
 chance.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -18,6 +19,17 @@ from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut, Synthet
 from ncfjax.data.splits import draw_negatives, drawn
 
 MAX_BYTES = 10**9  # of the true scores in float64; drawing holds a few arrays of this size
+
+
+def expect_products(name: str, sizes: Mapping[str, int | float]) -> None:
+    """Raises ValueError for num_users, num_items and rank whose arrays take more than MAX_BYTES."""
+    for one, other in (("num_users", "num_items"), ("num_users", "rank"), ("num_items", "rank")):
+        num_bytes = 8 * sizes[one] * sizes[other]
+        if num_bytes > MAX_BYTES:
+            raise ValueError(
+                f"{name}: expected {one} * {other} of at most {MAX_BYTES // 8:,} ({MAX_BYTES / 1e9:.0f} GB), "
+                f"got {sizes[one]:,} * {sizes[other]:,} ({num_bytes / 1e9:.1f} GB)"
+            )
 
 
 @dataclass(frozen=True)
@@ -46,12 +58,7 @@ class SyntheticOptions:
                 raise ValueError(f"synthetic.{field.name}: expected at least {least}, got {value}")
         if self.interactions_per_user < 2:
             raise ValueError("synthetic.interactions_per_user: expected at least 2, one of them held out, got 1")
-        num_bytes = 8 * self.num_users * self.num_items
-        if num_bytes > MAX_BYTES:
-            raise ValueError(
-                f"synthetic: expected num_users * num_items of at most {MAX_BYTES // 8:,} ({MAX_BYTES / 1e9:.0f} GB), "
-                f"got {self.num_users:,} * {self.num_items:,} ({num_bytes / 1e9:.1f} GB)"
-            )
+        expect_products("synthetic", vars(self))
 
     @property
     def most_interactions(self) -> int:
@@ -73,7 +80,11 @@ def make_synthetic(options: SyntheticOptions, *, num_negatives: int = 99, seed: 
             f"{num_negatives} negatives), got {options.num_items}"
         )
     rng = np.random.default_rng(options.seed)
-    scores = _true_scores(options, rng)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = _true_scores(options, rng)
+    if not np.isfinite(scores).all():
+        shape = f"{options.popularity_skew:g} and {options.preference_stddev:g}"
+        raise ValueError(f"synthetic: expected a popularity_skew and preference_stddev of finite scores, got {shape}")
     users, items = np.nonzero(_sample_interactions(scores, options, rng))
     order = np.lexsort((rng.random(len(users)), users))
     users, items = users[order], items[order]

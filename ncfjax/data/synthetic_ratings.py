@@ -9,6 +9,7 @@ noise's: 0.5, and what rounding adds.
 import numpy as np
 
 from ncfjax.data.ratings import STARS, Ratings
+from ncfjax.data.synthetic import expect_products
 
 STDDEV = 0.5
 
@@ -17,8 +18,9 @@ def make_synthetic_ratings(num_users: int, num_items: int, ratings_per_user: int
     """Every user rates as many items, drawn uniformly; times are random whole numbers.
 
     Raises:
-        ValueError: more ratings of a user than items.
+        ValueError: more ratings of a user than items, or more pairs of both than fit in synthetic.MAX_BYTES.
     """
+    expect_products("synthetic-ratings", {"num_users": num_users, "num_items": num_items, "rank": rank})
     if ratings_per_user > num_items:
         expected = f"at most {num_items}, the number of items"
         raise ValueError(f"ratings_per_user: expected {expected}, got {ratings_per_user}")

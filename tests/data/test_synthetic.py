@@ -102,12 +102,20 @@ def test_the_preference_has_its_standard_deviation():
         ({"popularity_skew": float("nan")}, "synthetic.popularity_skew: expected at least 0, got nan"),
         ({"preference_stddev": float("inf")}, "synthetic.preference_stddev: expected a finite number, got inf"),
         ({"num_users": 100_000, "num_items": 1251}, r"at most 125,000,000 \(1 GB\), got 100,000 \* 1,251 \(1\.0 GB\)"),
+        ({"rank": 10**9}, r"expected num_users \* rank of at most 125,000,000 \(1 GB\), got 1,000 \* 1,000,000,000"),
+        ({"popularity_skew": float("-inf")}, "synthetic.popularity_skew: expected at least 0, got -inf"),
         ({"seed": -1}, "synthetic.seed: expected at least 0, got -1"),
     ],
 )
 def test_impossible_options_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticOptions(**options)
+
+
+@pytest.mark.parametrize("option", ["popularity_skew", "preference_stddev"])
+def test_numbers_whose_scores_are_not_finite_are_refused(option):
+    with pytest.raises(ValueError, match="expected a popularity_skew and preference_stddev of finite scores"):
+        make_synthetic(SyntheticOptions(**{option: 1e300}))
 
 
 def test_too_few_items_are_refused_with_the_number_needed():

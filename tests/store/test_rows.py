@@ -28,6 +28,12 @@ def test_what_was_appended_reads_back_the_same(tmp_path):
         np.testing.assert_array_equal(store_of(tmp_path).ranks(run["run_id"])[name], ranks)
 
 
+def test_the_bytes_of_a_files_name_are_text_where_they_can_be():
+    """As Python started with LC_ALL=C reads them; a table is UTF-8 whatever they are."""
+    note = b"\xc3\xa9 \xff".decode("ascii", "surrogateescape")
+    assert to_cells({"note": str}, {"note": note}) == ["é \\xff"]
+
+
 @given(st.floats(allow_nan=False))
 def test_a_float_survives_its_cell_bit_by_bit(value):
     assert float(to_cells({"x": float}, {"x": value})[0]).hex() == value.hex()
