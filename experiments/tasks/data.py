@@ -138,7 +138,7 @@ def described(config: Any) -> DataName | None:
     if dataset.name == "csv":
         return DataName(csv_name(Path(dataset.path)), content, f"dataset.path={dataset.path}")
     if dataset.name == "ncf":
-        return DataName(ncf_name(Path(dataset.prefix).expanduser()), content, f"dataset.prefix={dataset.prefix}")
+        return DataName(ncf_name(Path(dataset.prefix)), content, f"dataset.prefix={dataset.prefix}")
     return DataName(dataset.name, content, f"dataset={dataset.name}")
 
 

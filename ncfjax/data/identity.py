@@ -19,7 +19,7 @@ from ncfjax.data.catalog import (
 )
 from ncfjax.data.content import Content, of_files
 from ncfjax.data.rating_catalog import rating_files
-from ncfjax.data.text import find_file
+from ncfjax.data.text import at_home, find_file
 
 Located = Sequence[tuple[RemoteFile, Path | None]]  # files, each with its place; None where it is not there
 _ITEMS = {"ml-100k": (ml_100k_file("u.item"), ml_100k_file("u.genre")), "ml-1m": (ml_1m_file("movies.dat"),)}
@@ -37,9 +37,9 @@ def content_of(
     Raises ValueError for a file of a prefix that is there plain and as .gz, of other content each.
     """
     if name == "csv":
-        return _own([] if path is None else [find_file(Path(path).expanduser())])
+        return _own([] if path is None else [find_file(at_home(path))])
     if name == "ncf":
-        return _own([] if prefix is None else ncf_paths(Path(prefix).expanduser()))
+        return _own([] if prefix is None else ncf_paths(at_home(prefix)))
     if name in CATALOG:
         folder, files = data_folder(data_dir), CATALOG[name].files
         return _known(list(zip(files, local_files(files, [folder, folder / name]), strict=True)))
@@ -57,7 +57,7 @@ def rating_content(
     """Of the ratings of one of `rating_catalog.NAMES`; of a fold that they come with, and of what is known of the
     items, where they are used."""
     if name == "csv":
-        return _own([] if path is None else [find_file(Path(path).expanduser())])
+        return _own([] if path is None else [find_file(at_home(path))])
     files = [ml_100k_file(f"u{fold}.{part}") for part in ("base", "test")] if name == "ml-100k" and fold else []
     files += _ITEMS.get(name, ()) if with_items else ()
     folder = data_folder(data_dir)

@@ -128,7 +128,8 @@ def _write(part: Path, arrays: dict[str, Any], names: dict[str, np.ndarray], met
     checksums = {name: checksum(path) for name, path in names_and_paths}
     metadata = metadata | {"files": sizes, "checksums": checksums}
     text = json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(part / "model.json", text.encode(), os.O_TRUNC)
+    # A file's name may hold bytes that are no text: \udcff is an escape of JSON too.
+    write_whole(part / "model.json", text.encode(errors="backslashreplace"), os.O_TRUNC)
     sync(part)
 
 

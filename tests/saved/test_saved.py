@@ -152,6 +152,11 @@ def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "gmf.npz", "m"]
 
 
+def test_a_data_set_of_a_file_whose_name_is_no_text_is_named_as_it_is(tmp_path):
+    save(tmp_path / "m", "gmf", run={"dataset": "x\udcff"})
+    assert load_model(tmp_path / "m").run["dataset"] == "x\udcff"
+
+
 def test_a_folder_and_a_file_may_begin_at_home(tmp_path, monkeypatch):
     save(tmp_path / "m", "gmf")
     monkeypatch.setenv("HOME", str(tmp_path))

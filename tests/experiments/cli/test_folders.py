@@ -187,3 +187,11 @@ def test_what_is_read_of_another_folder_stays_what_it_was(fit, tmp_path: Path):
     fit("results_dir=a"), fit("results_dir=b", "hydra.job.chdir=true")
     tables = [pd.read_csv(f"{name}/baselines/runs.csv") for name in "ab"]
     assert tables[0]["run_id"].tolist() == tables[1]["run_id"].tolist()
+
+
+@pytest.mark.parametrize("key", ["dataset=csv dataset.path", "dataset=ncf dataset.prefix"])
+def test_a_tilde_of_nobody_is_a_name_like_any_other(run_entry, results: Path, key: str, capfd):
+    *choices, name = key.split()
+    arguments = [*choices, f"{name}=~nobody-of-this-name/a", "baseline=popularity", f"results_dir={results}"]
+    assert run_entry(baselines, *arguments) == 2
+    assert "~nobody-of-this-name/a" in capfd.readouterr().err
