@@ -20,6 +20,7 @@ from ncfjax.data.header import Column, find_columns, separator_of
 from ncfjax.data.text import bad_line, read_content
 
 _BLANKS = [char for char in map(chr, range(0x3001)) if char.isspace() and char not in " \n"]
+_CLOSED = "a quoted field to end with a quote before the next separator (quotes inside of it are doubled)"
 _UNIT = "\x1f"  # stands for a separator of several characters, which pandas reads ten times slower
 
 
@@ -54,6 +55,7 @@ def read_fields(path: Path, columns: Sequence[Column], separator: str | None = "
         raise bad_line(path, first + 1, "at least one row after the header", "the end of the file")
     if has_breaks:
         _check_breaks(path, rows)
+        _check_swallowed(path, text, first, separator, num_breaks, table.shape[1])
     is_given = has_header or any(column.given for column in columns)
     notes = [] if is_given else ["no header, columns as in MovieLens's ratings.dat"]
     notes += [f"{num_breaks.sum()} line breaks inside quoted fields"] if has_breaks else []
@@ -111,9 +113,8 @@ def _check_quotes(path: Path, text: str, first: int, separator: str) -> None:
     quoted, plain = rf'"(?:[^"]|"")*+"{blank}(?={end}|\Z)', rf'(?!")[^{re.escape(separator)}\n]*+'
     place = re.match(rf"(?:{blank}(?:{quoted}|{plain})(?:{end}|\Z))*+", text).end()  # type: ignore[union-attr]
     if place < len(text):
-        expected = "a quoted field to end with a quote before the next separator (quotes inside of it are doubled)"
         got = text[place:].lstrip().split("\n", 1)[0][:60]
-        raise bad_line(path, first + text.count("\n", 0, place), expected, repr(got))
+        raise bad_line(path, first + text.count("\n", 0, place), _CLOSED, repr(got))
 
 
 def _has_simple_quotes(text: str, separator: str) -> bool:
@@ -137,6 +138,22 @@ def _check_breaks(path: Path, rows: pd.DataFrame) -> None:
             row = int(has_break.argmax())
             got = repr(rows[column].iloc[row][:60])
             raise bad_line(path, int(rows.index[row]), f"a value for {column} on one line", got)
+
+
+def _check_swallowed(
+    path: Path, text: str, first: int, separator: str, num_breaks: np.ndarray, num_fields: int
+) -> None:
+    """Raises ValueError for a row of several lines that are a row each, but for a quote in the first and the last one.
+
+    So two stray quotes in a column that is not used look, and lines of a text hardly ever.
+    """
+    lines, start = text.split("\n"), 0
+    for num in num_breaks.tolist():
+        part = lines[start : start + num + 1]
+        if num and all(line.count(separator) == num_fields - 1 for line in part):
+            got = f"{part[0][:60]!r} and {num} more that look like rows"
+            raise bad_line(path, first + start, _CLOSED, got)
+        start += num + 1
 
 
 def number_ids(path: Path, rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
