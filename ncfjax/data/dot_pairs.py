@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+DRAW_BYTES = 64  # of memory for each pair, at most, while they are drawn
+
 
 @dataclass(frozen=True)
 class DotPairOptions:
@@ -107,11 +109,40 @@ def split_pairs(
     rng: np.random.Generator, num_users: int, num_items: int, num_pairs: int, noise: float
 ) -> tuple[Pairs, Pairs]:
     """Distinct pairs, uniform over all, in random order: nine tenths to train on and a tenth to test on."""
-    ids = rng.choice(num_users * num_items, num_pairs, replace=False)
+    ids = distinct_below(rng, num_users * num_items, num_pairs)
     users, items = (ids // num_items).astype(np.int32), (ids % num_items).astype(np.int32)
     pairs = Pairs(users, items, _draw_noise(rng, noise, num_pairs))
     num_train = num_pairs - num_pairs // 10
     return Pairs(*(x[:num_train] for x in pairs)), Pairs(*(x[num_train:] for x in pairs))
+
+
+def distinct_below(rng: np.random.Generator, count: int, size: int) -> Int[np.ndarray, " size"]:
+    """`rng.choice(count, size, replace=False)` to the bit, in memory O(size), up to DRAW_BYTES for each.
+
+    NumPy shuffles the end of 0, 1, ..., count - 1 where more than a fiftieth is drawn: an array of all combinations of
+    user and item, where some of them are wanted.
+    """
+    is_shuffled = count > 10_000 and size > count // 50  # as NumPy decides it
+    if not is_shuffled or 8 * count <= DRAW_BYTES * size:
+        return rng.choice(count, size, replace=False)
+    # Step t swaps place count - 1 - t with a drawn one, which is not after it.
+    steps = np.arange(size)
+    places = rng.integers(0, count - 1 - steps, endpoint=True)
+    order = np.argsort(places, kind="stable")
+    is_again = places[order[1:]] == places[order[:-1]]
+    before = np.full(size, -1)  # the last step that drew the same place
+    before[order[1:][is_again]] = order[:-1][is_again]
+    del order, is_again
+    at_end = np.flatnonzero(places >= count - size)
+    last = np.full(size, -1)  # the last step before t that drew the place of step t: what it left lies there
+    last[count - 1 - places[at_end]] = at_end  # of several the last one counts
+    del at_end
+    last = np.where(last == steps, before, last)
+    origin = np.where(last < 0, steps, last)  # the step at whose place lay at first what now lies at the place of t
+    del last, steps
+    while not np.array_equal(further := origin[origin], origin):
+        origin = further
+    return np.where(before < 0, places, count - 1 - origin[before])[::-1]
 
 
 def _draw_vectors(rng: np.random.Generator, options: DotPairOptions, count: int) -> Vectors:

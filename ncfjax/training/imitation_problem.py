@@ -28,6 +28,7 @@ from ncfjax.training.imitation import (
 )
 from ncfjax.training.imitation_task import PairSource, Sizes
 from ncfjax.training.program import Data
+from ncfjax.training.sampling import check_positions
 from ncfjax.training.train_state import TrainState
 
 CPU_WIDTH = 1  # networks go alone on a CPU: products of several at once are slower there than one after the other
@@ -98,6 +99,10 @@ class ImitationProblem:
     cpu_width = CPU_WIDTH
 
     def __init__(self, source: PairSource, spec: ImitationSpec):
+        """Raises ValueError for more pairs, or steps of a run, than can be numbered."""
+        check_positions("pairs", source.sizes.num_pairs)
+        steps = -(-source.sizes.num_train // spec.batch_size)
+        check_positions("steps", spec.num_epochs * steps, f" = {spec.num_epochs:,} epochs * {steps:,}")
         self.source, self.spec = source, spec
         self.run = ImitationRun(spec)
         self.memory = memory_estimate(spec, source.sizes)

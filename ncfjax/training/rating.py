@@ -26,7 +26,7 @@ from ncfjax.training.loop import epoch_key, init_train_state
 from ncfjax.training.objectives import squared_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.program import Data
-from ncfjax.training.sampling import feistel_permutation
+from ncfjax.training.sampling import check_positions, feistel_permutation
 from ncfjax.training.train_state import TrainState
 
 PAIRS_AT_ONCE = 8_192  # whose ratings are predicted at once
@@ -142,7 +142,12 @@ class RatingProblem:
     """Models of some training ratings; members are `RatingMember`, `Program.evaluate` gives [members, pairs]."""
 
     def __init__(self, train: Ratings, pairs: Ratings, spec: RatingSpec):
-        """`pairs` are those to predict; their values are not looked at."""
+        """`pairs` are those to predict; their values are not looked at.
+
+        Raises:
+            ValueError: more ratings than can be numbered.
+        """
+        check_positions("training ratings", len(train))
         self.train, self.pairs, self.spec = train, pairs, spec
         self.run = RatingRun(spec, train.num_users, train.num_items, len(pairs))
         self.memory = rating_memory(spec, train, len(pairs))

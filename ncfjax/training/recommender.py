@@ -32,7 +32,7 @@ from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
 from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.program import Data
-from ncfjax.training.sampling import TrainingData, make_training_data
+from ncfjax.training.sampling import TrainingData, check_positions, make_training_data
 from ncfjax.training.train_state import TrainState
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
@@ -93,7 +93,8 @@ class RecommenderProblem:
     """Recommenders of one data set; members are `Member`, and `Program.evaluate` gives `Ranking` [members, users]."""
 
     def __init__(self, data: LeaveOneOut, spec: Spec, pretrained: bool = False):
-        """See `memory_estimate` on `pretrained`."""
+        """See `memory_estimate` on `pretrained`. Raises ValueError for more examples than can be numbered."""
+        _check_examples(spec, len(data.train))
         self.interactions, self.spec = data, spec
         self.run = RecommenderRun(spec, data.train.num_users, data.train.num_items, len(data.held_out))
         self.memory = memory_estimate(spec, data, pretrained=pretrained)
@@ -122,6 +123,14 @@ class RecommenderProblem:
 
 
 _last_data: list = []
+
+
+def _check_examples(spec: Spec, num_pairs: int) -> None:
+    check_positions("training pairs", num_pairs)
+    if spec.objective == "sampled":
+        what, count = ("an epoch", num_pairs) if spec.shuffle_examples else ("a step", spec.batch_size)
+        why = f" = {count:,} positives * (1 + {spec.num_negatives:,} negatives)"
+        check_positions(f"examples of {what}", count * (1 + spec.num_negatives), why)
 
 
 def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> MemoryEstimate:

@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from ncfjax.data.dot_pairs import DotPairOptions, draw_dot_pairs
+from ncfjax.data.dot_pairs import DRAW_BYTES, DotPairOptions, distinct_below, draw_dot_pairs
 
 
 def labels(vectors, pairs):
@@ -41,6 +43,38 @@ def test_the_same_seed_gives_the_same_draw_and_another_seed_another():
     np.testing.assert_array_equal(first.train.users, again.train.users)
     np.testing.assert_array_equal(first.fresh_vectors.item, again.fresh_vectors.item)
     assert not np.array_equal(first.vectors.user, other.vectors.user)
+
+
+@pytest.mark.parametrize("share", [49, 40, 20, 9, 8.01, 8, 7, 3, 1.5, 1])
+@pytest.mark.parametrize("count", [10_001, 62_500])
+def test_drawing_few_of_many_gives_the_numbers_of_numpy_to_the_bit_and_leaves_its_generator_where_numpy_does(
+    share, count
+):
+    """On both sides of the bounds where the way to draw changes."""
+    size = int(count // share)
+    ours, numpys = np.random.default_rng(7), np.random.default_rng(7)
+    np.testing.assert_array_equal(distinct_below(ours, count, size), numpys.choice(count, size, replace=False))
+    np.testing.assert_array_equal(ours.standard_normal(5, np.float32), numpys.standard_normal(5, np.float32))
+
+
+@pytest.mark.parametrize(("count", "size"), [(100, 30), (10_000, 9_000), (10**12, 50), (2**33, 171)])
+def test_what_numpy_draws_in_little_memory_is_left_to_it(count, size):
+    drawn = (
+        np.random.default_rng(3).choice(count, size, replace=False),
+        distinct_below(np.random.default_rng(3), count, size),
+    )
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize("size", [90_000, 200_000, 500_000, 3_900_000])
+def test_memory_to_draw_follows_the_pairs_and_not_the_combinations(size):
+    """Of 4,000,000 combinations, whose array would take 32 MB: 350 bytes for each of the 90,000 pairs."""
+    tracemalloc.start()
+    try:
+        distinct_below(np.random.default_rng(0), 4_000_000, size)
+        assert tracemalloc.get_traced_memory()[1] < (DRAW_BYTES + 16) * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

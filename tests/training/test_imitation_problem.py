@@ -54,3 +54,15 @@ def test_parameters_are_those_of_one_member():
 def test_the_largest_cell_of_the_study_fits_two_gigabytes():
     spec = ImitationSpec(128, (1024, 512, 256), batch_size=256, num_epochs=32)
     assert sum(memory_estimate(spec, dot_source(DotPairOptions(128_000, 128)).sizes)) < 2e9
+
+
+def test_more_pairs_or_steps_than_can_be_numbered_are_refused():
+    for sizes, message in (
+        (
+            {"num_users": 30_000_000},
+            "pairs: expected at most 2,147,395,600, as positions have 32 bits, got 3,000,000,000",
+        ),
+        ({"num_users": 1_000_000}, r"steps: .*, got 28,125,000,000 = 10,000 epochs \* 2,812,500"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ImitationProblem(dot_source(DotPairOptions(embedding_dim=4, **sizes)), SPEC._replace(num_epochs=10_000))

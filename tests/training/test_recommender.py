@@ -59,3 +59,23 @@ def test_the_memory_estimate_holds_a_tower_that_an_accelerator_ranks_with(monkey
     ranks = _evaluate.lower(models, program.data.evaluation, **program._static).compile().memory_analysis()
     estimated = memory_bytes(program.problem.memory, program.block)
     assert on_a_cpu < ranks.temp_size_in_bytes < estimated < 4 * ranks.temp_size_in_bytes
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"shuffle_examples": True},
+            r"examples of an epoch: .*, got 2,400,000,800 = 800 positives \* \(1 \+ 3,000,000 n",
+        ),
+        (
+            {"batch_size": 1000},
+            r"examples of a step: .*, got 3,000,001,000 = 1,000 positives \* \(1 \+ 3,000,000 negat",
+        ),
+    ],
+)
+def test_more_examples_than_can_be_numbered_are_refused(changed, message):
+    assert len(DATA.train) == 800
+    with pytest.raises(ValueError, match=message):
+        RecommenderProblem(DATA, SPECS["sampled"]._replace(num_negatives=3_000_000, **changed))
+    RecommenderProblem(DATA, SPECS["sampled"]._replace(num_negatives=3_000_000, batch_size=1))

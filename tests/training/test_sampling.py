@@ -5,6 +5,7 @@ import pytest
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.training.sampling import (
+    MOST_POSITIONS,
     feistel_permutation,
     make_training_data,
     sample_negatives,
@@ -20,6 +21,17 @@ def test_every_row_comes_once_per_epoch_and_padding_is_past_the_end(key, count, 
     batches = np.asarray(shuffled(key, count, batch_size))
     assert batches.shape == (-(-count // batch_size), batch_size)
     assert sorted(batches.reshape(-1)) == [*range(count), *[count] * (batches.size - count)]
+
+
+def test_positions_that_32_bits_cannot_tell_apart_are_refused_before_anything_is_compiled(key):
+    """One more, and the last of them would be negative: pairs from the end of the arrays, trained twice."""
+    for draw in (shuffled, feistel_permutation):
+        with pytest.raises(
+            ValueError, match="expected at most 2,147,395,600, as positions have 32 bits, got 2,147,395,"
+        ):
+            draw(key, MOST_POSITIONS + 1, 1)
+        order = jax.eval_shape(lambda draw=draw: draw(key, MOST_POSITIONS, 1))
+        assert MOST_POSITIONS <= order.size <= 2**31
 
 
 def test_an_order_is_random():

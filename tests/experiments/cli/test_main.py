@@ -76,6 +76,14 @@ def test_a_wrong_command_ends_with_one_message_and_nothing_is_written(
     assert not results.exists() and count_compiles() == compiled
 
 
+def test_examples_that_cannot_be_numbered_are_refused_before_anything_is_compiled(run_tiny, results: Path, capfd):
+    compiled, more = count_compiles(), ("objective.num_negatives=30000000", "objective.shuffle_examples=true")
+    assert run_tiny(results, "objective=sampled", *more) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("ncfjax: synthetic dot d=4 sampled: examples of an epoch: expected at most 2,147,395,600")
+    assert count_compiles() == compiled and not results.exists()
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [("num_epochs=many", "'many'"), ("hydra/launcher=joblibb", "joblib"), ("num_epochs", "num_epochs"),
