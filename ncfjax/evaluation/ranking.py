@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 
-from ncfjax.data.history import pack_history, unpack_history
+from ncfjax.data.history import History, fits_as_bits, make_history, unpack_history
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.full import full_ranks, full_ties
 from ncfjax.evaluation.ranking_rules import STRICT, Rules, check_rules
@@ -58,16 +58,17 @@ class EvaluationBatches(NamedTuple):
     users: Int[Array, "blocks users"]
     positives: Int[Array, "blocks users"]
     negatives: Int[Array, "blocks users candidates"]
-    unranked: UInt8[Array, "num_users bytes"]
+    unranked: History
 
 
 def make_evaluation_batches(
-    data: LeaveOneOut, history: UInt8[Array, "num_users bytes"] | None = None
+    data: LeaveOneOut, history: History | None = None, as_bits: bool = True
 ) -> EvaluationBatches:
-    """Lays out the held-out users of `data` for `rank_held_out`; `history` is that of `data.train` if it is packed."""
-    unranked = jnp.asarray(pack_history(data.train)) if history is None else history
+    """Lays out the held-out users of `data` for `rank_held_out`; `history` is that of `data.train` if it is there."""
     if data.set_aside is not None:
-        unranked = unranked | pack_history(data.set_aside)
+        unranked = make_history([data.train, data.set_aside], as_bits)
+    else:
+        unranked = make_history([data.train], as_bits) if history is None else history
     held_out, count = data.held_out, len(data.held_out.users)
     block = min(USERS_PER_BLOCK, count)
     padded = np.resize(np.arange(count), -(-count // block) * block).reshape(-1, block)
@@ -104,18 +105,21 @@ _evaluation_batches = lru_cache(maxsize=1)(
 )  # 57 ms on MovieLens-1M, for every evaluation of a run
 
 
-def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranks:
+def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_bytes: int | None = None) -> Ranks:
     """Ranks of the held-out items under both protocols, one per held-out user, of a scorer that is a pytree.
+
+    What users have had is there as bits, or as lists where bits do not fit `memory_bytes`: the ranks are the same.
 
     Raises:
         ValueError: a rule that there is not.
     """
-    return ranking_of(scorer, data, rules).ranks
+    return ranking_of(scorer, data, rules, memory_bytes).ranks
 
 
-def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT) -> Ranking:
+def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_bytes: int | None = None) -> Ranking:
     """The same, and the ties; raises as `ranks_of` does."""
-    padded = _rank_with_ties(scorer, _evaluation_batches(data), rules=check_rules(rules))
+    batches = _evaluation_batches(data, as_bits=fits_as_bits(data.train, memory_bytes))
+    padded = _rank_with_ties(scorer, batches, rules=check_rules(rules))
     return Ranking(*(np.asarray(array)[: len(data.held_out)] for array in padded))
 
 

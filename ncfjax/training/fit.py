@@ -25,8 +25,8 @@ def train(
     """
     if not members:
         raise ValueError("members: expected at least one, got none")
-    problem = RecommenderProblem(data, spec)
     limit = _free_bytes() if memory_bytes is None else memory_bytes
+    problem = RecommenderProblem(data, spec, memory_bytes=limit)
     groups = cut_into_groups(members, problem.memory, limit, problem.cpu_width)
     models: dict[Member, Recommender] = {}
     for block in cut_into_blocks(groups, max(map(len, groups)), problem.memory, limit):

@@ -29,6 +29,7 @@ from ncfjax.training.sampling import (
 from ncfjax.training.train_state import TrainState
 
 INIT, EPOCH, SIMILARITY = range(3)  # what a key is for
+DRAWN_COPIES = 4  # of the tables that XLA holds while it draws them: themselves, random bits, and two on the way
 
 
 class Spec(NamedTuple):

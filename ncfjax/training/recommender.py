@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ncfjax.data.history import fits_as_bits, history_bytes
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import (
     USERS_PER_BLOCK,
@@ -29,7 +30,7 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
-from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train
+from ncfjax.training.loop import DRAWN_COPIES, Hyperparameters, Spec, init_train_state, train
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.program import Data
 from ncfjax.training.sampling import TrainingData, check_positions, make_training_data
@@ -92,12 +93,17 @@ class RecommenderRun:
 class RecommenderProblem:
     """Recommenders of one data set; members are `Member`, and `Program.evaluate` gives `Ranking` [members, users]."""
 
-    def __init__(self, data: LeaveOneOut, spec: Spec, pretrained: bool = False):
-        """See `memory_estimate` on `pretrained`. Raises ValueError for more examples than can be numbered."""
+    def __init__(self, data: LeaveOneOut, spec: Spec, pretrained: bool = False, memory_bytes: int | None = None):
+        """See `memory_estimate` on `pretrained`, and `ncfjax.data.history` on what depends on `memory_bytes`.
+
+        Raises:
+            ValueError: more examples than can be numbered.
+        """
         _check_examples(spec, len(data.train))
         self.interactions, self.spec = data, spec
+        self.memory_bytes, self.as_bits = memory_bytes, fits_as_bits(data.train, memory_bytes)
         self.run = RecommenderRun(spec, data.train.num_users, data.train.num_items, len(data.held_out))
-        self.memory = memory_estimate(spec, data, pretrained=pretrained)
+        self.memory = memory_estimate(spec, data, pretrained=pretrained, as_bits=self.as_bits)
 
     @property
     def cpu_width(self) -> int:
@@ -115,11 +121,14 @@ class RecommenderProblem:
 
     def data(self, seeds: list[int], mesh: Mesh) -> Data:
         """A copy on every device, the same for all seeds; kept for the next block."""
-        if not (_last_data and _last_data[0] is self.interactions and _last_data[1] == mesh):
-            training_data = make_training_data(self.interactions.train)
-            data = Data(training_data, make_evaluation_batches(self.interactions, training_data.history))
-            _last_data[:] = [self.interactions, mesh, jax.device_put(data, NamedSharding(mesh, PartitionSpec()))]
-        return _last_data[2]
+        key = id(self.interactions), self.as_bits, mesh
+        if not (_last_data and _last_data[0] == key):
+            _last_data.clear()  # before the next ones are there: both may not fit
+            training_data = make_training_data(self.interactions.train, self.as_bits)
+            batches = make_evaluation_batches(self.interactions, training_data.history, self.as_bits)
+            data = jax.device_put(Data(training_data, batches), NamedSharding(mesh, PartitionSpec()))
+            _last_data[:] = [key, data, self.interactions]  # which stay, so that no others get their id
+        return _last_data[1]
 
 
 _last_data: list = []
@@ -133,16 +142,17 @@ def _check_examples(spec: Spec, num_pairs: int) -> None:
         check_positions(f"examples of {what}", count * (1 + spec.num_negatives), why)
 
 
-def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) -> MemoryEstimate:
+def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False, as_bits: bool = True) -> MemoryEstimate:
     """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's.
 
     A member that is `pretrained` holds two more models, trained by Adam, whose tables side by side are as wide as its
     own: the first while the second one trains, and both while it is joined from them.
     """
     train, num_items, candidates = data.train, data.train.num_items, data.held_out.negatives.shape[1]
-    packed = train.num_users * -(-num_items // 8)
-    is_weighted = train.weights is not None
-    fixed = 8 * len(train) * (1 + is_weighted) + 2 * packed + 4 * len(data.held_out) * (candidates + 4)
+    is_weighted, histories = train.weights is not None, 2 * history_bytes(train, as_bits)
+    # Pairs, gaps and weights; counts and starts.
+    pairs = (12 + 8 * is_weighted) * len(train) + 8 * train.num_users
+    fixed = pairs + histories + 4 * len(data.held_out) * (candidates + 4)
     tables = 4 * spec.embedding_dim * (train.num_users + num_items)
     # The tables, their update, and the moments of both.
     copies = 1 + 6 if pretrained else {"sgd": 2, "adam": 6, "lazy_adam": 6}[spec.optimizer]
@@ -157,7 +167,12 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False) 
         step = 24 * num_ordered + 4 * 4 * spec.batch_size * (2 + spec.num_negatives) * width
         drawn_at_once = spec.reject_positives or spec.shuffle_examples
         step += 5 * 4 * len(train) * spec.num_negatives * drawn_at_once
-    pairs = min(USERS_PER_BLOCK, len(data.held_out)) * num_items
-    # Scores, histories and comparisons; and the units of the pairs that a tower scores at once.
-    ranking = 12 * pairs + 4 * sum(hidden_widths) * min(pairs, pairs_at_once())
-    return MemoryEstimate(fixed, copies * tables + max(step, ranking))
+    training = copies * tables + max(step, ranking_bytes(data, sum(hidden_widths)))
+    return MemoryEstimate(fixed, max(training, DRAWN_COPIES * tables))
+
+
+def ranking_bytes(data: LeaveOneOut, units_per_pair: int) -> int:
+    """Bytes to rank a block of users, beside the data: scores, histories and comparisons; and the units of the pairs
+    that a tower scores at once."""
+    pairs = min(USERS_PER_BLOCK, len(data.held_out)) * data.train.num_items
+    return 12 * pairs + 4 * units_per_pair * min(pairs, pairs_at_once())

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from ncfjax.data.history import count_before, pack_history
+from ncfjax.data.history import History, count_before, make_history
 from ncfjax.data.interactions import Interactions
 
 _FEISTEL_ROUNDS = 8  # with 6, an id still follows its predecessor 5 % too often
@@ -31,15 +31,15 @@ class TrainingData(NamedTuple):
     users: Int[Array, " positives"]
     items: Int[Array, " positives"]
     count: Int[Array, " num_users"]
-    history: UInt8[Array, "num_users bytes"]
+    history: History
     start: Int[Array, " num_users"]  # of each user in `gaps`
     gaps: Int[Array, " positives"]  # sorted by user and item: how many other items come before a positive
     weights: Float[Array, " positives"] | None = None  # c of the pairs; None where all are alike
     sorted_weights: Float[Array, " positives"] | None = None  # the same, sorted by user and item
 
 
-def make_training_data(interactions: Interactions) -> TrainingData:
-    """Moves the training interactions to the device."""
+def make_training_data(interactions: Interactions, as_bits: bool = True) -> TrainingData:
+    """Moves the training interactions to the device; `as_bits`: see `ncfjax.data.history`."""
     users, items = interactions.users, interactions.items
     count = np.bincount(users, minlength=interactions.num_users).astype(np.int32)
     start = (np.cumsum(count) - count).astype(np.int32)
@@ -47,7 +47,8 @@ def make_training_data(interactions: Interactions) -> TrainingData:
     gaps = (items[order] - (np.arange(len(items)) - start[users[order]])).astype(np.int32)
     weights = interactions.weights
     weighted = () if weights is None else (weights, weights[order])
-    return TrainingData(*map(jnp.asarray, (users, items, count, pack_history(interactions), start, gaps, *weighted)))
+    pairs, sorted_by_user = map(jnp.asarray, (users, items, count)), map(jnp.asarray, (start, gaps, *weighted))
+    return TrainingData(*pairs, make_history([interactions], as_bits), *sorted_by_user)
 
 
 def weights_of_users(
