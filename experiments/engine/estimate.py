@@ -13,7 +13,7 @@ from experiments.engine.jobs import Job, blocks_of, check_runnable, num_runs
 from experiments.engine.progress import duration, log, pluralize
 from experiments.engine.task import Task
 from experiments.engine.work import Trial
-from ncfjax.training.blocks import memory_bytes, size_text
+from ncfjax.training.blocks import size_text
 
 TRIALS_SECONDS = 15.0  # after so many no other kind is tried
 
@@ -50,7 +50,7 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
         not_counted |= {work.not_counted} - {""}
         total, num_shapes = total + seconds, num_shapes + len(set(sizes)) * (trials[work.kind()].compiling > 0)
         needed = f"{pluralize(len(blocks), 'block')} of up to {pluralize(max(sizes), 'run')}"
-        needed += f" and {size_text(max(memory_bytes(work.memory, block) for block in blocks))}"
+        needed += f" and {size_text(work.most_bytes(blocks))}"
         name = f"job {number}, {task.label(job.config)}"
         log(f"{name}: {pluralize(num_runs(blocks), 'run')} to {task.verb} in {needed}, about {duration(seconds)}")
     if getattr(jobs[0].config, "tune", False):

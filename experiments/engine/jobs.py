@@ -11,8 +11,9 @@ from experiments.engine.task import Compose, Task
 from experiments.engine.work import Work
 from ncfjax.store import Store
 from ncfjax.table import StoreError
-from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups
+from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups, size_text
 
+_UNSURE = 500_000_000  # of the bytes that reading took: imports are in them, and pages of earlier jobs
 Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
 
 
@@ -53,9 +54,12 @@ def blocks_of(task: Task, work: Work, config: Any, done: set[str]) -> list[Block
     is trained.
 
     Raises:
-        ConfigError: not even one run fits the memory.
+        ConfigError: not even one run fits the memory, or its data did not.
     """
     members, limit = task.points(config), device.memory_limit(config.memory_gb)
+    if config.memory_gb is not None and work.reading > limit + _UNSURE:
+        taken = f"{size_text(work.reading)}, which reading its data took"
+        raise ConfigError(f"{task.label(config)}: memory_gb: expected at least {taken}, got {size_text(limit)}")
     pending = {member for member in members if task.id_of(config, member) not in done}
     try:
         groups = cut_into_groups(members, work.memory, limit, work.cpu_width)

@@ -28,6 +28,7 @@ from experiments.engine.config import (
     read_key,
     tunable,
 )
+from experiments.engine.memory import measured
 from ncfjax.keys import REQUIRED, Key, nearest
 from ncfjax.store import ORIGIN_COLUMNS, Store, run_id
 
@@ -210,13 +211,15 @@ class Task(ABC):
         return {"run_id": str, "status": str, **phase, "study": str, **own, **ORIGIN_COLUMNS}
 
     def opened(self, config: Any) -> "Work":
-        """`open`, whose refusals name the job."""
+        """`open`, whose refusals name the job, and whose memory is measured."""
         try:
-            return self.open(config)
+            work, taken = measured(f"{self.name} {self.data_key(config)}", lambda: self.open(config))
         except ConfigError:
             raise
         except ValueError as error:
             raise ConfigError(f"{self.label(config)}: {error}") from error
+        work.reading = taken
+        return work
 
     def settings(self, rows: pd.DataFrame) -> list[str]:
         """The columns in which some rows may be runs of other settings: all that a configuration fills, but the seed.

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from experiments.engine.memory import COMPILING
 from experiments.engine.progress import Progress
-from ncfjax.training.blocks import Block, MemoryEstimate
+from ncfjax.training.blocks import Block, MemoryEstimate, memory_bytes
 
 _SIDE = 2048  # of the product whose pace is measured
 
@@ -45,6 +46,7 @@ class Work(ABC):
 
     each: float  # the work of one of its runs, in units that add up over a study's jobs
     memory: MemoryEstimate  # of a run
+    reading: int = 0  # bytes that it took to read its data, measured
     pace_share: float = 1.0  # of the pace of a large matrix product, where work is in multiply-adds
     cpu_width: int = 1  # most runs of one seed that one device of a CPU trains at once
     not_counted: str = ""  # what a dry run leaves out
@@ -63,6 +65,11 @@ class Work(ABC):
         square, product = jnp.ones((_SIDE, _SIDE)), jax.jit(jnp.matmul)
         seconds_of(lambda: product(square, square))  # compiles
         return Trial(0.0, seconds_of(lambda: product(square, square)) / (_SIDE**3 * self.pace_share))
+
+    def most_bytes(self, blocks: Sequence[Block]) -> int:
+        """Of the largest block; on a CPU of the process that reads, compiles and trains, beside its imports."""
+        largest = max(memory_bytes(self.memory, block) for block in blocks)
+        return max(self.reading, largest) + COMPILING if jax.default_backend() == "cpu" else largest
 
     def references(self, done: set[str]) -> Iterator[tuple[str, Result]]:
         """Rows that no training changes, beside which the runs are read, by run_id: those that are not done."""

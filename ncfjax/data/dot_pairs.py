@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-DRAW_BYTES = 64  # of memory for each pair, at most, while they are drawn
+DRAW_BYTES = 50  # of memory for each pair, at most, while they are drawn
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,7 @@ def distinct_below(rng: np.random.Generator, count: int, size: int) -> Int[np.nd
     NumPy shuffles the end of 0, 1, ..., count - 1 where more than a fiftieth is drawn: an array of all combinations of
     user and item, where some of them are wanted.
     """
-    is_shuffled = count > 10_000 and size > count // 50  # as NumPy decides it
-    if not is_shuffled or 8 * count <= DRAW_BYTES * size:
+    if not _is_shuffled(count, size) or 8 * count <= DRAW_BYTES * size:
         return rng.choice(count, size, replace=False)
     # Step t swaps place count - 1 - t with a drawn one, which is not after it.
     steps = np.arange(size)
@@ -143,6 +142,20 @@ def distinct_below(rng: np.random.Generator, count: int, size: int) -> Int[np.nd
     while not np.array_equal(further := origin[origin], origin):
         origin = further
     return np.where(before < 0, places, count - 1 - origin[before])[::-1]
+
+
+def _is_shuffled(count: int, size: int) -> bool:
+    """As NumPy decides it."""
+    return count > 10_000 and size > count // 50
+
+
+def draw_bytes(count: int, size: int) -> int:
+    """Of memory while `size` pairs of `count` combinations are drawn and made users and items."""
+    if _is_shuffled(count, size):
+        drawing = min(8 * (count + size), DRAW_BYTES * size)
+    else:  # the set of those that were drawn, in a power of two of places
+        drawing = 8 * size + 8 * 2 ** int(1.2 * size).bit_length()
+    return max(drawing, 28 * size)
 
 
 def _draw_vectors(rng: np.random.Generator, options: DotPairOptions, count: int) -> Vectors:

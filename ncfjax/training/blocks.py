@@ -43,10 +43,14 @@ class State(NamedTuple):
 
 
 class MemoryEstimate(NamedTuple):
-    """Bytes that every device needs whatever it trains, and bytes for each member."""
+    """Bytes that every device needs whatever it trains, bytes for each member, and bytes of the host.
+
+    On a CPU all of them come from one memory; an accelerator's holds no bytes of the host.
+    """
 
     fixed: int
     each: int
+    host: int = 0
 
 
 def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
@@ -112,20 +116,26 @@ def size_text(num_bytes: int | float) -> str:
 
 def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each = memory
-    num_devices = min(jax.device_count(), int(memory_bytes // (fixed + each)))
+    fixed, each, _ = memory
+    for_devices = memory_bytes - _on_host(memory)
+    num_devices = min(jax.device_count(), int(for_devices // (fixed + each)))
     if num_devices < 1:
-        needed, got = map(size_text, (fixed + each, memory_bytes))
+        sizes = fixed + each + _on_host(memory), memory_bytes
+        needed, got = map(size_text, sizes)
         if needed == got:
-            needed, got = (f"{size:,.0f} bytes" for size in (fixed + each, memory_bytes))
+            needed, got = (f"{size:,.0f} bytes" for size in sizes)
         raise ValueError(f"memory: expected at least {needed} for one member, got {got}")
-    return int((memory_bytes / num_devices - fixed) // each), num_devices
+    return int((for_devices / num_devices - fixed) // each), num_devices
+
+
+def _on_host(memory: MemoryEstimate) -> int:
+    return memory.host if jax.default_backend() == "cpu" else 0
 
 
 def memory_bytes(memory: MemoryEstimate, block: Block) -> int:
     """An estimate of the memory that a block needs, over all devices."""
     num_devices = min(len(block.groups), jax.device_count())
-    return num_devices * memory.fixed + len(block.groups) * block.width * memory.each
+    return _on_host(memory) + num_devices * memory.fixed + len(block.groups) * block.width * memory.each
 
 
 def _nearly_equal(items: list, count: int) -> list[list]:

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from ncfjax.data.dot_pairs import draw_bytes
 from ncfjax.models.imitator import Imitator
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate, split
 from ncfjax.training.imitation import (
@@ -98,14 +99,14 @@ class ImitationProblem:
 
     cpu_width = CPU_WIDTH
 
-    def __init__(self, source: PairSource, spec: ImitationSpec):
-        """Raises ValueError for more pairs, or steps of a run, than can be numbered."""
+    def __init__(self, source: PairSource, spec: ImitationSpec, other: int = 0):
+        """See `memory_estimate` on `other`. Raises ValueError for more pairs, or steps, than can be numbered."""
         check_positions("pairs", source.sizes.num_pairs)
         steps = -(-source.sizes.num_train // spec.batch_size)
         check_positions("steps", spec.num_epochs * steps, f" = {spec.num_epochs:,} epochs * {steps:,}")
         self.source, self.spec = source, spec
         self.run = ImitationRun(spec)
-        self.memory = memory_estimate(spec, source.sizes)
+        self.memory = memory_estimate(spec, source.sizes, other)
 
     @property
     def num_parameters(self) -> int:
@@ -120,18 +121,19 @@ class ImitationProblem:
     def data(self, seeds: list[int], mesh: Mesh) -> Data:
         """The task of each seed, where its group is trained."""
         draws = {seed: self.source.draw(seed) for seed in seeds}
-        task = split(jax.tree.map(lambda *tasks: np.stack(tasks), *(draws[seed] for seed in seeds)), mesh)
+        # Array by array: all of them side by side would be a third copy.
+        task = jax.tree.map(lambda *arrays: split(np.stack(arrays), mesh), *(draws[seed] for seed in seeds))
         evaluation = EvaluationPairs(task.regression_pairs(task.test), task.fresh_regression_pairs())
         return Data(task.regression_pairs(task.train), evaluation)
 
 
-def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> MemoryEstimate:
+def memory_estimate(spec: ImitationSpec, sizes: Sizes, other: int = 0) -> MemoryEstimate:
     """Bytes of a member, its draw included although those of one seed share it. A test holds it against XLA's.
 
-    Nothing grows with pairs times dimension.
+    Nothing grows with pairs times dimension. `other` is what is done with a member once it is trained.
     """
     vectors = 4 * spec.embedding_dim * (sizes.num_users + sizes.num_items + 2 * sizes.num_fresh)
-    pairs = 3 * 4 * (sizes.num_pairs + sizes.num_fresh)
+    task = vectors + 3 * 4 * (sizes.num_pairs + sizes.num_fresh)
     order = 2 * 4 * sizes.num_train
     # Weights, both moments, the gradient and the update.
     weights = 5 * 4 * num_parameters(spec)
@@ -139,7 +141,10 @@ def memory_estimate(spec: ImitationSpec, sizes: Sizes) -> MemoryEstimate:
     width = 4 * spec.embedding_dim + sum(spec.layers)
     most = min(PAIRS_PER_CHUNK, max(sizes.num_pairs // 10, sizes.num_fresh))
     step, measuring = 2 * 4 * spec.batch_size * width, 4 * most * width
-    return MemoryEstimate(0, vectors + pairs + weights + max(order + step, measuring))
+    # A task is there twice while it goes to the devices; the last one of a block is drawn beside the others.
+    each = task + max(task, weights + max(order + step, measuring, other))
+    drawing = draw_bytes(sizes.num_users * sizes.num_items, sizes.num_pairs)
+    return MemoryEstimate(0, each, max(0, drawing - 2 * task))
 
 
 def num_parameters(spec: ImitationSpec) -> int:

@@ -22,7 +22,7 @@ from ncfjax.data.ratings import Ratings
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity, abstract_similarity
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
-from ncfjax.training.loop import epoch_key, init_train_state
+from ncfjax.training.loop import DRAWN_COPIES, epoch_key, init_train_state
 from ncfjax.training.objectives import squared_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.program import Data
@@ -195,4 +195,5 @@ def rating_memory(spec: RatingSpec, train: Ratings, num_pairs: int) -> MemoryEst
     width = 3 * spec.embedding_dim + sum(hidden_widths)
     order = 6 * 4 * len(train)  # of an epoch: the halves of every place as they are mixed
     step = 4 * 4 * max(spec.batch_size, PAIRS_AT_ONCE) * width
-    return MemoryEstimate(12 * len(train) + 8 * num_pairs + order, copies * tables + step + 8 * num_pairs)
+    each = max(copies * tables + step, DRAWN_COPIES * tables) + 8 * num_pairs
+    return MemoryEstimate(12 * len(train) + 8 * num_pairs + order, each)

@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_draw_and_another_seed_another():
     assert not np.array_equal(first.vectors.user, other.vectors.user)
 
 
-@pytest.mark.parametrize("share", [49, 40, 20, 9, 8.01, 8, 7, 3, 1.5, 1])
+@pytest.mark.parametrize("share", [49, 40, 20, 9, 6.3, 6.2, 3, 1.5, 1])
 @pytest.mark.parametrize("count", [10_001, 62_500])
 def test_drawing_few_of_many_gives_the_numbers_of_numpy_to_the_bit_and_leaves_its_generator_where_numpy_does(
     share, count

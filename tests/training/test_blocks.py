@@ -5,7 +5,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate, compiler_options, cut_into_blocks, cut_into_groups
+from ncfjax.training.blocks import (
+    WITHOUT_YNN,
+    Block,
+    MemoryEstimate,
+    compiler_options,
+    cut_into_blocks,
+    cut_into_groups,
+    memory_bytes,
+)
 from ncfjax.training.recommender import Member
 
 MEMORY, PLENTY = MemoryEstimate(fixed=300_000, each=40_000), 10**12  # bytes
@@ -31,7 +39,7 @@ grids = st.tuples(st.integers(1, 6), st.integers(1, 12)).map(
 @given(grids, st.integers(1, 16), st.sampled_from(["cpu", "gpu"]), st.integers(1, 40), st.sampled_from([1, 8]))
 def test_groups_share_a_seed_and_blocks_fit_the_memory(pretend, members, devices, backend, members_that_fit, cpu_width):
     pretend(devices, backend)
-    fixed, each = MEMORY
+    fixed, each, _ = MEMORY
     limit = fixed + members_that_fit * each
     groups = cut_into_groups(members, MEMORY, limit, cpu_width)
     width = max(map(len, groups))
@@ -52,6 +60,18 @@ def test_a_grid_that_no_memory_holds_is_refused():
     members = [Member(0.1, 0.0, 0.1, 1.0, 0)]
     with pytest.raises(ValueError, match="memory: expected at least .* GB for one member, got"):
         cut_into_groups(members, MEMORY, MEMORY.fixed, cpu_width=8)
+
+
+def test_bytes_of_the_host_are_of_a_cpus_memory_and_not_of_an_accelerators(pretend):
+    members = [Member(0.1 + 0.1 * i, 0.0, 0.1, 1.0, 0) for i in range(4)]
+    memory = MemoryEstimate(fixed=100, each=10, host=1000)
+    block = Block([members], 4)
+    for backend, needed in (("cpu", 1140), ("gpu", 140)):
+        pretend(1, backend)
+        assert memory_bytes(memory, block) == needed
+        assert cut_into_groups(members, memory, needed, cpu_width=8) == [members]
+        with pytest.raises(ValueError, match="memory: expected at least"):
+            cut_into_groups(members, memory, needed - 31, cpu_width=8)
 
 
 def test_groups_do_not_depend_on_what_was_trained_before(pretend):

@@ -5,6 +5,7 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.compiling import timed
+from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
 from experiments.tasks.baseline.task import TASK, given
@@ -29,7 +30,8 @@ class BaselineWork(Work):
         self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
         self.each = fit_work(train=self.data.train, **vars(config.baseline))
-        self.memory = MemoryEstimate(0, fit_bytes(self.name, self.data.train, config.baseline.embedding_dim))
+        fitting = fit_bytes(self.name, self.data.train, config.baseline.embedding_dim)
+        self.memory = MemoryEstimate(0, fitting, held_bytes(self.data))
         most, others = max(config.grid.num_neighbors or [0]), self.data.train.num_items - 1
         expected = f"at most {others}, the other items of {config.dataset.name}"
         expect("grid.num_neighbors", most <= others, expected, most)

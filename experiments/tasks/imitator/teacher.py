@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from experiments.engine.device import memory_limit
 from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import train_block
@@ -10,7 +11,7 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranking
 from ncfjax.models.recommender import Recommender
 from ncfjax.store import run_id
-from ncfjax.training.blocks import Block
+from ncfjax.training.blocks import Block, MemoryEstimate
 from ncfjax.training.loop import Spec
 from ncfjax.training.recommender import Member, RecommenderProblem
 
@@ -33,12 +34,23 @@ def teacher_of(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teac
     return _fitted.get(key, lambda: _fit(config, data, seed, bar))
 
 
+def teacher_memory(config: Any, data: LeaveOneOut) -> MemoryEstimate:
+    """Of the fit of one."""
+    return _problem_of(config, data).memory
+
+
+def _problem_of(config: Any, data: LeaveOneOut) -> RecommenderProblem:
+    teacher, biases = config.teacher, (("biases", True),)
+    sizes = teacher.batch_size, teacher.num_negatives
+    spec = Spec(config.embedding_dim, "expected", *sizes, "dot", biases, "sgd")
+    return RecommenderProblem(data, spec, memory_bytes=memory_limit(config.memory_gb))
+
+
 def _fit(config: Any, data: LeaveOneOut, seed: int, bar: Progress) -> Teacher:
-    teacher, dim, biases = config.teacher, config.embedding_dim, (("biases", True),)
-    spec = Spec(dim, "expected", teacher.batch_size, teacher.num_negatives, "dot", biases, "sgd")
+    teacher, dim = config.teacher, config.embedding_dim
     member = Member(teacher.learning_rate, teacher.regularization, teacher.stddev, negative_weight=1.0, seed=seed)
     trained = train_block(
-        RecommenderProblem(data, spec),
+        _problem_of(config, data),
         Block([[member]], 1),
         bar,
         f"teacher d={dim} seed {seed}",

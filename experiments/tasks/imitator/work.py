@@ -41,9 +41,9 @@ class ImitatorWork(Work):
     def __init__(self, config: Any):
         self.config = config
         self.spec, self.target = spec_of(config), target_of(config)
-        self.problem = ImitationProblem(self.target.source, self.spec)
+        self.problem = ImitationProblem(self.target.source, self.spec, self.target.ranking_bytes(self.spec.layers))
         self.not_counted = self.target.not_counted
-        self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
+        self.memory, self.cpu_width = self.target.with_teachers(self.problem.memory), self.problem.cpu_width
         self.epoch_work = _epoch_work(self.problem)  # of one member
         self.each = self.epoch_work * self.spec.num_epochs
 

@@ -9,7 +9,7 @@ from experiments.engine.compiling import timed
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
 from experiments.tasks.rating import cost
-from experiments.tasks.rating.data import data_cells, load_item_features, load_job
+from experiments.tasks.rating.data import data_cells, load_item_features, load_job, ratings_bytes
 from experiments.tasks.rating.evaluation import arrays, metrics, to_predict
 from experiments.tasks.rating.task import TASK
 from experiments.tasks.saving import Saver
@@ -38,9 +38,8 @@ class ClosedFormWork(Work):
         num_iterations = (config.method.num_epochs or 1) * many
         self.each = cost.of_solutions(train, width, num_iterations) if width else cost.of_means(train)
         self.pace_share = 1 / cost.PRODUCT
-        rows = train.num_users + train.num_items
-        each = 16 * len(train) + 4 * max(1, width) * (2 * rows + len(to_predict(self.data)))
-        self.memory = MemoryEstimate(0, many * each)
+        predicting = cost.PREDICTED_BYTES * len(to_predict(self.data))
+        self.memory = MemoryEstimate(0, cost.solution_bytes(train, width, many) + predicting, ratings_bytes(self.data))
 
     def _width(self) -> int:
         """Entries that are solved for a user: none of a mean."""

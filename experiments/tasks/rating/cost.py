@@ -1,6 +1,13 @@
-"""What a run costs, in nanoseconds on two CPU cores: a unit in which the jobs of a study add up."""
+"""What a run costs: nanoseconds on two CPU cores, a unit in which the jobs of a study add up; and bytes of memory."""
+
+import jax
 
 from ncfjax.data.ratings import Ratings
+
+PREDICTED_BYTES = 64  # of the host for each rating that is predicted: the pair, its prediction and what is measured
+_MEANS_BYTES = 32  # for each training rating while means are taken, in double precision
+_SIDE_BYTES = 10  # for each training rating: a history, padded to those of its length, of users or of items
+_LAYOUT_BYTES = 36  # for each training rating while a side is laid out
 
 STARTING = 5e8  # reading, compiling and predicting, whatever is fitted
 PRODUCT = 90  # multiply-adds of a large matrix product in a unit
@@ -23,3 +30,12 @@ def of_solutions(train: Ratings, width: int, num_iterations: int) -> float:
 def of_an_epoch(train: Ratings, embedding_dim: int, multiplications_per_pair: int) -> float:
     """Of steps on every rating."""
     return len(train) * (_DIM * (embedding_dim + _OVERHEAD_DIM) + _SOLVED * 3 * multiplications_per_pair)
+
+
+def solution_bytes(train: Ratings, width: int, num_fits: int) -> int:
+    """Of fits side by side, each with both sides of the ratings, and tables on the host and on every device."""
+    if not width:
+        return _MEANS_BYTES * len(train)
+    tables = 4 * width * (train.num_users + train.num_items)
+    each = 2 * _SIDE_BYTES * len(train) + (2 + 2 * jax.device_count()) * tables
+    return _LAYOUT_BYTES * len(train) + num_fits * each

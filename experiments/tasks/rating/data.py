@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.engine.checks import refused
 from experiments.engine.config import set_keys
+from experiments.engine.memory import held_bytes
 from experiments.tasks.data import table_form
 from experiments.tasks.rating.config import PARTS, content_of_dataset, name_of_dataset
 from ncfjax.data.header import TableForm
@@ -44,6 +45,11 @@ def load_job(config: Any) -> JobRatings:
     note = "; ".join(filter(None, [split.note, split.train.note]))
     content = content_of_dataset(config).digest or run_id(set_keys(config.dataset))  # of what is drawn its options
     return JobRatings(name_of_dataset(config.dataset), content, train, split.test, validation, note)
+
+
+def ratings_bytes(data: JobRatings) -> int:
+    """Of memory that they hold: the parts, and the whole that they were taken from, which is kept for other jobs."""
+    return 2 * held_bytes(data)
 
 
 def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:

@@ -11,7 +11,7 @@ from experiments.engine.training import curve_of, measure, metrics_at, train_blo
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.models import model_options
 from experiments.tasks.rating import cost
-from experiments.tasks.rating.data import data_cells, load_job
+from experiments.tasks.rating.data import data_cells, load_job, ratings_bytes
 from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
 from experiments.tasks.saving import Saver
 from ncfjax.models.recommender import Recommender
@@ -30,8 +30,10 @@ class GradientWork(Work):
         model, method = config.model, config.method
         options = tuple(model_options(model).items())
         self.spec = RatingSpec(model.embedding_dim, method.batch_size, model.name, options, method.optimizer)
-        self.problem = RatingProblem(self.data.train, to_predict(self.data), self.spec)
-        self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
+        pairs = to_predict(self.data)
+        self.problem = RatingProblem(self.data.train, pairs, self.spec)
+        host = ratings_bytes(self.data) + cost.PREDICTED_BYTES * len(pairs)
+        self.memory, self.cpu_width = self.problem.memory._replace(host=host), self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair
         self.epoch_work = cost.of_an_epoch(self.data.train, model.embedding_dim, tower)
         self.each = self.epoch_work * method.num_epochs

@@ -35,7 +35,9 @@ def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_
         # Seeds that no member has, and two of them: NCF draws and trains the two independently.
         rate = pretraining.learning_rate
         members = [[_pretrained(member, spec.model, rate) for member in group] for group in block.groups]
-        branch = Program(RecommenderProblem(data, spec), Block(members, block.width))
+        branch = Program(
+            RecommenderProblem(data, spec, memory_bytes=program.problem.memory_bytes), Block(members, block.width)
+        )
         name = f"pretraining {spec.model} d={spec.embedding_dim}"
         clock = Clock(branch, epoch_work * len(block.members) / 2, bar, name)
         state, compiling = timed_advance(branch, branch.init(), 0)

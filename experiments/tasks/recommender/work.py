@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.engine.device import memory_limit
+from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.training import Evaluation, curve_of, measure, metrics_at, train_block
 from experiments.engine.work import Result, Trial, Work
@@ -51,8 +53,10 @@ class RecommenderWork(Work):
         self.config, self.data = config, load_data(config)
         self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
-        self.problem = RecommenderProblem(self.data, self.spec, pretrained=pretraining.name == "trained")
-        self.memory, self.cpu_width = self.problem.memory, self.problem.cpu_width
+        how = {"pretrained": pretraining.name == "trained", "memory_bytes": memory_limit(config.memory_gb)}
+        self.problem = RecommenderProblem(self.data, self.spec, **how)
+        self.memory = self.problem.memory._replace(host=held_bytes(self.data))
+        self.cpu_width = self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
         self.epoch_work = self.spec.embedding_dim + OVERHEAD_DIM + tower  # of one member
         self.each = self.epoch_work * (config.num_epochs + (pretraining.num_epochs or 0))
@@ -103,7 +107,7 @@ class RecommenderWork(Work):
         for name in reference_names(self.config):
             if (run_id := reference_id(self.config, name)) not in done:
                 scorer = self.data.oracle if name == "oracle" else fit_popularity(self.data.train)
-                ranking = ranking_of(scorer, self.data)
+                ranking = ranking_of(scorer, self.data, memory_bytes=self.problem.memory_bytes)
                 cells = data_cells(self.config, self.data) | {"phase": "run", "split": self.config.split, "model": name}
                 cells |= values_of(ranking) | shares_of(ranking)
                 yield run_id, Result(cells, arrays=ranking.ranks._asdict(), remarks=remarks_of(cells, self.data))

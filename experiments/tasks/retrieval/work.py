@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from experiments.engine.checks import expect
 from experiments.engine.kept import Kept
+from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work, seconds_of
 from experiments.tasks.data import data_cells, load_test_split
@@ -61,7 +62,9 @@ class RetrievalWork(Work):
         similarity, dim = model.similarity, model.item.shape[1]
         size, num_queries = config.num_items or len(model.item[...]), config.num_queries or len(self.data.held_out)
         self._check(model, size)
-        self.memory = MemoryEstimate(0, 12 * size * dim + _OTHER_BYTES)
+        seen = len(model.user[...]) * size // 8 if config.num_items is None else 0  # as bits, and of those who ask
+        tables = 12 * size * dim + 4 * dim * len(model.user[...])
+        self.memory = MemoryEstimate(0, tables + 2 * seen + _OTHER_BYTES, held_bytes(self.data))
         self.each = float(num_queries * size * (dim + similarity.multiplications_per_pair))
 
     def _check(self, model: Recommender, num_items: int) -> None:

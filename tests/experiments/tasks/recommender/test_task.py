@@ -85,8 +85,8 @@ def test_a_diverging_run_is_a_row_and_its_neighbour_does_not_notice(finished, ru
 def test_what_is_missing_of_a_grid_is_trained_to_the_bits_of_the_whole_grid(run_tiny, tmp_path, without_clocks):
     """In blocks of another size too: each group is trained as it would have been."""
     grid = ("grid.learning_rate=0.01,0.02", "grid.seed=0,1", "objective.batch_size=8")
-    run_tiny(*grid, "grid.seed=1", "memory_gb=0.00004", folder=tmp_path)
-    rest = run_tiny(*grid, "memory_gb=0.00004", folder=tmp_path)
+    run_tiny(*grid, "grid.seed=1", "memory_gb=0.00005", folder=tmp_path)
+    rest = run_tiny(*grid, "memory_gb=0.00005", folder=tmp_path)
     assert "4 runs: 2 to train, 2 done before" in rest.said
     assert trained(rest.store)["train_seconds"].nunique() == 4, "a block for each run"
     whole = run_tiny(*grid)
