@@ -30,6 +30,7 @@ bench: .venv/.installed
 	$(BIN)/python -m benchmarks.sweep $(ARGS)
 	$(BIN)/python -m benchmarks.similarities $(ARGS)
 	$(BIN)/python -m benchmarks.baselines $(ARGS)
+	$(BIN)/python -m benchmarks.catalogue
 	$(BIN)/python -m benchmarks.imitation
 	$(BIN)/python -m benchmarks.largest_cell
 	$(BIN)/python -m benchmarks.ratings_reading

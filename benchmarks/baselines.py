@@ -2,7 +2,7 @@
 
 Every figure is a median over repeats. What is compared takes turns, so that a drift of the machine hits both. It needs
 a machine with nothing else to do, and about three minutes on two cores. A bar is the number that the project promises
-itself.
+itself. Catalogues of more items than their square can hold: catalogue.py.
 
 Our epoch is that of `ials_epochs`; that of the library implicit is what its own callback reports, with as many threads
 as there are cores and one thread for BLAS, as it recommends. Both solve every vector exactly, in float32.

@@ -2,23 +2,34 @@
 
 n interactions of U users and I items, d dimensions in blocks of b, E epochs, S sweeps:
 
-    popularity   U I                    item_knn   2 U I^2        ease   2 U I^2 + 2 I^3        slim   2 U I^2 + S I^3
-    ials         E (2 n d (b + 3) + U I d + (U + I) d b^2)
+    popularity   U I                    item_knn   2 U I^2        ease   2 U I^2 + I^3/2        slim   2 U I^2 + S I^3
+    ials         E (2 n d (b + 3) + U I d + (U + I) d b^2)        user_knn   U^2 I
 
-and what ranking a block of users costs beside its scores, in embedding dimensions (RANKING_DIM).
+and what ranking a block of users costs beside its scores, in embedding dimensions (RANKING_DIM). Products of what
+co-occurs, where these are less work (co_occurrences.py), count as SPARSE_COST multiply-adds each: they take as long.
 """
 
 import jax
 import numpy as np
 
-from ncfjax.baselines.item_based import ItemBased
-from ncfjax.baselines.least_squares import FLOATS_AT_ONCE, GROWTH
+from ncfjax.baselines.co_occurrences import PRODUCTS_AT_ONCE, SPARSE_COST, is_dense, num_products, transposed
+from ncfjax.baselines.ease import SMALL
+from ncfjax.baselines.item_based import ItemBased, SparseItemBased
+from ncfjax.baselines.least_squares import GROWTH, floats_at_once
 from ncfjax.baselines.popularity import Popularity
+from ncfjax.baselines.slim import RESIDUALS_AT_ONCE, sparse_sweep, sweeps_are_dense
+from ncfjax.baselines.user_knn import UserBased
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 
-ITEM_MATRICES = 6  # float32[items, items] that are held at once while EASE is solved: the most of the item-based ones
 RANKING_DIM = 100
+EASE_ARRAYS = 6  # of a small one; a larger one has one array, and PANELS more columns while it is inverted
+PANELS = 3_000
+SLIM_ARRAYS = 5  # X' X twice, in two orders, and W likewise
+KNN_ARRAYS = 5  # X' X, the similarities of some rows, dense weights on the host and on the device
+SCORED_AT_ONCE = 128  # users, by the evaluation
+
+Scorer = ItemBased | SparseItemBased | UserBased | Popularity | Recommender
 
 
 def fit_work(
@@ -31,37 +42,75 @@ def fit_work(
 ) -> int:
     """Multiply-adds of one run, with a ranking of all users (ials: after every epoch)."""
     users, items = train.num_users, train.num_items
-    gram = ranking = users * items**2
+    ranking = users * items * RANKING_DIM
     if name == "popularity":
-        return users * items * RANKING_DIM
+        return ranking
     if name == "ials":
-        products = 2 * len(train) * embedding_dim * (block_size + 3) + users * items * (embedding_dim + RANKING_DIM)
+        products = 2 * len(train) * embedding_dim * (block_size + 3) + users * items * embedding_dim + ranking
         return num_epochs * (products + (users + items) * embedding_dim * block_size**2)
-    passes = {"item_knn": 0, "ease": 2, "slim": num_sweeps}[name]  # through items x items x items
-    return gram + ranking + passes * items**3
+    if name == "user_knn":
+        return _products(transposed(train)) + ranking
+    scores = users * items**2
+    if name == "ease":
+        return _products(train) + items**3 // 2 + scores
+    if name == "slim" and sweeps_are_dense(train):
+        return _products(train) + num_sweeps * items**3 + scores
+    if name == "slim":
+        return _products(train) + num_sweeps * SPARSE_COST * sparse_sweep(train) + ranking
+    return _products(train) + (scores if is_dense(train) else ranking)
 
 
-def fit_bytes(name: str, train: Interactions, embedding_dim: int | None = None) -> int:
-    """Memory of one run, ranking included."""
+def _products(train: Interactions) -> int:
+    """Of X' X."""
+    return train.num_users * train.num_items**2 if is_dense(train) else SPARSE_COST * num_products(train)
+
+
+def fit_bytes(name: str, train: Interactions, embedding_dim: int | None = None, num_neighbors: int = 0) -> int:
+    """Memory of one run, ranking included, on all devices together.
+
+    Beside the histories, as bits and as sparse rows: what is kept of items x items (or users x users), in arrays of
+    floats, and of sparse products; the scores of a block of users, which are ranked with about four copies.
+    """
     users, items = train.num_users, train.num_items
-    history = users * items // 8
+    ranking = users * items // 8 + 16 * SCORED_AT_ONCE * items
     if name == "popularity":
-        return history
+        return ranking
     if name == "ials":
-        return history + 4 * (3 * (users + items) * embedding_dim + 2 * ials_floats(train, embedding_dim))
-    return history + 4 * ITEM_MATRICES * items**2
+        tables = 3 * jax.device_count() * (users + items) * embedding_dim  # every device has a copy
+        return ranking + 4 * (tables + 2 * ials_floats(train, embedding_dim))
+    sparse = ranking + 24 * (len(train) + PRODUCTS_AT_ONCE)
+    if name == "ease":
+        return sparse + 4 * items * (EASE_ARRAYS * items if items <= SMALL else items + PANELS)
+    if name == "slim":
+        if sweeps_are_dense(train):
+            return sparse + 4 * SLIM_ARRAYS * items**2
+        return sparse + 12 * min(RESIDUALS_AT_ONCE, users * items) + 24 * num_products(train)
+    of = transposed(train) if name == "user_knn" else train
+    dense = 4 * KNN_ARRAYS * of.num_items**2 if is_dense(of) else 0
+    return sparse + dense + 24 * of.num_items * num_neighbors
+
+
+def largest_array(name: str, train: Interactions) -> str:
+    """In words, what the memory of a run is for, where it grows with the square of a catalogue."""
+    if name != "ease":
+        return ""
+    return f"EASE is dense: 4 bytes x items^2, of {train.num_items:,} items"
 
 
 def ials_floats(train: Interactions, embedding_dim: int) -> int:
     """Floats of every device's gathered vectors and systems, and of the padded histories of both sides."""
-    return jax.device_count() * FLOATS_AT_ONCE + int(2 * GROWTH * len(train)) + embedding_dim**2
+    return jax.device_count() * (floats_at_once() + embedding_dim**2) + int(2 * GROWTH * len(train))
 
 
-def num_parameters(scorer: ItemBased | Popularity | Recommender) -> int:
+def num_parameters(scorer: Scorer) -> int:
     """The numbers that it scores with: weights that are not zero, entries of its vectors, or counts of items."""
     match scorer:
         case ItemBased():
             return int(np.count_nonzero(np.asarray(scorer.weights)))
+        case SparseItemBased():
+            return len(scorer.weights)
+        case UserBased():
+            return len(scorer.similarities)
         case Popularity():
             return len(scorer.counts)
         case Recommender():
@@ -69,7 +118,8 @@ def num_parameters(scorer: ItemBased | Popularity | Recommender) -> int:
     raise TypeError(f"expected a baseline, got {type(scorer).__name__}")
 
 
-def is_finite(scorer: ItemBased | Popularity | Recommender) -> bool:
+def is_finite(scorer: Scorer) -> bool:
     """Whether all numbers that it scores with are finite: a fit that diverged is not."""
-    leaves = [leaf for leaf in jax.tree.leaves(scorer) if np.issubdtype(leaf.dtype, np.floating)]
-    return all(bool(np.isfinite(np.asarray(leaf)).all()) for leaf in leaves)
+    leaves = [np.atleast_1d(leaf) for leaf in jax.tree.leaves(scorer) if np.issubdtype(leaf.dtype, np.floating)]
+    blocks = (leaf[start : start + 1024] for leaf in leaves for start in range(0, len(leaf), 1024))
+    return all(bool(np.isfinite(block).all()) for block in blocks)

@@ -1,26 +1,25 @@
-"""What item-based methods share: scores from a matrix of item weights, and the matrix that those are fitted to.
+"""Items vote for items: scores from a matrix of item weights, dense or sparse.
 
-    s_ui = sum over j in the history of u of W_ji        G = X' X, G_ij = the number of users that have both i and j
+    s_ui = sum over j in the history of u of W_ji
 
-X is the binary users x items matrix, which is held as bits; it becomes numbers for a block of users at a time, so
-nothing of size users x items is there.
+A scorer of sparse weights works on the host, with NumPy arrays; that of dense ones is traced, as a model is.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
+from scipy.sparse import csr_matrix
 
+from ncfjax.baselines.co_occurrences import incidence
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import Interactions
 
-USERS_PER_BLOCK = 512
-
 
 class ItemBased(NamedTuple):
-    """Items vote for items."""
+    """By a dense matrix."""
 
     weights: Float[Array, "items items"]
     history: UInt8[Array, "num_users bytes"]
@@ -30,27 +29,49 @@ class ItemBased(NamedTuple):
         rows = unpack_history(self.history, users, len(self.weights)).astype(jnp.float32)
         return jnp.matmul(rows, self.weights, precision=jax.lax.Precision.HIGHEST)
 
+    def votes(self, history: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n items"]:
+        """What every item of a history adds to the scores."""
+        return np.asarray(self.weights)[history]  # JAX compiles it for every shape
+
 
 def item_based(train: Interactions, weights: Float[Array, "items items"]) -> ItemBased:
     """The scorer of given weights."""
     return ItemBased(weights, jnp.asarray(pack_history(train)))
 
 
-@lru_cache(maxsize=1)  # 1.2 s on MovieLens-1M, for every point of a grid
-def co_occurrences(train: Interactions) -> Float[Array, "items items"]:
-    """G: whole numbers, which float32 holds exactly up to 16,777,216 users. That of the last data set is kept."""
-    return _gram(jnp.asarray(pack_history(train)), train.num_items)
+class SparseItemBased(NamedTuple):
+    """By the weights that are not zero: item j votes for items[starts[j] : starts[j + 1]]."""
+
+    weights: Float[np.ndarray, " weights"]
+    items: Int[np.ndarray, " weights"]
+    starts: Int[np.ndarray, " num_items_and_one"]
+    history_items: Int[np.ndarray, " n"]  # user by user
+    history_starts: Int[np.ndarray, " num_users_and_one"]
+
+    on_host = True
+
+    def score_all(self, users: Int[np.ndarray, " users"]) -> Float[np.ndarray, "users items"]:
+        """Scores of every item for each of the given users."""
+        history = history_matrix(self.history_items, self.history_starts, len(self.starts) - 1)
+        return (history[users] @ self._matrix()).toarray()
+
+    def votes(self, history: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n items"]:
+        """What every item of a history adds to the scores."""
+        return self._matrix()[history].toarray()
+
+    def _matrix(self) -> csr_matrix:
+        num_items = len(self.starts) - 1
+        return csr_matrix(self[:3], (num_items, num_items))
 
 
-def _gram(history: UInt8[Array, "num_users bytes"], num_items: int) -> Float[Array, "items items"]:
-    blocks = jnp.arange(-(-len(history) // USERS_PER_BLOCK) * USERS_PER_BLOCK, dtype=jnp.int32)
-
-    def add(gram, users):
-        rows = unpack_history(history, users, num_items).astype(jnp.float32)  # users past the last have no history
-        return gram + jnp.matmul(rows.T, rows, precision=jax.lax.Precision.HIGHEST), None
-
-    start = jnp.zeros((num_items, num_items), jnp.float32)
-    return jax.lax.scan(add, start, blocks.reshape(-1, USERS_PER_BLOCK))[0]
+def sparse_item_based(train: Interactions, weights: csr_matrix) -> SparseItemBased:
+    """The scorer of given weights, W_ji in row j."""
+    history = incidence(train)
+    arrays = (weights.data, weights.indices, weights.indptr, history.indices, history.indptr)
+    floats, *ints = arrays
+    return SparseItemBased(floats.astype(np.float32), *(array.astype(np.int32) for array in ints))
 
 
-_gram = jax.jit(_gram, static_argnames="num_items")
+def history_matrix(items: Int[np.ndarray, " n"], starts: Int[np.ndarray, " rows"], num_items: int) -> csr_matrix:
+    """X of a scorer's history."""
+    return csr_matrix((np.ones(len(items), np.float32), items, starts), (len(starts) - 1, num_items))

@@ -6,7 +6,7 @@
           (sum over i in I_u of c_ui (y_ui - o_i) q_i + penalty_u * prior_u)
 
 I_u is the history of row u. Rows of similar history length are padded to one length and shared out to the devices, each
-of which solves FLOATS_AT_ONCE floats of them at a time.
+of which solves as many of them at a time as its backend is best at.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,15 @@ from jaxtyping import Array, Float, Int
 
 from ncfjax.models.products import matrix_product
 
-FLOATS_AT_ONCE = 500_000  # of the gathered vectors and the systems of some rows: 2 MB stay in cache
+# Of the gathered vectors and the systems of some rows, which are solved at a time.
+FLOATS_AT_ONCE = 500_000  # on a CPU: 2 MB stay in cache
+FLOATS_ON_ACCELERATOR = 50_000_000  # 200 MB: what is solved one after the other must be much to keep it busy
 GROWTH = 1.6  # of the lengths within a batch, at most; every batch is a program to compile
+
+
+def floats_at_once() -> int:
+    """On the devices that there are."""
+    return FLOATS_AT_ONCE if jax.default_backend() == "cpu" else FLOATS_ON_ACCELERATOR
 
 
 class Batch(NamedTuple):
@@ -78,7 +85,7 @@ def make_side(
 def _make_batch(ids, starts, counts, pairs, num_rows: int, num_columns: int, embedding_dim: int) -> Batch:
     """Those rows, whose `counts` pairs begin at `starts`; the last of them has the longest history."""
     length = max(1, int(counts[-1]))
-    at_once = max(1, FLOATS_AT_ONCE // (embedding_dim * (length + embedding_dim)))
+    at_once = max(1, floats_at_once() // (embedding_dim * (length + embedding_dim)))
     num_devices = jax.device_count()
     num_chunks = num_devices * -(-len(ids) // (at_once * num_devices))
     size = -(-len(ids) // num_chunks)

@@ -36,6 +36,7 @@ class Baseline(NamedTuple):
 METHODS = {
     "popularity": Baseline(0.1, takes_weights=True),
     "item_knn": Baseline(0.4, ("num_neighbors", "shrinkage")),
+    "user_knn": Baseline(0.1, ("num_neighbors", "shrinkage")),
     "ease": Baseline(0.6, ("regularization",)),
     "slim": Baseline(0.1, ("l1", "l2"), ("num_sweeps",)),
     "ials": Baseline(

@@ -3,7 +3,7 @@
 Users go through in blocks, so nothing of size users x items is held.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -22,7 +22,10 @@ USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache betwe
 
 @runtime_checkable
 class Scorer(Protocol):
-    """All that evaluation asks of a model or a baseline."""
+    """All that evaluation asks of a model or a baseline: a pytree whose `score_all` can be traced.
+
+    One whose `on_host` is true takes and gives NumPy arrays, and is not traced.
+    """
 
     def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
         """Scores of every item for each of the given users."""
@@ -85,28 +88,40 @@ def rank_with_ties(model: Scorer, batches: EvaluationBatches, rules: Rules = STR
     """The same, and the ties."""
 
     def rank_block(block):
-        users, positives, negatives = block
-        scores = model.score_all(users)
-        seen = unpack_history(batches.unranked, users, scores.shape[1])
-        return Ranking(
-            sampled_ranks(scores, positives, negatives, rules),
-            full_ranks(scores, positives, seen, rules),
-            sampled_ties(scores, positives, negatives, rules),
-            full_ties(scores, positives, seen),
-        )
+        return _ranking(model.score_all(block[0]), *block, batches.unranked, rules)
 
     ranks = jax.lax.map(rank_block, batches[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
 
 
-_rank_with_ties = jax.jit(rank_with_ties, static_argnames="rules")
+def _ranking(scores: Float[Array, "users items"], users, positives, negatives, unranked, rules: Rules) -> Ranking:
+    seen = unpack_history(unranked, users, scores.shape[1])
+    return Ranking(
+        sampled_ranks(scores, positives, negatives, rules),
+        full_ranks(scores, positives, seen, rules),
+        sampled_ties(scores, positives, negatives, rules),
+        full_ties(scores, positives, seen),
+    )
+
+
+@partial(jax.jit, static_argnames="rules")
+def _rank_block(model: Scorer, batches: EvaluationBatches, number, rules: Rules) -> Ranking:
+    users, positives, negatives = (array[number] for array in batches[:3])
+    return _ranking(model.score_all(users), users, positives, negatives, batches.unranked, rules)
+
+
+@partial(jax.jit, static_argnames="rules")
+def _rank_scores(scores: Float[Array, "users items"], batches: EvaluationBatches, number, rules: Rules) -> Ranking:
+    return _ranking(scores, *(array[number] for array in batches[:3]), batches.unranked, rules)
+
+
 _evaluation_batches = lru_cache(maxsize=1)(
     make_evaluation_batches
 )  # 57 ms on MovieLens-1M, for every evaluation of a run
 
 
 def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_bytes: int | None = None) -> Ranks:
-    """Ranks of the held-out items under both protocols, one per held-out user, of a scorer that is a pytree.
+    """Ranks of the held-out items under both protocols, one per held-out user.
 
     What users have had is there as bits, or as lists where bits do not fit `memory_bytes`: the ranks are the same.
 
@@ -119,8 +134,15 @@ def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_by
 def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_bytes: int | None = None) -> Ranking:
     """The same, and the ties; raises as `ranks_of` does."""
     batches = _evaluation_batches(data, as_bits=fits_as_bits(data.train, memory_bytes))
-    padded = _rank_with_ties(scorer, batches, rules=check_rules(rules))
-    return Ranking(*(np.asarray(array)[: len(data.held_out)] for array in padded))
+    rules, blocks = check_rules(rules), []
+    users = np.asarray(batches.users)
+    for number in range(len(users)):  # a program of all of them would not hear Ctrl-C
+        if getattr(scorer, "on_host", False):
+            ranking = _rank_scores(scorer.score_all(users[number]), batches, number, rules=rules)
+        else:
+            ranking = _rank_block(scorer, batches, number, rules=rules)
+        blocks.append(jax.tree.map(np.asarray, ranking))
+    return Ranking(*(np.concatenate(parts)[: len(data.held_out)] for parts in zip(*blocks, strict=True)))
 
 
 def num_others(data: LeaveOneOut) -> Int[np.ndarray, " users"]:

@@ -11,7 +11,7 @@ from ncfjax.saved import SavedModel
 
 
 def multiplications(saved: SavedModel) -> int | None:
-    """Of one user's scores of all items; None of an item-based method, which adds up weights of the user's items."""
+    """Of one user's scores of all items; None of a method that adds up the votes of items or users."""
     if isinstance(saved.model, Popularity):
         return 0
     recommender = vectors_of(saved)

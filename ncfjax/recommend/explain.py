@@ -2,6 +2,7 @@
 
     dot products     c_hi = <J_i, A^-1 J_h> t_h         A = J' diag(c) J + diag(penalty)
     item-based       c_hi = W_hi, which add up to the score
+    user-based       c_hi = sum over the neighbours v of u that have h and i of sim_uv / G_uv, which add up to the score
     popularity, and similarities that are no dot product: none
 
 J_i is the gradient of item i's score along the user's vector p: the item's vector, with a one for the user's bias. A is
@@ -23,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ncfjax.baselines.item_based import ItemBased
+from ncfjax.baselines.item_based import ItemBased, SparseItemBased
+from ncfjax.baselines.user_knn import UserBased
 from ncfjax.models.recommender import Recommender
 from ncfjax.recommend.fold_in import Problem, curvature, item_gradients, problem_of, vectors_of
 from ncfjax.saved import SavedModel
@@ -41,8 +43,8 @@ def contributions(
 
     `is_folded` says that the vector comes from this history, so that its targets are known.
     """
-    if isinstance(saved.model, ItemBased):
-        return np.asarray(saved.model.weights)[history[:, None], items[None, :]]  # JAX compiles it for every shape
+    if isinstance(saved.model, ItemBased | SparseItemBased | UserBased):
+        return saved.model.votes(history)[:, items]
     recommender = vectors_of(saved)
     if recommender is None or recommender.similarity.as_dot() is None or not len(history):
         return None

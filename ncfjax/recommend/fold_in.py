@@ -12,6 +12,7 @@
     ratings, other similarities squared    rating - mean  0                    n regularization, or mu       L-BFGS
     recommenders, any           logistic                  w m n / |I|          n (1 + w m) regularization    L-BFGS
     item_knn, ease, slim        s_i = sum over h in H of W_hi: the items' weights, nothing to solve
+    user_knn                    the same, W_hi from the users that are most similar to one with this history
     popularity                  the same for all
 
 Where a similarity is linear in p, s_i = o_i + <J_i, p>, a squared loss has its minimum at the solution of one system:
@@ -31,8 +32,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import minimize
 
-from ncfjax.baselines.item_based import ItemBased
+from ncfjax.baselines.item_based import ItemBased, SparseItemBased
 from ncfjax.baselines.popularity import Popularity
+from ncfjax.baselines.user_knn import UserBased
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
 from ncfjax.ratings.model import CenteredRecommender, RatingModel
@@ -82,8 +84,10 @@ def vectors_of(saved: SavedModel) -> Recommender | None:
 def fold_in(saved: SavedModel, items: Int[np.ndarray, " n"], ratings: Float[np.ndarray, " n"] | None = None) -> Folded:
     """Scores of all items for a user with this history; without ratings every item of it counts as liked."""
     match saved.model:
-        case ItemBased():
-            return Folded(np.asarray(saved.model.weights)[items].sum(axis=0), "the items' weights, added up")
+        case ItemBased() | SparseItemBased():
+            return Folded(saved.model.votes(items).sum(axis=0), "the items' weights, added up")
+        case UserBased():
+            return Folded(saved.model.votes(items).sum(axis=0), "what the most similar users have, added up")
         case Popularity():
             return Folded(np.asarray(saved.model.counts, np.float32), "popularity, the same for every history")
     recommender, problem = vectors_of(saved), problem_of(saved, items, ratings)

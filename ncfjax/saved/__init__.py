@@ -10,7 +10,7 @@ missing or cut off are refused by name.
 
     kind           models                                        score
     recommender    any similarity                                a logit
-    baseline       popularity; item_knn, ease, slim; ials        the method's own
+    baseline       popularity; item_knn, user_knn, ease, slim; ials        the method's own
     rating         means, biases, factors; any similarity        a rating, off the scale too
 """
 

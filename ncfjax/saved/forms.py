@@ -9,15 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ncfjax.baselines.item_based import ItemBased
+from ncfjax.baselines.item_based import ItemBased, SparseItemBased
 from ncfjax.baselines.popularity import Popularity
+from ncfjax.baselines.user_knn import UserBased
+from ncfjax.data.history import pack_history
+from ncfjax.data.summary import Summary
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import make_similarity
 from ncfjax.ratings.model import CenteredRecommender, RatingModel
 
-HISTORY = "history"  # of an item-based method: it is that of the data
+# What a model has of the data's histories, by name: it is not saved twice.
+HISTORIES: dict[str, Callable[[Summary], np.ndarray]] = {
+    "history": lambda data: pack_history(data.interactions()),
+    "history_items": lambda data: data.history_items,
+    "history_starts": lambda data: data.history_starts.astype(np.int32),
+}
 
-Model = Recommender | ItemBased | Popularity | RatingModel | CenteredRecommender
+Model = Recommender | ItemBased | SparseItemBased | UserBased | Popularity | RatingModel | CenteredRecommender
 
 
 class _Form(NamedTuple):
@@ -48,6 +56,22 @@ def _make_rating_model(config: Mapping[str, Any], num_users: int, num_items: int
     return RatingModel(*map(jnp.zeros, shapes))
 
 
+def _zeros(*sizes: int, dtype: Any = jnp.int32) -> jax.Array:
+    return jnp.zeros(sizes, dtype)
+
+
+def _make_sparse_item_based(config: Mapping[str, Any], num_users: int, num_items: int) -> SparseItemBased:
+    sizes = config["num_weights"], num_items + 1, config["num_interactions"], num_users + 1
+    return SparseItemBased(_zeros(sizes[0], dtype=jnp.float32), _zeros(sizes[0]), *map(_zeros, sizes[1:]))
+
+
+def _make_user_based(config: Mapping[str, Any], num_users: int, num_items: int) -> UserBased:
+    pairs, starts = config["num_weights"], num_users + 1
+    floats = _zeros(pairs, dtype=jnp.float32), _zeros(dtype=jnp.float32)
+    history = _zeros(config["num_interactions"]), _zeros(starts)
+    return UserBased(*floats, _zeros(pairs), _zeros(starts), _zeros(), _zeros(), *history)
+
+
 FORMS: dict[type, _Form] = {
     Recommender: _Form(_recommender_config, _recommender_rows, _make_recommender),
     CenteredRecommender: _Form(
@@ -71,6 +95,16 @@ FORMS: dict[type, _Form] = {
         lambda _, num_users, num_items: ItemBased(
             jnp.zeros((num_items, num_items)), jnp.zeros((num_users, -(-num_items // 8)), jnp.uint8)
         ),
+    ),
+    SparseItemBased: _Form(
+        lambda model: {"num_weights": len(model.weights), "num_interactions": len(model.history_items)},
+        lambda model: (len(model.history_starts) - 1, len(model.starts) - 1),
+        _make_sparse_item_based,
+    ),
+    UserBased: _Form(
+        lambda model: {"num_weights": len(model.similarities), "num_interactions": len(model.history_items)},
+        lambda model: (len(model.starts) - 1, int(model.num_items)),
+        _make_user_based,
     ),
 }
 TYPES = {cls.__name__: cls for cls in FORMS}

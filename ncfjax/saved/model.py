@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ncfjax.baselines.item_based import USERS_PER_BLOCK
 from ncfjax.data.summary import Summary
 from ncfjax.models.recommender import Recommender
 from ncfjax.ratings.model import CenteredRecommender, RatingModel
 from ncfjax.saved.forms import Model
 
+USERS_PER_BLOCK = 512
 KINDS = ("recommender", "baseline", "rating")
 
 
@@ -33,6 +33,8 @@ class SavedModel:
 
     def score_all(self, users: Int[np.ndarray, " users"] | Sequence[int]) -> Float[np.ndarray, "users items"]:
         """Scores of every item for each of the given users; one program is compiled for each number of users."""
+        if getattr(self.model, "on_host", False):
+            return self.model.score_all(np.asarray(users))
         return np.array(_score_all(self.model, jnp.asarray(users)))  # a copy, so that a caller may mask it
 
     def score(self, users: Int[np.ndarray, " n"], items: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

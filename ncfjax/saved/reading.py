@@ -13,12 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
-from ncfjax.data.history import pack_history
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import Scale
 from ncfjax.data.summary import Summary
 from ncfjax.data.text import at_home
-from ncfjax.saved.forms import HISTORY, TYPES, abstract, expect_shapes, named
+from ncfjax.saved.forms import HISTORIES, TYPES, abstract, expect_shapes, named
 from ncfjax.saved.model import KINDS, SavedModel
 from ncfjax.saved.writing import FORMAT, checksum, names_of
 from ncfjax.table import replace_whole
@@ -40,16 +39,16 @@ def load_model(folder: Path | str) -> SavedModel:
     config, counts = metadata["config"], (metadata["num_users"], metadata["num_items"])
     _expect_content(folder, metadata)
     saved = named(abstract(config, *metadata["rows"].values())) | _abstract_data(metadata)
-    has_history = saved.pop(HISTORY, None) is not None
-    arrays = _read_arrays(folder / "arrays", saved)
+    arrays = _read_arrays(folder / "arrays", {name: shape for name, shape in saved.items() if name not in HISTORIES})
     data = _read_data(folder, metadata, arrays)
     model, wanted = abstract(config, *counts), {}
     for name, array in named(model).items():
-        if name == HISTORY and has_history:
-            wanted[name] = jnp.asarray(pack_history(data.interactions()))
+        if name in HISTORIES:
+            wanted[name] = HISTORIES[name](data)
         else:  # without the rows that only fill up
             wanted[name] = arrays[name][tuple(map(slice, array.shape))]
-    model = jax.tree.unflatten(jax.tree.structure(model), list(wanted.values()))
+    place = np.asarray if getattr(model, "on_host", False) else jnp.asarray
+    model = jax.tree.unflatten(jax.tree.structure(model), [place(array) for array in wanted.values()])
     return SavedModel(folder, metadata["kind"], metadata["method"], model, data, metadata["run"])
 
 

@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from ncfjax.data.summary import Summary
-from ncfjax.saved.forms import FORMS, HISTORY, TYPES, abstract, expect_shapes, named
+from ncfjax.saved.forms import FORMS, HISTORIES, TYPES, abstract, expect_shapes, named
 from ncfjax.table import sync, write_whole
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
@@ -54,7 +54,7 @@ def save_model(
     if rows[1] < data.num_items or ("user" in arrays and rows[0] < data.num_users):
         expected = f"tables of at least {data.num_users} users and {data.num_items} items"
         raise ValueError(f"{folder}: expected {expected}, got {rows[0]} and {rows[1]}")
-    arrays.pop(HISTORY, None)
+    arrays = {name: array for name, array in arrays.items() if name not in HISTORIES}
     metadata = {
         "format": FORMAT,
         "kind": kind,

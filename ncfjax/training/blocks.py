@@ -43,7 +43,8 @@ class State(NamedTuple):
 
 
 class MemoryEstimate(NamedTuple):
-    """Bytes that every device needs whatever it trains, bytes for each member, and bytes of the host.
+    """Bytes that every device needs whatever it trains, for each member, and of the host; in words, what most
+    of them are for.
 
     On a CPU all of them come from one memory; an accelerator's holds no bytes of the host.
     """
@@ -51,6 +52,7 @@ class MemoryEstimate(NamedTuple):
     fixed: int
     each: int
     host: int = 0
+    why: str = ""
 
 
 def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
@@ -116,7 +118,7 @@ def size_text(num_bytes: int | float) -> str:
 
 def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each, _ = memory
+    fixed, each, _, why = memory
     for_devices = memory_bytes - _on_host(memory)
     num_devices = min(jax.device_count(), int(for_devices // (fixed + each)))
     if num_devices < 1:
@@ -124,7 +126,7 @@ def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int,
         needed, got = map(size_text, sizes)
         if needed == got:
             needed, got = (f"{size:,.0f} bytes" for size in sizes)
-        raise ValueError(f"memory: expected at least {needed} for one member, got {got}")
+        raise ValueError(f"memory: expected at least {needed} for one member{why and f' ({why})'}, got {got}")
     return int((for_devices / num_devices - fixed) // each), num_devices
 
 

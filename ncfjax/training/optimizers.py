@@ -45,7 +45,9 @@ from ncfjax.training.train_state import TrainState
 B1, B2, EPS = 0.9, 0.999, 1e-8  # of Kingma and Ba; Keras and PyTorch too, for the mean over a batch, not its sum
 _RATIO = B1 / math.sqrt(B2)
 _TAIL_TERMS = 160  # r^160 < 1e-7
-_MOVE_ALL = 3  # a row by itself costs as much as three of a sweep: 0.12 against 0.04 us at 40 entries, two cores
+# How many rows of a sweep cost as much as one by itself.
+_MOVE_ALL = 3  # on a CPU: 0.12 against 0.04 us at 40 entries, two cores
+_MOVE_ALL_ON_ACCELERATOR = 100  # rows by themselves are scattered by many small kernels, a sweep runs at memory's pace
 _LAST_TAIL = 20_000  # b2^20,000 < 1e-8: from here on a = 1, and the tail stays what it is
 
 
@@ -170,9 +172,14 @@ def _direction(mean, square, step):
     return mean / (jnp.sqrt(square) + EPS * jnp.sqrt(-jnp.expm1(jnp.maximum(step, 1) * math.log(B2))))
 
 
+def _moves_all(num_rows: int, table_rows: int) -> bool:
+    share = _MOVE_ALL if jax.default_backend() == "cpu" else _MOVE_ALL_ON_ACCELERATOR
+    return share * num_rows >= table_rows
+
+
 def _gather_with_moments(name: str, learning_rate, table, moments: Moments, step, ids) -> Rows:
     values = _take(table, ids)
-    if ids is None or (name == "adam" and _MOVE_ALL * len(ids) >= len(table)):
+    if ids is None or (name == "adam" and _moves_all(len(ids), len(table))):
         return Rows(ids, values, None)
     moments = jax.tree.map(lambda x: _take(x, ids), moments)
     if name == "adam":

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ncfjax.baselines.item_based import USERS_PER_BLOCK, ItemBased, _gram
+from ncfjax.baselines.item_based import ItemBased
 from ncfjax.baselines.popularity import Popularity
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK as RANKED_AT_ONCE
 from ncfjax.evaluation.ranking import EvaluationBatches, rank_held_out
@@ -21,11 +21,6 @@ def temporary_bytes(function, *arguments) -> int:
 
 def floats(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, jnp.float32)
-
-
-def test_co_occurrences_hold_a_block_of_users_at_a_time():
-    temporary = temporary_bytes(lambda history: _gram(history, ITEMS), HISTORY)
-    assert temporary < 4 * (6 * USERS_PER_BLOCK * ITEMS + 3 * ITEMS**2)
 
 
 def ials() -> Recommender:

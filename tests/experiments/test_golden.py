@@ -57,8 +57,9 @@ def test_a_sweep(finish, arguments, expected):
 
 def test_the_baselines(finish):
     sizes = ("dataset.synthetic.num_users=200", "dataset.synthetic.num_items=150", "dataset.num_negatives=50")
-    got = ndcgs(finish(baselines, *sizes, "baseline=popularity,item_knn,ease,slim,ials"))
-    expected = {("popularity",): 0.1286, ("item_knn",): 0.286, ("ease",): 0.2174, ("slim",): 0.2499, ("ials",): 0.1692}
+    got = ndcgs(finish(baselines, *sizes, "baseline=popularity,item_knn,user_knn,ease,slim,ials"))
+    expected = {("popularity",): 0.1286, ("item_knn",): 0.286, ("user_knn",): 0.2568, ("ease",): 0.2174}
+    expected |= {("slim",): 0.2499, ("ials",): 0.1692}
     assert got == pytest.approx(expected, abs=5e-4), RULE.format(got)
 
 

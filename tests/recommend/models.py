@@ -8,7 +8,10 @@ import numpy as np
 
 from ncfjax.baselines.ease import fit_ease
 from ncfjax.baselines.ials import fit_ials
+from ncfjax.baselines.item_based import sparse_item_based
 from ncfjax.baselines.popularity import fit_popularity
+from ncfjax.baselines.slim import sparse_slim_weights
+from ncfjax.baselines.user_knn import fit_user_knn
 from ncfjax.data.interactions import Interactions
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import STARS, Ratings
@@ -60,6 +63,10 @@ def _fit(name: str):
             return fit_ials(TRAIN, **IALS, embedding_dim=DIM, block_size=DIM, stddev=0.1, num_epochs=30, seed=0)
         case "ease":
             return fit_ease(TRAIN, regularization=5.0)
+        case "sparse slim":
+            return sparse_item_based(TRAIN, sparse_slim_weights(TRAIN, l1=0.5, l2=2.0, num_sweeps=5))
+        case "user_knn":
+            return fit_user_knn(TRAIN, num_neighbors=7, shrinkage=1.0)
         case "popularity":
             return fit_popularity(TRAIN)
         case "biases":
@@ -77,6 +84,7 @@ def _fit(name: str):
     return recommender(name)
 
 
+BASELINES = ("ials", "ease", "sparse slim", "user_knn", "popularity")
 _saved: dict[str, SavedModel] = {}
 
 
@@ -84,7 +92,7 @@ def saved(name: str) -> SavedModel:
     """A small model by the name of its method, or of an untrained similarity."""
     if name not in _saved:
         is_rating = name in ("biases", "item_mean", "user_mean", "alternating", "gradient mlp")
-        kind = "rating" if is_rating else "baseline" if name in ("ials", "ease", "popularity") else "recommender"
+        kind = "rating" if is_rating else "baseline" if name in BASELINES else "recommender"
         data = summarize("tiny", RATED if is_rating else TRAIN, MOVIES)
         _saved[name] = SavedModel(Path(), kind, name, _fit(name), data, ROWS.get(name, {}))
     return _saved[name]

@@ -15,6 +15,7 @@ from tests.recommend.models import DIM, NUM_ITEMS, saved
         ("mlp", DIM * DIM + NUM_ITEMS * (DIM * DIM + DIM * 3 + 3)),  # the user's half of the first layer, each item's
         ("popularity", 0),
         ("ease", None),
+        ("user_knn", None),
     ],
 )
 def test_an_answer_takes_so_many_multiplications(name, expected):

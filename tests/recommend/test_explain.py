@@ -27,9 +27,11 @@ def test_those_of_a_rating_model_add_up_to_the_personal_part_of_the_rating():
     np.testing.assert_allclose(parts.sum(axis=0), personal, atol=1e-4)
 
 
-def test_those_of_items_weights_are_the_weights():
-    parts = contributions(saved("ease"), None, HISTORY, ALL)
-    np.testing.assert_allclose(parts.sum(axis=0), fold_in(saved("ease"), HISTORY).scores, atol=1e-5)
+@pytest.mark.parametrize("name", ["ease", "sparse slim", "user_knn"])
+def test_those_of_votes_add_up_to_the_score(name):
+    parts, scores = contributions(saved(name), None, HISTORY, ALL), fold_in(saved(name), HISTORY).scores
+    np.testing.assert_allclose(parts.sum(axis=0), scores, atol=1e-5)
+    assert parts.shape == (len(HISTORY), NUM_ITEMS) and np.any(parts > 0)
 
 
 def test_an_item_that_no_score_depends_on_is_no_reason_nor_has_an_mlp_any():

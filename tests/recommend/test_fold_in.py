@@ -101,12 +101,17 @@ def test_what_a_model_was_trained_with_is_what_a_fold_in_minimises():
     np.testing.assert_allclose(rejecting.everywhere.sum(), 4 * 0.5 * len(HISTORY))
 
 
-def test_items_weights_need_no_solving_and_popularity_no_history():
-    ease = saved("ease")
+@pytest.mark.parametrize("name", ["ease", "sparse slim", "user_knn"])
+def test_votes_need_no_solving_and_a_training_user_s_history_gives_his_scores(name):
+    model = saved(name)
     for user in (3, 7):
-        folded = fold_in(ease, ITEMS[USERS == user])
-        np.testing.assert_allclose(folded.scores, ease.score_all([user])[0], atol=1e-5)
-        assert folded.vector is None
+        folded, trained = fold_in(model, ITEMS[USERS == user]), model.score_all([user])[0]
+        others = np.setdiff1d(np.arange(NUM_ITEMS), ITEMS[USERS == user]) if name == "user_knn" else slice(None)
+        np.testing.assert_allclose(folded.scores[others], trained[others], atol=1e-5)
+        assert folded.vector is None and np.ptp(folded.scores) > 0
+
+
+def test_popularity_needs_no_history():
     np.testing.assert_array_equal(fold_in(saved("popularity"), HISTORY).scores, np.bincount(ITEMS, minlength=NUM_ITEMS))
 
 

@@ -294,7 +294,10 @@ def test_models_of_one_numbered_data_set_blend():
     assert [row.item for row in user.recommendations] == expected
 
 
-@pytest.mark.parametrize("name", ["ials", "ease", "popularity", "dot", "mlp", "alternating", "biases", "gradient mlp"])
+@pytest.mark.parametrize(
+    "name",
+    ["ials", "ease", "sparse slim", "user_knn", "popularity", "dot", "mlp", "alternating", "biases", "gradient mlp"],
+)
 def test_every_kind_of_model_answers_with_plain_data(name):
     for request in (Request(users=(SOMEONE, COLD)), Request(history=(501, 509)), Request(users=(COLD,), items=(501,))):
         answer = dataclasses.asdict(answered(request, name))

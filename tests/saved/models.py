@@ -8,9 +8,11 @@ import numpy as np
 
 from ncfjax.baselines.ease import fit_ease
 from ncfjax.baselines.ials import fit_ials
+from ncfjax.baselines.item_based import sparse_item_based
 from ncfjax.baselines.item_knn import fit_item_knn
 from ncfjax.baselines.popularity import fit_popularity
-from ncfjax.baselines.slim import fit_slim
+from ncfjax.baselines.slim import fit_slim, sparse_slim_weights
+from ncfjax.baselines.user_knn import fit_user_knn
 from ncfjax.data.interactions import Interactions
 from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import STARS, Ratings
@@ -75,6 +77,8 @@ _IALS = {"embedding_dim": 4, "block_size": 4, "regularization": 0.1, "unobserved
 _BASELINES = {
     "popularity": lambda: (fit_popularity(TRAIN), None),
     "item_knn": lambda: (fit_item_knn(TRAIN, num_neighbors=4, shrinkage=1.0), None),
+    "user_knn": lambda: (fit_user_knn(TRAIN, num_neighbors=4, shrinkage=1.0), None),
+    "sparse slim": lambda: (sparse_item_based(TRAIN, sparse_slim_weights(TRAIN, l1=0.1, l2=0.1, num_sweeps=3)), None),
     "ease": lambda: (fit_ease(TRAIN, regularization=2.0), None),
     "slim": lambda: (fit_slim(TRAIN, l1=0.1, l2=0.1, num_sweeps=3), None),
     "ials": lambda: (fit_ials(TRAIN, **_IALS, stddev=0.1, num_epochs=2, seed=0), {"biases": False}),

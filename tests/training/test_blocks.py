@@ -39,7 +39,7 @@ grids = st.tuples(st.integers(1, 6), st.integers(1, 12)).map(
 @given(grids, st.integers(1, 16), st.sampled_from(["cpu", "gpu"]), st.integers(1, 40), st.sampled_from([1, 8]))
 def test_groups_share_a_seed_and_blocks_fit_the_memory(pretend, members, devices, backend, members_that_fit, cpu_width):
     pretend(devices, backend)
-    fixed, each, _ = MEMORY
+    fixed, each, *_ = MEMORY
     limit = fixed + members_that_fit * each
     groups = cut_into_groups(members, MEMORY, limit, cpu_width)
     width = max(map(len, groups))

@@ -30,7 +30,7 @@ def test_a_grid_that_memory_does_not_hold_is_trained_in_blocks(monkeypatch):
     blocks = []
     init = Program.init
     monkeypatch.setattr(Program, "init", lambda self: blocks.append(self.block.members) or init(self))
-    fixed, each, _ = RecommenderProblem(DATA, SPEC).memory
+    fixed, each, *_ = RecommenderProblem(DATA, SPEC).memory
     models = train(DATA, SPEC, MEMBERS, 1, memory_bytes=fixed + each)
     assert [len(block) for block in blocks] == [1, 1, 1, 1] and len(models) == 4
     with pytest.raises(ValueError, match="memory: expected at least .* KB for one member"):

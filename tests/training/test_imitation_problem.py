@@ -53,7 +53,7 @@ def test_parameters_are_those_of_one_member():
 
 def test_the_largest_cell_of_the_study_fits_two_gigabytes():
     spec = ImitationSpec(128, (1024, 512, 256), batch_size=256, num_epochs=32)
-    assert sum(memory_estimate(spec, dot_source(DotPairOptions(128_000, 128)).sizes)) < 2e9
+    assert sum(memory_estimate(spec, dot_source(DotPairOptions(128_000, 128)).sizes)[:3]) < 2e9
 
 
 def test_more_pairs_or_steps_than_can_be_numbered_are_refused():

@@ -101,6 +101,12 @@ def test_going_by_rows_and_moving_all_of_a_table_end_in_the_same_numbers(model, 
     assert_same(both[0], dense_adam(model, steps))
 
 
+def test_an_accelerator_moves_all_of_a_table_where_a_cpu_goes_by_rows(monkeypatch):
+    assert optimizers._moves_all(100, 300) and not optimizers._moves_all(100, 301)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert optimizers._moves_all(100, 10_000) and not optimizers._moves_all(100, 10_001)
+
+
 def test_missed_decay_applied_twice_or_between_steps_changes_nothing(model):
     steps = draw_steps()
     half = jax.tree.map(lambda x: x[: STEPS // 2], steps)

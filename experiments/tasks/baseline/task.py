@@ -36,7 +36,7 @@ class BaselineTask(RankedTask):
         ),
     )
     groups = ("baseline", "dataset")
-    arguments = ("baseline=popularity,item_knn,ease,slim,ials",)
+    arguments = ("baseline=popularity,item_knn,user_knn,ease,slim,ials",)
     own_columns = {
         "ties": "evaluation.ties",  # the rule of the ranking
         "self_negatives": "evaluation.self_negatives",  # its rule for a negative that is the positive

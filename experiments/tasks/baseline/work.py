@@ -12,7 +12,7 @@ from experiments.tasks.baseline.task import TASK, given
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
-from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, num_parameters
+from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters
 from ncfjax.baselines.methods import METHODS, fit_of
 from ncfjax.evaluation.ranking import num_others, ranking_of
 from ncfjax.evaluation.ranking_rules import Rules
@@ -30,11 +30,12 @@ class BaselineWork(Work):
         self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
         self.each = fit_work(train=self.data.train, **vars(config.baseline))
-        fitting = fit_bytes(self.name, self.data.train, config.baseline.embedding_dim)
-        self.memory = MemoryEstimate(0, fitting, held_bytes(self.data))
-        most, others = max(config.grid.num_neighbors or [0]), self.data.train.num_items - 1
-        expected = f"at most {others}, the other items of {config.dataset.name}"
-        expect("grid.num_neighbors", most <= others, expected, most)
+        train, most = self.data.train, max(config.grid.num_neighbors or [0])
+        fitting = fit_bytes(self.name, train, config.baseline.embedding_dim, most)
+        self.memory = MemoryEstimate(0, fitting, held_bytes(self.data), largest_array(self.name, train))
+        who, rows = ("users", train.num_users) if self.name == "user_knn" else ("items", train.num_items)
+        expected = f"at most {rows - 1}, the other {who} of {config.dataset.name}"
+        expect("grid.num_neighbors", most < rows, expected, most)
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         (point,), num_epochs, label = block.members, self.config.baseline.num_epochs, TASK.label(self.config)

@@ -31,6 +31,7 @@ STUDIES = {
     ("baselines", "baselines_ml-1m_ials"): ("baselines-ml-1m", 2, 16, 0),
     ("baselines", "baselines_ml-1m_item_knn"): ("baselines-ml-1m", 1, 20, 0),
     ("baselines", "baselines_ml-1m_slim"): ("baselines-ml-1m", 1, 9, 0),
+    ("baselines", "baselines_ml-1m_user_knn"): ("baselines-ml-1m", 1, 20, 20),
     ("baselines", "weak_evaluation_ml-1m"): ("weak-evaluation-ml-1m", 24, 24, 0),
     ("imitate", "distillation_ml-1m"): ("distillation-ml-1m", 12, 36, 3),
     ("imitate", "figure3"): ("figure3", 72, 360, 163),

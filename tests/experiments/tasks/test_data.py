@@ -124,7 +124,7 @@ def test_strengths_are_the_weights_of_interactions(table: tuple[str, ...]):
     assert load_data(configured(sweep.ENTRY, *table)).train.weights is None
 
 
-@pytest.mark.parametrize("name", ["item_knn", "ease", "slim"])
+@pytest.mark.parametrize("name", ["item_knn", "user_knn", "ease", "slim"])
 def test_strengths_are_refused_where_nothing_would_weigh_by_them(refusal, table: tuple[str, ...], name: str):
     message = refusal(baselines.ENTRY, *table, "dataset.strength=true", f"baseline={name}")
     assert message.startswith(f"dataset.strength: expected false, as baseline={name} does not weigh interactions")

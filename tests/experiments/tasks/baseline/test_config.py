@@ -1,6 +1,7 @@
 """What a baseline is told: what is refused, what a run is, and that the names agree with those of the package."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
@@ -10,6 +11,7 @@ from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from ncfjax.baselines.methods import METHODS, fit_of
+from ncfjax.training.blocks import cut_into_groups
 
 
 @pytest.mark.parametrize(
@@ -39,12 +41,18 @@ def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, r
     assert message in refusal(ENTRY, *arguments)
 
 
-def test_neighbors_that_the_data_set_does_not_have_are_refused(tiny_data: tuple[str, ...]):
-    config = configured(ENTRY, *tiny_data, "baseline=item_knn", "grid.num_neighbors=60")
-    with pytest.raises(
-        ConfigError, match="grid.num_neighbors: expected at most 59, the other items of synthetic, got 60"
-    ):
+@pytest.mark.parametrize(("name", "most"), [("item_knn", "59, the other items"), ("user_knn", "29, the other users")])
+def test_neighbors_that_the_data_set_does_not_have_are_refused(tiny_data: tuple[str, ...], name: str, most: str):
+    config = configured(ENTRY, *tiny_data, f"baseline={name}", "grid.num_neighbors=60")
+    with pytest.raises(ConfigError, match=f"grid.num_neighbors: expected at most {most} of synthetic, got 60"):
         ENTRY.task.opened(config)
+
+
+def test_an_ease_that_does_not_fit_is_refused_with_the_bytes_of_its_one_array(tiny_data: tuple[str, ...]):
+    work = ENTRY.task.opened(configured(ENTRY, *tiny_data, "baseline=ease"))
+    expected = r"expected at least .* \(EASE is dense: 4 bytes x items\^2, of 60 items\), got"
+    with pytest.raises(ValueError, match=expected):
+        cut_into_groups([SimpleNamespace(seed=0)], work.memory, 1000, 1)
 
 
 def test_what_is_the_run_changes_its_id_and_nothing_else_does(id_of: Callable[..., str]):
@@ -76,7 +84,7 @@ def test_a_method_has_the_axes_that_it_takes_in_the_order_of_the_table():
 
 def test_every_method_is_fitted_by_the_function_of_its_name():
     assert {fit_of(name).__name__ for name in METHODS} == {
-        "fit_popularity", "fit_item_knn", "fit_ease", "fit_slim", "ials_epochs"
+        "fit_popularity", "fit_item_knn", "fit_user_knn", "fit_ease", "fit_slim", "ials_epochs"
     }  # fmt: skip
 
 

@@ -16,13 +16,14 @@ from ncfjax.evaluation.ranking import num_others
 
 pytestmark = pytest.mark.slow  # XLA compiles
 
-ALL = "baseline=popularity,item_knn,ease,slim,ials"
-SIZES = {"num_users": 30, "num_items": 60, "interactions_per_user": 5}
+USERS = "dataset.synthetic.num_users=60"  # more than the neighbours of user_knn
+ALL = "baseline=popularity,item_knn,user_knn,ease,slim,ials"
+SIZES = {"num_users": 60, "num_items": 60, "interactions_per_user": 5}
 
 
 @pytest.fixture(scope="module")
 def run_tiny(finish, tiny_data):
-    return lambda *arguments, folder=None: finish(baselines, *tiny_data, *arguments, folder=folder)
+    return lambda *arguments, folder=None: finish(baselines, *tiny_data, USERS, *arguments, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def finished(run_tiny):
 
 def test_every_baseline_ends_in_a_row_with_its_ranks(finished):
     store, runs = finished.store, finished.store.runs()
-    assert finished.said.startswith("ncfjax: 5 jobs, 5 runs: 5 to fit, 0 done before -> ")
+    assert finished.said.startswith("ncfjax: 6 jobs, 6 runs: 6 to fit, 0 done before -> ")
     assert finished.said.splitlines()[-1] == (
-        f"ncfjax: results in {store.folder}/: runs.csv (5 rows), curves.csv, ranks/"
+        f"ncfjax: results in {store.folder}/: runs.csv (6 rows), curves.csv, ranks/"
     )
     assert list(runs["model"]) == list(METHODS)
     assert runs["status"].eq("completed").all() and runs["parameters"].gt(0).all() and runs["train_seconds"].gt(0).all()
@@ -64,7 +65,7 @@ def test_a_row_has_the_values_of_its_method_and_no_others(finished):
 def test_a_second_time_there_is_nothing_to_do(finished, run_tiny):
     table = (finished.store.folder / "runs.csv").read_bytes()
     again = run_tiny(ALL, folder=finished.store.folder.parent)
-    assert again.said.startswith("ncfjax: 5 jobs, 5 runs: all done before")
+    assert again.said.startswith("ncfjax: 6 jobs, 6 runs: all done before")
     assert again.said.splitlines()[1:] == finished.said.splitlines()[1:]
     assert (finished.store.folder / "runs.csv").read_bytes() == table
 
@@ -126,8 +127,8 @@ def test_a_dry_run_tells_jobs_memory_and_time_and_writes_nothing(run_tiny, tmp_p
     monkeypatch.setattr("experiments.engine.work._SIDE", 64)
     said = run_tiny(ALL, "dry_run=true", folder=tmp_path / "results").said
     assert (
-        "5 jobs, 5 runs: 5 to fit" in said
-        and len(re.findall(r" (?:bytes|[KMG]B), about ", said)) == 5
+        "6 jobs, 6 runs: 6 to fit" in said
+        and len(re.findall(r" (?:bytes|[KMG]B), about ", said)) == 6
         and "dry run: " in said
     )
     assert not (tmp_path / "results").exists()
