@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ncfjax.data.header import Column, find_columns, separator_of
-from ncfjax.data.text import bad_line, read_content
+from ncfjax.data.text import bad_line, check_memory, read_content
 
 _BLANKS = [char for char in map(chr, range(0x3001)) if char.isspace() and char not in " \n"]
 _CLOSED = "a quoted field to end with a quote before the next separator (quotes inside of it are doubled)"
@@ -96,6 +96,7 @@ def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
     try:
         return pd.read_csv(io.StringIO(text), **options)
     except pd.errors.ParserError as error:
+        check_memory(error)
         mismatch = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if not mismatch:
             raise ValueError(f"{path}: expected fields separated by {separator!r}, got {error}") from None

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ncfjax.data.text import bad_line, without_blanks
+from ncfjax.data.text import bad_line, check_memory, without_blanks
 from ncfjax.data.times import times_in
 
 _MAX_ID = np.iinfo(np.int32).max
@@ -56,7 +56,8 @@ def _parse(content: bytes, layout: Layout, separator: str, num_headers: int) -> 
     """Returns a table as `layout` says, its time stamps as pandas reads them; None where it is another."""
     try:
         table = _parse_any(content, separator, num_headers)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError) as error:
+        check_memory(error)
         return None
     ids, others = table.iloc[:, : layout.num_ids], table.iloc[:, layout.num_ids :]
     others = others.drop(columns=[layout.time], errors="ignore")  # times_in looks at them

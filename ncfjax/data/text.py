@@ -35,6 +35,12 @@ def about(*paths: Path | None) -> Iterator[None]:
         raise ValueError(f"{', '.join(names)}: {error}") from error
 
 
+def check_memory(error: Exception) -> None:
+    """Raises MemoryError for pandas' error of a table that was not the table's fault."""
+    if "out of memory" in str(error):
+        raise MemoryError(str(error)) from error
+
+
 def find_file(path: Path) -> Path | None:
     """Returns `path` or `path` + ".gz", the first that is a file, else None."""
     candidates = (path, path.with_name(path.name + ".gz"))

@@ -1,9 +1,12 @@
 import gzip
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ncfjax.data.ncf import read_ncf
+from ncfjax.data.ratings_csv import read_csv
 from ncfjax.data.text import read_chunks, read_content, read_text
 
 lines = st.lists(st.text("ab,:1\n", max_size=6).filter(lambda line: "\n" not in line), max_size=12)
@@ -47,3 +50,17 @@ def test_text_that_is_not_utf_8_is_latin_1(tmp_path):
     for content in ("café\n".encode(), "café\n".encode("latin-1")):
         (tmp_path / "file").write_bytes(content)
         assert read_text(tmp_path / "file") == "café"
+
+
+@pytest.mark.parametrize("read", [read_ncf, lambda path, name: read_csv(path.with_name("a.train.rating"), name=name)])
+def test_a_file_that_memory_does_not_hold_is_no_fault_of_the_file(tmp_path, monkeypatch, read):
+    """pandas says so as it does of a bad table, which would be read again, line by line, to find its fault."""
+    for suffix in ("train", "test"):
+        (tmp_path / f"a.{suffix}.rating").write_text("user,item,timestamp\n1,2,3\n1,3,4\n")
+
+    def fail(*arguments, **options):
+        raise pd.errors.ParserError("Error tokenizing data. C error: out of memory")
+
+    monkeypatch.setattr(pd, "read_csv", fail)
+    with pytest.raises(MemoryError, match="out of memory"):
+        read(tmp_path / "a", name="a")
