@@ -58,7 +58,7 @@ def test_groups_share_a_seed_and_blocks_fit_the_memory(pretend, members, devices
 
 def test_a_grid_that_no_memory_holds_is_refused():
     members = [Member(0.1, 0.0, 0.1, 1.0, 0)]
-    with pytest.raises(ValueError, match="memory: expected at least .* GB for one member, got"):
+    with pytest.raises(ValueError, match="memory: expected at least .* KB for one member, got"):
         cut_into_groups(members, MEMORY, MEMORY.fixed, cpu_width=8)
 
 

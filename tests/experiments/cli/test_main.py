@@ -212,7 +212,7 @@ def test_the_configuration_can_be_printed_with_the_arguments_given(run_entry: Ca
     assert "embedding_dim: 48" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("command", "num_jobs", "num_runs"), [(sweep, 3, 36), (imitate, 2, 2), (baselines, 5, 5)])
+@pytest.mark.parametrize(("command", "num_jobs", "num_runs"), [(sweep, 3, 36), (imitate, 2, 2), (baselines, 6, 6)])
 def test_a_command_without_arguments_is_a_small_study_on_made_up_data(command, num_jobs, num_runs, study):
     jobs = study(command).jobs
     assert (len(jobs), sum(len(job.runs) for job in jobs)) == (num_jobs, num_runs)

@@ -64,7 +64,7 @@ def test_a_history_and_what_is_denied_are_asked_for_line_by_line(site, shown):
 def test_a_refusal_is_shown_in_place_with_the_names_that_come_closest(site, shown):
     page = shown(site, user=1040)
     (error,) = re.findall(r'<p id="error" class="error" role="alert">(.*?)</p>', page)
-    assert html.unescape(error).startswith("user '1040': no such user among 40; did you mean 104")
+    assert html.unescape(error).startswith("user 1040: no such user among 40; did you mean 104")
     assert not texts(page, "title")
 
 
