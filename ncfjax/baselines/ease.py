@@ -19,6 +19,7 @@ from ncfjax.baselines.co_occurrences import co_occurrences, new_co_occurrences
 from ncfjax.baselines.in_place import add_product, columns_of, mirrored, set_symmetric
 from ncfjax.baselines.item_based import ItemBased, item_based
 from ncfjax.data.interactions import Interactions
+from ncfjax.models.products import matrix_product
 
 LARGE = 16_384  # items: from here on 512 pivots at once are faster, and a few columns of them no longer count
 SMALL = 4096  # items: LAPACK takes three quarters of the time, a second; X' X and copies of it are 67 MB each
@@ -78,7 +79,7 @@ def _inverse(columns, start):
 @jax.jit
 def _steps(columns, inverse):
     """-A_:K A_KK^-1."""
-    return jnp.matmul(columns, -inverse, precision=jax.lax.Precision.HIGHEST)
+    return matrix_product(columns, -inverse)
 
 
 @partial(jax.jit, donate_argnums=0)

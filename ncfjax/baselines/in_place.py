@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ncfjax.models.products import matrix_product
+
 ROWS_PER_TILE = 512
 ROWS_TO_MIRROR = 256  # of a tile, at once: with their transpose, and copies of both
 
@@ -29,7 +31,7 @@ def _add_tile(matrix, left, right, tile, *, size: int) -> Float[Array, "n n"]:
 
     def add(number, matrix):
         first_column, columns = _tile(right, number, size, axis=1)
-        product = jnp.matmul(rows, columns, precision=jax.lax.Precision.HIGHEST)
+        product = matrix_product(rows, columns)
         old = jax.lax.dynamic_slice(matrix, (first_row, first_column), product.shape)
         return jax.lax.dynamic_update_slice(matrix, old + product, (first_row, first_column))
 

@@ -7,7 +7,6 @@ A scorer of sparse weights works on the host, with NumPy arrays; that of dense o
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
@@ -16,6 +15,7 @@ from scipy.sparse import csr_matrix
 from ncfjax.baselines.co_occurrences import incidence
 from ncfjax.data.history import pack_history, unpack_history
 from ncfjax.data.interactions import Interactions
+from ncfjax.models.products import matrix_product
 
 
 class ItemBased(NamedTuple):
@@ -27,7 +27,7 @@ class ItemBased(NamedTuple):
     def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
         """Scores of every item for each of the given users."""
         rows = unpack_history(self.history, users, len(self.weights)).astype(jnp.float32)
-        return jnp.matmul(rows, self.weights, precision=jax.lax.Precision.HIGHEST)
+        return matrix_product(rows, self.weights)
 
     def votes(self, history: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n items"]:
         """What every item of a history adds to the scores."""

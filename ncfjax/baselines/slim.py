@@ -32,6 +32,7 @@ from ncfjax.baselines.co_occurrences import (
 )
 from ncfjax.baselines.item_based import ItemBased, SparseItemBased, item_based, sparse_item_based
 from ncfjax.data.interactions import Interactions
+from ncfjax.models.products import matrix_product
 
 ROWS_PER_BLOCK = 64  # 64 x 3,706 floats stay in cache; blocks of 128 take 1.4 times as long
 WORK_AT_ONCE = 2 * 10**10  # multiply-adds of a program: a fifth of a second on two cores, until Ctrl-C is heard
@@ -99,7 +100,7 @@ def sweep(
     def block(number, weights):
         start = number * size
         rows = jax.lax.dynamic_slice_in_dim(gram, start, size)
-        residual = rows - jnp.matmul(rows, weights, precision=jax.lax.Precision.HIGHEST)
+        residual = rows - matrix_product(rows, weights)
         old = jax.lax.dynamic_slice_in_dim(weights, start, size)
         return jax.lax.dynamic_update_slice_in_dim(weights, _block(old, residual, rows, start, l1, l2), start, axis=0)
 

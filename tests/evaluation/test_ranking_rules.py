@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.data.catalog import load
 from ncfjax.evaluation.metrics import hit_ratio, mrr, ndcg, recall
-from ncfjax.evaluation.ranking import num_others, ranking_of, ranks_of
+from ncfjax.evaluation.ranking import ranking_of, ranks_of
 from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.evaluation.sampled import sampled_ranks, sampled_ties
 
@@ -76,7 +76,7 @@ def test_a_rule_that_there_is_not_is_refused():
 def test_the_items_that_a_held_out_item_is_ranked_against_are_those_not_in_training():
     data = load("synthetic", num_negatives=20)
     worst = ranks_of(Table(jnp.zeros((data.train.num_users, data.train.num_items))), data).full
-    np.testing.assert_array_equal(num_others(data), worst)
+    np.testing.assert_array_equal(data.num_others, worst)
 
 
 def test_recall_of_one_relevant_item_is_the_hit_ratio_and_mrr_may_be_cut():
@@ -125,9 +125,9 @@ def test_a_constant_scorer_is_a_random_one_on_the_average_over_orders():
     data = load("synthetic", num_negatives=20)
     ranking = ranking_of(Table(jnp.zeros((data.train.num_users, data.train.num_items))), data, Rules("average"))
     assert (ranking.sampled == 20).all() and (ranking.sampled_ties == 20).all()
-    np.testing.assert_array_equal(ranking.full_ties, num_others(data))
+    np.testing.assert_array_equal(ranking.full_ties, data.num_others)
     assert hit_ratio(ranking.sampled, 10, ranking.sampled_ties) == pytest.approx(10 / 21)
-    assert hit_ratio(ranking.full, 10, ranking.full_ties) == pytest.approx(np.mean(10 / (1 + num_others(data))))
+    assert hit_ratio(ranking.full, 10, ranking.full_ties) == pytest.approx(np.mean(10 / (1 + data.num_others)))
 
 
 def test_ties_are_what_lies_between_the_ranks_against_and_in_favour():

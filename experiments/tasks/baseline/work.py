@@ -14,7 +14,7 @@ from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters
 from ncfjax.baselines.methods import METHODS, fit_of
-from ncfjax.evaluation.ranking import num_others, ranking_of
+from ncfjax.evaluation.ranking import ranking_of
 from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block, MemoryEstimate
@@ -53,7 +53,7 @@ class BaselineWork(Work):
         if is_finite(scorer):
             # Only the rule that takes ties beside the ranks needs them to give the metrics again.
             kept = ranking if rules.ties == "average" else ranking.ranks
-            arrays = {**kept._asdict(), "num_others": num_others(self.data)}
+            arrays = {**kept._asdict(), "num_others": self.data.num_others}
             options = {"biases": False} if isinstance(scorer, Recommender) else None
             save = self.saver.of("baseline", self.name, lambda: scorer, options)
             cells |= metrics | shares_of(ranking)

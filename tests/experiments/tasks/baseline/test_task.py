@@ -12,7 +12,6 @@ from ncfjax.baselines.methods import METHODS
 from ncfjax.data.catalog import load
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
-from ncfjax.evaluation.ranking import num_others
 
 pytestmark = pytest.mark.slow  # XLA compiles
 
@@ -44,7 +43,7 @@ def test_every_baseline_ends_in_a_row_with_its_ranks(finished):
     for row in runs.to_dict("records"):
         ranks = store.ranks(row["run_id"])
         assert row["hit_ratio@10"] == hit_ratio(ranks["sampled"], 10) and row["full_ndcg@10"] == ndcg(ranks["full"], 10)
-        np.testing.assert_array_equal(ranks["num_others"], num_others(data))
+        np.testing.assert_array_equal(ranks["num_others"], data.num_others)
 
 
 def test_what_is_fitted_by_epochs_has_a_curve_that_ends_in_its_row(finished):
