@@ -23,7 +23,7 @@ from ncfjax.store import Store
 
 RECALL = f"recall@{K}"
 ENOUGH = 0.95  # of recall@10, where searches are compared by their time
-IMITATIONS = ("svd", "cur", "distill", "distill_ranking")
+IMITATIONS = ("svd", "cur", "distill_ranking")
 RANKED = tuple(SAMPLED)  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
 _CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries", "device"]

@@ -37,8 +37,7 @@ NAMES = {
     "hnsw": "faiss HNSW",
     "svd": "SVD",
     "cur": "CUR",
-    "distill": "distilled",
-    "distill_ranking": "distilled to rank",
+    "distill_ranking": "distilled",
 }
 
 
@@ -184,7 +183,11 @@ def middle(found: Sequence[Catalogue], model: str) -> list[Catalogue]:
 
 def _lines(found: Sequence[Catalogue]) -> list[tuple[str, list[Search]]]:
     """Of the middle sizes: of each method the index with most runs, in the order of effort."""
-    drawn = {"dot": ("clusters", "hnsw"), "mlp": ("clusters", "svd", "distill"), "neumf": ("clusters", "distill")}
+    drawn = {
+        "dot": ("clusters", "hnsw"),
+        "mlp": ("clusters", "svd", "distill_ranking"),
+        "neumf": ("clusters", "distill_ranking"),
+    }
     lines = []
     for model, methods in drawn.items():
         for one, method in [(one, method) for one in middle(found, model)[:1] for method in methods]:

@@ -54,7 +54,7 @@ def distill_ranking(
     rank: int,
     key: Array,
     *,
-    num_rounds: int = 40,
+    num_rounds: int = 80,
     users: Int[Array, " n"] | None = None,
 ) -> Imitation:
     """A dot product of this rank after so many rounds.

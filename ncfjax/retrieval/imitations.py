@@ -1,12 +1,11 @@
-"""A dot product that imitates a model, to find candidates for it. Three ways to get one from the matrix of its scores:
+"""A dot product that imitates a model, to find candidates for it. Two ways to get one from the matrix of its scores:
 
     s(p, q) ~ <query(p), key(q)> + constant of p        query(p) = [s(p, q_a) for the anchors a] W
 
     svd        keys are the first right singular vectors of the matrix of all scores
     cur        keys are the scores of some users; nothing is trained
-    distill    users' and items' vectors by alternating ridge regressions on pairs, a user's best items among them
 
-A fourth learns to rank: `distillation`. A query needs the model's scores of the anchor items only, hence works for a
+A third learns to rank: `distillation`. A query needs the model's scores of the anchor items only, hence works for a
 user that the imitation never saw. As a constant of the user changes no ranking, scores are taken less the user's mean.
 They are computed in blocks of users and dropped: the matrix of all of them is never held.
 
@@ -14,20 +13,16 @@ SVD: Halko, Martinsson and Tropp, SIAM Review 2011, arXiv:0909.4061. CUR: Yadav 
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ncfjax.baselines.least_squares import make_side, on_devices, on_one_device, sharding, solve_rows
 from ncfjax.models.products import matrix_product
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
 from ncfjax.retrieval.scoring import in_blocks
-from ncfjax.retrieval.top_k import best
 
 BYTES_AT_ONCE = 64_000_000  # of scores
 OVERSAMPLING = 10  # columns beyond the rank while singular vectors are sought
@@ -113,60 +108,6 @@ def cur(
         values, vectors = jnp.linalg.eigh(matrix_product(keys.T, keys))
         keys = matrix_product(keys, vectors[:, -rank:])
     return _imitation(model, keys, num_anchors, key)
-
-
-def distill(
-    model: Recommender,
-    rank: int,
-    key: Array,
-    *,
-    num_best: int = 100,
-    num_drawn: int = 200,
-    regularization: float = 0.1,
-    num_sweeps: int = 4,
-    users: Int[Array, " n"] | None = None,
-    num_anchors: int | None = None,
-) -> Imitation:
-    """A dot product fitted to each user's `num_best` items, where it matters, and to `num_drawn` drawn ones.
-
-    Each sweep solves all users, then all items: min sum (s - <x_u, y_i>)^2 + regularization (|x_u|^2 + |y_i|^2) over
-    these pairs. It starts from the keys of `svd`, whose error counts all items alike.
-
-    Raises:
-        ValueError: a rank or numbers of items that there are not.
-    """
-    p, q = vectors_of(model, users)
-    _expect("num_best", num_best, len(q))
-    svd_key, pairs_key = jax.random.split(key)
-    keys = svd(model, rank, svd_key, users=users).keys
-    items, scores = (np.asarray(array) for array in _pairs(model.similarity, p, q, pairs_key, num_best, num_drawn))
-    rows = np.repeat(np.arange(len(p), dtype=np.int32), items.shape[1])
-    pairs = rows, items.reshape(-1).astype(np.int32), scores.reshape(-1).astype(np.float32)
-    by_user = on_devices(make_side(*pairs[:2], len(p), len(q), rank, pairs[2]))
-    by_item = on_devices(make_side(*pairs[1::-1], len(q), len(p), rank, pairs[2]))
-    for _ in range(num_sweeps):
-        x = _solve(by_user, keys, len(p), regularization)
-        keys = _solve(by_item, x, len(q), regularization)
-    return _imitation(model, on_one_device(keys), num_anchors, key)
-
-
-def _solve(side, vectors, num_rows: int, regularization: float):
-    penalty = jnp.full((num_rows, vectors.shape[1]), regularization)
-    vectors = jax.device_put(vectors, sharding())  # a model that was loaded is bound to one device
-    return jax.block_until_ready(solve_rows(side, vectors, jnp.zeros(len(vectors)), penalty))
-
-
-@partial(jax.jit, static_argnames=("num_best", "num_drawn"))
-def _pairs(similarity, p, q, key, num_best: int, num_drawn: int):
-    """Items that each user is fitted to, its best and drawn ones, and their scores."""
-    drawn = jax.random.randint(key, (len(p), num_drawn), 0, len(q))
-
-    def block(p, drawn):
-        scores = centred(similarity.all_pairs(p, q))
-        items = jnp.concatenate([best(scores, None, num_best).items, drawn], axis=1)
-        return items, jnp.take_along_axis(scores, items, axis=1)
-
-    return in_blocks(block, p, drawn, users_at_once(len(q)))
 
 
 def _imitation(model: Recommender, keys, num_anchors: int | None, key: Array, floor: float | None = None) -> Imitation:

@@ -15,7 +15,7 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.retrieval import distillation, exact, imitations, two_stage
 from ncfjax.retrieval.distillation import distill_ranking
 from ncfjax.retrieval.filters import deny_each
-from ncfjax.retrieval.imitations import centred, cur, distill, svd
+from ncfjax.retrieval.imitations import centred, cur, svd
 from tests.retrieval.conftest import make_model
 
 KEY = jax.random.key(5)
@@ -24,7 +24,6 @@ WAYS = {
     "svd of some users": lambda model: svd(model, 4, KEY, users=jnp.arange(6), num_anchors=30),
     "cur": lambda model: cur(model, KEY, num_anchor_users=6, num_anchors=30),
     "cur, fewer directions": lambda model: cur(model, KEY, num_anchor_users=8, num_anchors=30, rank=4),
-    "distill": lambda model: distill(model, 4, KEY, num_best=10, num_drawn=20, num_sweeps=2),
     "distill_ranking": lambda model: distill_ranking(model, 4, KEY, num_rounds=8),
 }
 
@@ -109,7 +108,6 @@ def test_a_distilled_dot_product_is_nearer_to_the_models_softmax_than_an_svd(mon
         (lambda model: svd(model, 0, KEY), "rank: expected 1 to 13, got 0"),
         (lambda model: svd(model, 3, KEY, num_anchors=201), "num_anchors: expected 1 to 200, got 201"),
         (lambda model: cur(model, KEY, num_anchor_users=14, num_anchors=5), "num_anchor_users: expected 1 to 13, got"),
-        (lambda model: distill(model, 3, KEY, num_best=201), "num_best: expected 1 to 200, got 201"),
         (lambda model: distill_ranking(model, 14, KEY), "rank: expected 1 to 13, got 14"),
     ],
 )
@@ -137,9 +135,9 @@ def test_a_model_that_is_bound_to_one_device_is_distilled_on_several():
     """As a loaded one is. In a process of its own, as this one has a single device."""
     code = (
         "import jax; jax.config.update('jax_num_cpu_devices', 2);"
-        "from ncfjax.retrieval.imitations import distill; from tests.retrieval.conftest import make_model;"
+        "from ncfjax.retrieval.distillation import distill_ranking; from tests.retrieval.conftest import make_model;"
         "model = jax.device_put(make_model('mlp', 8, 30), jax.devices()[0]);"
-        "keys = distill(model, 2, jax.random.key(0), num_best=5, num_drawn=5, num_sweeps=2).keys;"
+        "keys = distill_ranking(model, 2, jax.random.key(0), num_rounds=2).keys;"
         "print(keys.shape, keys.devices() == {jax.devices()[0]}, len(jax.devices()))"
     )
     root = Path(__file__).parents[2]

@@ -58,10 +58,9 @@ SEARCHES: dict[str, dict[str, Key]] = {
     "hnsw": {"construction": COUNT, f"{AXIS}num_candidates": COUNT},
     "svd": _TWO_STAGE | {"num_anchors": OPTIONAL},
     "cur": _TWO_STAGE | {"num_users": COUNT, "num_anchors": COUNT},
-    "distill": _TWO_STAGE | {"num_anchors": OPTIONAL},
     "distill_ranking": _TWO_STAGE | {"num_rounds": COUNT},
 }
-IMITATIONS = ("svd", "cur", "distill", "distill_ranking")
+IMITATIONS = ("svd", "cur", "distill_ranking")
 SEARCH = Choice(
     "search.name",
     {

@@ -23,7 +23,6 @@ from ncfjax.retrieval import ann, clusters, distillation, exact, imitations, pai
 from ncfjax.retrieval.top_k import Found
 
 ANN = ("ivf", "hnsw")
-BEST = 100  # items of each user that a distilled dot product is fitted to, beside drawn ones
 
 
 class Counted(NamedTuple):
@@ -135,16 +134,13 @@ class _TwoStage(Method):
 
     def _imitate(self, model: Recommender, key: Array) -> imitations.Imitation:
         options = self.options
-        if options.name == "distill_ranking":
-            users = _drawn_users(model, options.num_users, key)
-            return distillation.distill_ranking(model, options.rank, key, users=users, num_rounds=options.num_rounds)
-        anchors = {"num_anchors": options.num_anchors}
         if options.name == "cur":
-            return imitations.cur(model, key, num_anchor_users=options.num_users, rank=options.rank, **anchors)
-        given = {"users": _drawn_users(model, options.num_users, key)} | anchors
-        if options.name == "svd":
-            return imitations.svd(model, options.rank, key, **given)
-        return imitations.distill(model, options.rank, key, num_best=min(BEST, len(model.item[...])), **given)
+            anchors = {"num_anchor_users": options.num_users, "num_anchors": options.num_anchors}
+            return imitations.cur(model, key, rank=options.rank, **anchors)
+        users = _drawn_users(model, options.num_users, key)
+        if options.name == "distill_ranking":
+            return distillation.distill_ranking(model, options.rank, key, users=users, num_rounds=options.num_rounds)
+        return imitations.svd(model, options.rank, key, users=users, num_anchors=options.num_anchors)
 
     def encode(self, index, queries):
         return Encoded(queries, two_stage.encode(index, queries))

@@ -17,7 +17,6 @@ SEARCHES = {
     "clusters": ("search.num_clusters=6", "grid.probes=[1,6]"),
     "svd": ("search.rank=4", "grid.num_candidates=[0,12,60]"),
     "cur": ("search.rank=4", "search.num_users=8", "search.num_anchors=20", "grid.num_candidates=60"),
-    "distill": ("search.rank=4", "grid.num_candidates=60"),
     "distill_ranking": ("search.rank=4", "search.num_rounds=2", "grid.num_candidates=60"),
 }
 TIMES = ["milliseconds_per_query", "milliseconds_per_new_query", "queries_per_second", "build_seconds"]
