@@ -69,7 +69,7 @@ def tables(numbers: Retrieval) -> str:
     rule = (
         f"First stages as they are, against the model whose scores they imitate; corrected by Holm over {family} pairs "
         "for each metric. Theirs are all held-out users; recall is of those who ask. Times are of one query after the "
-        "other; a new user is one whose scores of the anchor items are computed first."
+        "other; of a new user the scores of the anchor items are computed first, where there are such."
     )
     titled = {
         "Every item scored": costs_table(numbers.catalogues),
