@@ -22,7 +22,7 @@ HEAD = (
 SOURCES = "| method | hyperparameters | source of the published numbers | command |"
 # What a name begins with -> its colour: simple methods, dot products of learned vectors, learned similarities.
 _KINDS = {"iALS": 0, "MF": 0, "GMF": 1, "MLP": 1, "NeuMF": 1}
-_LABELS = ("dot product of learned vectors", "learned similarity", "item-based, popularity")
+_LABELS = ("dot product of learned vectors", "learned similarity", "neighbours, popularity")
 
 
 def tables(methods: Sequence[Method]) -> str:

@@ -27,7 +27,7 @@ def test_every_published_number_has_no_more_digits_than_it_is_shown_with():
 def test_every_number_has_a_source():
     sources = [model.source for model in figure2().values()] + [figure3().source, saved_weights().source]
     sources += [row.published.source for row in headline_rows() if row.published.values]
-    assert len(sources) == 6 + 12 and all(sources)
+    assert len(sources) == 6 + 13 and all(sources)
 
 
 def test_what_was_not_published_is_nothing():
