@@ -33,6 +33,11 @@ def _check_folder() -> None:
         raise ConfigError("the working folder is not there any more: go to another one") from error
 
 
+def say_stopped(name: str, stopped: str) -> None:
+    """After Ctrl-C: what holds then."""
+    print(f"\n{name}: stopped; {stopped}", file=sys.stderr, flush=True)
+
+
 def exit_code(
     command: Callable[[], None],
     name: str,
@@ -56,7 +61,7 @@ def exit_code(
         environment.check()
         command()
     except KeyboardInterrupt:
-        print(f"\n{name}: stopped; {stopped}", file=sys.stderr)
+        say_stopped(name, stopped)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has left (| head); what was written is whole
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

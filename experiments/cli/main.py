@@ -13,8 +13,9 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.cli.ending import exit_code
+from experiments.cli.ending import INTERRUPTED, exit_code, say_stopped
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options, other_sweeper
+from experiments.cli.interrupts import heard_in_time
 from experiments.engine.checks import ConfigError, TuningError
 from experiments.engine.config import CONF
 from experiments.engine.processes import check_alone
@@ -80,6 +81,13 @@ def main(entry: EntryPoint) -> None:
         with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises an error; else it prints it and exits
             _start(entry)
 
+    def end() -> None:
+        say_stopped("ncfjax", stopped)
+        os._exit(INTERRUPTED)  # whatever is computed
+
     stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError)
-    if code := exit_code(command, "ncfjax", stopped=stopped, usage=(ConfigError,), failures=failures, explain=_explain):
+    how = {"stopped": stopped, "usage": (ConfigError,), "failures": failures, "explain": _explain}
+    with heard_in_time(end):
+        code = exit_code(command, "ncfjax", **how)
+    if code:
         sys.exit(code)
