@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Int, UInt8
 
 from ncfjax.data.interactions import Interactions
 
-USERS_PER_CHUNK = 4096  # bounds the dense intermediate to USERS_PER_CHUNK x num_items bytes
+BYTES_PER_CHUNK = 16_000_000  # of users x items, one each, before they are packed; no fewer than those of one user
 _ITEMS_AT_ONCE = 64  # of each list of a block
 
 
@@ -64,8 +64,9 @@ def pack_history(interactions: Interactions) -> UInt8[np.ndarray, "users bytes"]
     packed = np.zeros((interactions.num_users, -(-interactions.num_items // 8)), np.uint8)
     order = np.argsort(interactions.users, kind="stable")
     users, items = interactions.users[order], interactions.items[order]
-    for start in range(0, interactions.num_users, USERS_PER_CHUNK):
-        stop = min(start + USERS_PER_CHUNK, interactions.num_users)
+    at_once = max(1, BYTES_PER_CHUNK // max(1, interactions.num_items))
+    for start in range(0, interactions.num_users, at_once):
+        stop = min(start + at_once, interactions.num_users)
         first, last = np.searchsorted(users, [start, stop])
         dense = np.zeros((stop - start, interactions.num_items), bool)
         dense[users[first:last] - start, items[first:last]] = True

@@ -1,5 +1,6 @@
 """Who had what on the device: both forms give the same, in training and in ranking too."""
 
+import tracemalloc
 from dataclasses import replace
 
 import jax
@@ -13,6 +14,7 @@ from ncfjax.data.history import (
     fits_as_bits,
     history_bytes,
     make_history,
+    pack_history,
     unpack_history,
 )
 from ncfjax.data.interactions import Interactions
@@ -60,6 +62,16 @@ def test_parts_are_one_history(interactions):
             unpack_history(history, jnp.arange(5), 150),
             unpack_history(make_history([interactions]), jnp.arange(5), 150),
         )
+
+
+def test_bits_are_packed_without_all_users_of_a_large_catalogue_side_by_side():
+    """Of 100 users of a million items, a byte each would be 100 MB."""
+    train = Interactions(np.arange(100), np.arange(100), 100, 1_000_000)
+    tracemalloc.start()
+    packed = pack_history(train)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert packed.nbytes == 12_500_000 and peak < packed.nbytes + 40_000_000
 
 
 def test_bits_are_used_where_two_histories_on_every_device_fit_half_of_the_memory(monkeypatch):

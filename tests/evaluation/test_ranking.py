@@ -66,7 +66,7 @@ def test_ranks_of_blocks_equal_ranks_of_one_user_at_a_time(monkeypatch):
 def test_histories_survive_packing(monkeypatch):
     from ncfjax.data.interactions import Interactions
 
-    monkeypatch.setattr("ncfjax.data.history.USERS_PER_CHUNK", 3)
+    monkeypatch.setattr("ncfjax.data.history.BYTES_PER_CHUNK", 3 * 13)
     rng = np.random.default_rng(0)
     dense = rng.random((8, 13)) < 0.3
     users, items = (x.astype(np.int32) for x in np.nonzero(dense))
