@@ -15,10 +15,12 @@ import numpy as np
 from ncfjax.baselines.co_occurrences import PRODUCTS_AT_ONCE, SPARSE_COST, is_dense, num_products, transposed
 from ncfjax.baselines.ease import SMALL
 from ncfjax.baselines.item_based import ItemBased, SparseItemBased
-from ncfjax.baselines.least_squares import GROWTH, floats_at_once
+from ncfjax.baselines.least_squares import side_bytes, solving_bytes
+from ncfjax.baselines.neighbors import ROWS_AT_ONCE
 from ncfjax.baselines.popularity import Popularity
-from ncfjax.baselines.slim import RESIDUALS_AT_ONCE, sparse_sweep, sweeps_are_dense
+from ncfjax.baselines.slim import RESIDUALS_AT_ONCE, most_candidates, sparse_sweep, sweeps_are_dense
 from ncfjax.baselines.user_knn import UserBased
+from ncfjax.data.history import history_bytes
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
 
@@ -26,7 +28,7 @@ RANKING_DIM = 100
 EASE_ARRAYS = 6  # of a small one; a larger one has one array, and PANELS more columns while it is inverted
 PANELS = 3_000
 SLIM_ARRAYS = 5  # X' X twice, in two orders, and W likewise
-KNN_ARRAYS = 5  # X' X, the similarities of some rows, dense weights on the host and on the device
+KNN_ARRAYS = {"item_knn": 2, "user_knn": 1}  # X' X, and dense weights
 SCORED_AT_ONCE = 128  # users, by the evaluation
 
 Scorer = ItemBased | SparseItemBased | UserBased | Popularity | Recommender
@@ -65,29 +67,41 @@ def _products(train: Interactions) -> int:
     return train.num_users * train.num_items**2 if is_dense(train) else SPARSE_COST * num_products(train)
 
 
-def fit_bytes(name: str, train: Interactions, embedding_dim: int | None = None, num_neighbors: int = 0) -> int:
+def fit_bytes(
+    name: str,
+    train: Interactions,
+    embedding_dim: int | None = None,
+    num_neighbors: int = 0,
+    l1: float = 0.0,
+    as_bits: bool = True,
+) -> int:
     """Memory of one run, ranking included, on all devices together.
 
-    Beside the histories, as bits and as sparse rows: what is kept of items x items (or users x users), in arrays of
-    floats, and of sparse products; the scores of a block of users, which are ranked with about four copies.
+    Beside the histories, for the ranking and as sparse rows: what is kept of items x items (or users x users), in
+    arrays of floats, and of sparse products; the scores of a block of users, which are ranked with about four copies.
     """
     users, items = train.num_users, train.num_items
-    ranking = users * items // 8 + 16 * SCORED_AT_ONCE * items
+    ranking = history_bytes(train, as_bits) + 16 * SCORED_AT_ONCE * items
     if name == "popularity":
         return ranking
     if name == "ials":
         tables = 3 * jax.device_count() * (users + items) * embedding_dim  # every device has a copy
-        return ranking + 4 * (tables + 2 * ials_floats(train, embedding_dim))
+        return ranking + 4 * tables + sides_bytes(train, embedding_dim)
     sparse = ranking + 24 * (len(train) + PRODUCTS_AT_ONCE)
+    bits = history_bytes(train, as_bits=True)  # of a dense scorer
     if name == "ease":
-        return sparse + 4 * items * (EASE_ARRAYS * items if items <= SMALL else items + PANELS)
+        return sparse + bits + 4 * items * (EASE_ARRAYS * items if items <= SMALL else items + PANELS)
     if name == "slim":
         if sweeps_are_dense(train):
-            return sparse + 4 * SLIM_ARRAYS * items**2
-        return sparse + 12 * min(RESIDUALS_AT_ONCE, users * items) + 24 * num_products(train)
+            return sparse + bits + 4 * SLIM_ARRAYS * items**2
+        of_one_item = np.bincount(train.items).max(initial=0) / users  # residuals that move at once, of all
+        residuals = min(RESIDUALS_AT_ONCE, users * items) * (4 + 12 * of_one_item)
+        return sparse + int(residuals) + 24 * most_candidates(train, l1)
     of = transposed(train) if name == "user_knn" else train
-    dense = 4 * KNN_ARRAYS * of.num_items**2 if is_dense(of) else 0
-    return sparse + dense + 24 * of.num_items * num_neighbors
+    if is_dense(of):
+        blocks = 3 * min(ROWS_AT_ONCE, of.num_items)  # similarities, while the nearest are sought
+        sparse += bits + 4 * of.num_items * (KNN_ARRAYS[name] * of.num_items + blocks)
+    return sparse + 24 * min(of.num_items * num_neighbors, num_products(of))
 
 
 def largest_array(name: str, train: Interactions) -> str:
@@ -97,9 +111,12 @@ def largest_array(name: str, train: Interactions) -> str:
     return f"EASE is dense: 4 bytes x items^2, of {train.num_items:,} items"
 
 
-def ials_floats(train: Interactions, embedding_dim: int) -> int:
-    """Floats of every device's gathered vectors and systems, and of the padded histories of both sides."""
-    return jax.device_count() * (floats_at_once() + embedding_dim**2) + int(2 * GROWTH * len(train))
+def sides_bytes(train: Interactions, embedding_dim: int) -> int:
+    """What iALS lays out of both sides, on the host and on the devices, and takes to solve some rows."""
+    sides = [np.bincount(train.users, minlength=train.num_users), np.bincount(train.items, minlength=train.num_items)]
+    per_pair = 4 if train.weights is None else 8
+    held = sum(2 * side_bytes(counts, embedding_dim, per_pair=per_pair) for counts in sides)
+    return held + max(solving_bytes(counts, embedding_dim) for counts in sides)
 
 
 def num_parameters(scorer: Scorer) -> int:

@@ -9,7 +9,7 @@ I_u is the history of row u. Rows of similar history length are padded to one le
 of which solves as many of them at a time as its backend is best at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -69,12 +69,10 @@ def make_side(
     counts = np.bincount(rows, minlength=num_rows)
     by_row, starts = np.argsort(rows, kind="stable"), np.cumsum(counts) - counts
     pairs = [None if array is None else array[by_row] for array in (columns, values, weights)]
-    order, batches, first = np.argsort(counts, kind="stable"), [], 0
-    while first < num_rows:
-        last = int(np.searchsorted(counts[order], max(shortest, counts[order[first]]) * GROWTH, side="right"))
-        ids = order[first:last]
-        batches.append(_make_batch(ids, starts[ids], counts[ids], pairs, num_rows, num_columns, embedding_dim))
-        first = last
+    batches = [
+        _make_batch(cut, starts[cut.rows], counts[cut.rows], pairs, num_rows, num_columns)
+        for cut in cut_rows(counts, embedding_dim, shortest)
+    ]
     everywhere = np.concatenate([batch.rows.ravel() for batch in batches])
     places = np.argsort(everywhere, kind="stable")[:num_rows]
     if weights is not None:
@@ -82,13 +80,43 @@ def make_side(
     return Side(batches, places.astype(np.int32), counts.astype(np.int32))
 
 
-def _make_batch(ids, starts, counts, pairs, num_rows: int, num_columns: int, embedding_dim: int) -> Batch:
-    """Those rows, whose `counts` pairs begin at `starts`; the last of them has the longest history."""
-    length = max(1, int(counts[-1]))
-    at_once = max(1, floats_at_once() // (embedding_dim * (length + embedding_dim)))
-    num_devices = jax.device_count()
-    num_chunks = num_devices * -(-len(ids) // (at_once * num_devices))
-    size = -(-len(ids) // num_chunks)
+class Cut(NamedTuple):
+    """Rows of a batch, in chunks of so many, each history filled up to one length."""
+
+    rows: Int[np.ndarray, " rows"]
+    length: int
+    num_chunks: int
+    size: int  # rows of a chunk; of all chunks a few more than there are
+
+
+def cut_rows(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1) -> Iterator[Cut]:
+    """How rows of so many pairs are laid out, those of few pairs first."""
+    order, first, num_devices = np.argsort(counts, kind="stable"), 0, jax.device_count()
+    while first < len(counts):
+        last = int(np.searchsorted(counts[order], max(shortest, counts[order[first]]) * GROWTH, side="right"))
+        rows = order[first:last]
+        length = max(1, int(counts[rows[-1]]))
+        at_once = max(1, floats_at_once() // (embedding_dim * (length + embedding_dim)))
+        num_chunks = num_devices * -(-len(rows) // (at_once * num_devices))
+        yield Cut(rows, length, num_chunks, -(-len(rows) // num_chunks))
+        first = last
+
+
+def side_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, per_pair: int = 4) -> int:
+    """Memory that a side of rows of so many pairs holds, with `per_pair` bytes for each of them."""
+    return sum(c.num_chunks * c.size * (4 + per_pair * c.length) for c in cut_rows(counts, embedding_dim, shortest))
+
+
+def solving_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1) -> int:
+    """Memory that all devices take to solve the rows of one chunk each: gathered vectors, twice, and systems."""
+    cuts = cut_rows(counts, embedding_dim, shortest)
+    floats = max(c.size * embedding_dim * (2 * c.length + embedding_dim) for c in cuts)
+    return 4 * jax.device_count() * floats
+
+
+def _make_batch(cut: Cut, starts, counts, pairs, num_rows: int, num_columns: int) -> Batch:
+    """Those rows, whose `counts` pairs begin at `starts`."""
+    ids, length, num_chunks, size = cut
     is_pair = np.arange(length) < counts[:, None]
     sources = (starts[:, None] + np.arange(length))[is_pair]
 

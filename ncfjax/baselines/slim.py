@@ -145,6 +145,14 @@ def sparse_slim_weights(train: Interactions, l1: float, l2: float, num_sweeps: i
     return weights
 
 
+def most_candidates(train: Interactions, l1: float) -> int:
+    """No fewer than `candidates` finds: of the users of a pair that more than `l1` have, one at least is not among the
+    int(l1) users of the longest histories."""
+    sizes = np.sort(np.bincount(train.users, minlength=train.num_users).astype(np.int64))
+    products = sizes[: max(0, len(sizes) - int(min(l1, len(sizes))))] ** 2
+    return min(int(products.sum()), train.num_items**2)
+
+
 def candidates(train: Interactions, l1: float) -> csr_matrix:
     """Zeros where a weight may become positive, which is symmetric: pairs of items that more than `l1` users have."""
     blocks = []

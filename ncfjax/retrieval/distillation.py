@@ -29,6 +29,7 @@ WIDTH = 1024  # of the hidden layer
 LEARNING_RATE = 0.003  # at the start of a cosine
 USERS, STEPS, BATCH = 2048, 40, 256
 FLOOR = 1.28  # of the scores that the start decomposes
+_STEP_ARRAYS = 6  # of scores
 RIDGE = 1e-3  # per user, where the linear queries are fitted
 
 
@@ -69,10 +70,21 @@ def distill_ranking(
     svd_key, network_key, steps_key = jax.random.split(key, 3)
     start = svd(model, rank, svd_key, users=users, floor=FLOOR)
     network = _network(p, queries_of(start, model.similarity, p), network_key)
-    shrink = users_at_once(len(q)) / BATCH  # a large catalogue leaves room for fewer users
-    sizes = int(USERS * shrink), int(BATCH * shrink)
+    sizes = sizes_of(len(q))
     keys, network = _descend(model.similarity, p, q, start.keys, network, steps_key, num_rounds, *sizes)
     return Imitation(keys, network)
+
+
+def sizes_of(num_items: int) -> tuple[int, int]:
+    """Users of a round and of a step: a large catalogue leaves room for fewer."""
+    shrink = users_at_once(num_items) / BATCH
+    return int(USERS * shrink), int(BATCH * shrink)
+
+
+def round_bytes(num_items: int) -> int:
+    """Of memory for the scores of a round; in a step for targets, logits and their gradients."""
+    num_users, batch_size = sizes_of(num_items)
+    return 4 * num_items * (num_users + _STEP_ARRAYS * batch_size)
 
 
 def _network(p: Float[Array, "users dim"], queries: Float[Array, "users rank"], key: Array) -> QueryNetwork:

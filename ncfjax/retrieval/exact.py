@@ -40,6 +40,15 @@ def search(
     def block(queries, denied):
         return best(score(queries, index.keys, index.similarity), denied_all(denied, num_items), k)
 
-    at_once = max(1, min(QUERIES_AT_ONCE, BYTES_AT_ONCE // (4 * num_items)))
-    found = in_blocks(block, vectors, rows_of(denied, len(queries)), at_once)
+    found = in_blocks(block, vectors, rows_of(denied, len(queries)), queries_at_once(num_items))
     return with_offsets(found, queries, index.similarity)
+
+
+def queries_at_once(num_items: int) -> int:
+    """Whose scores of so many items are held at once."""
+    return max(1, min(QUERIES_AT_ONCE, BYTES_AT_ONCE // (4 * num_items)))
+
+
+def block_bytes(num_items: int) -> int:
+    """Of memory for the scores of so many queries."""
+    return 4 * num_items * queries_at_once(num_items)

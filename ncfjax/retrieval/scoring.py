@@ -5,6 +5,7 @@
 What depends on an item alone, its key, is computed when an index is built. No similarity means the plain inner product.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,13 @@ def keys_of(items: Float[Array, "items dim"], similarity: Similarity | None) -> 
     """What an index keeps of items: their keys, or what a similarity that is no inner product prepares of them."""
     form = dot_form(similarity)
     return similarity.prepare(items) if form is None else form.key(items)
+
+
+def key_bytes(similarity: Similarity | None, num_items: int, dim: int) -> int:
+    """Of memory that the keys of so many items take."""
+    items = jax.ShapeDtypeStruct((num_items, dim), jnp.float32)
+    keys = jax.eval_shape(lambda items: keys_of(items, similarity), items)
+    return 4 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(keys))
 
 
 def vectors_of(items: Float[Array, "items dim"], similarity: Similarity | None) -> Float[Array, "items _"]:

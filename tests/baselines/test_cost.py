@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ncfjax.baselines import least_squares
-from ncfjax.baselines.cost import fit_bytes, fit_work, ials_floats, is_finite, num_parameters
+from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, num_parameters, sides_bytes
 from ncfjax.baselines.item_based import ItemBased, sparse_item_based
-from ncfjax.baselines.slim import sparse_slim_weights
+from ncfjax.baselines.slim import candidates, most_candidates, sparse_slim_weights
 from ncfjax.data.interactions import Interactions
 
 
@@ -46,10 +46,43 @@ def test_an_accelerator_solves_more_rows_at_a_time_than_fit_a_cpu_s_cache(catalo
         users, items, *sizes = catalogue.users, catalogue.items, catalogue.num_users, catalogue.num_items
         return sum(len(batch.rows) for batch in least_squares.make_side(users, items, *sizes, 192).batches)
 
-    on_cpu, floats = num_chunks(), ials_floats(catalogue, 192)
+    on_cpu, num_bytes = num_chunks(), sides_bytes(catalogue, 192)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert on_cpu > 200 and num_chunks() < 20
-    assert ials_floats(catalogue, 192) - floats == 49_500_000
+    assert 100_000_000 < sides_bytes(catalogue, 192) - num_bytes < 2 * 4 * jax.device_count() * 50_000_000
+
+
+def test_the_vectors_of_the_longest_history_count_on_every_device():
+    """Of an item that all of 100,000 users have."""
+    users = np.arange(100_000)
+    train = Interactions(users, np.zeros_like(users), 100_000, 10)
+    assert fit_bytes("ials", train, embedding_dim=128) > jax.device_count() * 2 * 4 * 128 * 100_000
+
+
+def test_histories_count_as_the_ranking_has_them():
+    users, items = np.arange(2_000), np.arange(2_000) * 50
+    train = Interactions(users, items, 2_000, 100_000)
+    bits, lists = (fit_bytes("popularity", train, as_bits=as_bits) for as_bits in (True, False))
+    assert bits - lists == 2_000 * 12_500 - 4 * (2_000 + 2_001)
+
+
+@pytest.mark.parametrize("l1", [0.0, 0.5, 1.0, 2.0, 7.5, 1e9])
+def test_no_more_pairs_of_items_are_candidates_of_slim_than_memory_is_planned_for(l1):
+    rng = np.random.default_rng(0)
+    table = rng.random((60, 40)) < rng.random(60)[:, None] ** 4
+    train = Interactions(*np.nonzero(table), *table.shape)
+    assert candidates(train, l1).nnz <= most_candidates(train, l1) <= 40**2
+
+
+def test_one_user_who_has_every_item_makes_no_pair_a_candidate_of_slim_by_himself():
+    items = np.arange(30_000)
+    train = Interactions(np.zeros_like(items), items, 100, 30_000)
+    assert most_candidates(train, 1.0) == 0 and fit_bytes("slim", train, l1=1.0) < 5e8 < fit_bytes("slim", train)
+
+
+def test_neighbours_that_are_not_there_take_no_memory(catalogue):
+    few, many = (fit_bytes("item_knn", catalogue, num_neighbors=n) for n in (1_000, 33_000))
+    assert few == many < 1e9
 
 
 def test_parameters_of_sparse_weights_are_those_that_are_not_zero():

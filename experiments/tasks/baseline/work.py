@@ -5,6 +5,7 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.compiling import timed
+from experiments.engine.device import memory_limit
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
@@ -14,6 +15,7 @@ from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters
 from ncfjax.baselines.methods import METHODS, fit_of
+from ncfjax.data.history import fits_as_bits
 from ncfjax.evaluation.ranking import ranking_of
 from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.models.recommender import Recommender
@@ -31,8 +33,11 @@ class BaselineWork(Work):
         self.pace_share = METHODS[self.name].share
         self.each = fit_work(train=self.data.train, **vars(config.baseline))
         train, most = self.data.train, max(config.grid.num_neighbors or [0])
-        fitting = fit_bytes(self.name, train, config.baseline.embedding_dim, most)
-        self.memory = MemoryEstimate(0, fitting, held_bytes(self.data), largest_array(self.name, train))
+        self.memory_bytes = memory_limit(config.memory_gb)
+        sizes = {"embedding_dim": config.baseline.embedding_dim, "num_neighbors": most}
+        how = {"l1": min(config.grid.l1 or [0.0]), "as_bits": fits_as_bits(train, self.memory_bytes)}
+        on_device = held_bytes(self.data.held_out) + fit_bytes(self.name, train, **sizes, **how)
+        self.memory = MemoryEstimate(0, on_device, held_bytes(self.data), largest_array(self.name, train))
         who, rows = ("users", train.num_users) if self.name == "user_knn" else ("items", train.num_items)
         expected = f"at most {rows - 1}, the other {who} of {config.dataset.name}"
         expect("grid.num_neighbors", most < rows, expected, most)
@@ -44,7 +49,7 @@ class BaselineWork(Work):
         for epoch, (scorer, fitting, compiling) in enumerate(timed(lambda: self._scorers(point)), start=1):
             seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
-                ranking = ranking_of(scorer, self.data, rules)
+                ranking = ranking_of(scorer, self.data, rules, self.memory_bytes)
                 metrics = values_of(ranking, rules)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)

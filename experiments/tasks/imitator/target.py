@@ -78,8 +78,9 @@ class RecommenderTarget:
         """The memory of imitators, and of the teachers: each is fitted, and kept, before the pairs are drawn."""
         teacher, held = teacher_memory(self.config, self.data), held_bytes(self.data)
         tables = 4 * self.config.embedding_dim * (self.data.train.num_users + self.data.train.num_items)
-        # What its program reads stays, and is there once more for the rankings.
-        host = held + 2 * teacher.fixed + max(memory.host, teacher.each - tables)
+        # What its program reads stays, and is there once more for the rankings; so do the teachers of other seeds.
+        others = tables * (len(self.config.grid.seed) - 1)
+        host = held + others + 2 * teacher.fixed + max(memory.host, teacher.each - tables)
         return MemoryEstimate(memory.fixed, memory.each + tables, host)
 
     def rank(self, imitator: Imitator, seed: int) -> Ranked:

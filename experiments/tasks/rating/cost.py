@@ -1,12 +1,14 @@
 """What a run costs: nanoseconds on two CPU cores, a unit in which the jobs of a study add up; and bytes of memory."""
 
 import jax
+import numpy as np
 
+from ncfjax.baselines.least_squares import side_bytes, solving_bytes
 from ncfjax.data.ratings import Ratings
+from ncfjax.ratings.exact import SHORTEST
 
 PREDICTED_BYTES = 64  # of the host for each rating that is predicted: the pair, its prediction and what is measured
 _MEANS_BYTES = 32  # for each training rating while means are taken, in double precision
-_SIDE_BYTES = 10  # for each training rating: a history, padded to those of its length, of users or of items
 _LAYOUT_BYTES = 36  # for each training rating while a side is laid out
 
 STARTING = 5e8  # reading, compiling and predicting, whatever is fitted
@@ -36,6 +38,9 @@ def solution_bytes(train: Ratings, width: int, num_fits: int) -> int:
     """Of fits side by side, each with both sides of the ratings, and tables on the host and on every device."""
     if not width:
         return _MEANS_BYTES * len(train)
+    sides = [np.bincount(train.users, minlength=train.num_users), np.bincount(train.items, minlength=train.num_items)]
+    held = sum(side_bytes(counts, width, SHORTEST, per_pair=8) for counts in sides)
     tables = 4 * width * (train.num_users + train.num_items)
-    each = 2 * _SIDE_BYTES * len(train) + (2 + 2 * jax.device_count()) * tables
-    return _LAYOUT_BYTES * len(train) + num_fits * each
+    each = held + (2 + 2 * jax.device_count()) * tables
+    solving = max(solving_bytes(counts, width, SHORTEST) for counts in sides)
+    return _LAYOUT_BYTES * len(train) + solving + num_fits * each

@@ -54,6 +54,10 @@ class Method(ABC):
     def count(self, model: Recommender, index: Any, encoded: Any, point: Any) -> Counted:
         """What a query takes."""
 
+    def build_bytes(self, num_items: int) -> int:
+        """Of memory to build it, beside keys of all items and some blocks of scores."""
+        return 0
+
     def num_bytes(self, index: Any) -> int:
         """Of its arrays, one that it holds twice counted once."""
         return sum({id(leaf): leaf.nbytes for leaf in jax.tree.leaves(index)}.values())
@@ -131,6 +135,10 @@ class _TwoStage(Method):
         options, (imitation_key, lists_key) = self.options, jax.random.split(key)
         lists = {"num_clusters": options.num_clusters, "longest": options.longest, "key": lists_key}
         return two_stage.build(model.item[...], model.similarity, self._imitate(model, imitation_key), **lists)
+
+    def build_bytes(self, num_items):
+        keys = 3 * 4 * num_items * self.options.rank
+        return keys + (distillation.round_bytes(num_items) if self.options.name == "distill_ranking" else 0)
 
     def _imitate(self, model: Recommender, key: Array) -> imitations.Imitation:
         options = self.options

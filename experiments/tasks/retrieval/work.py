@@ -27,14 +27,16 @@ from ncfjax.evaluation.columns import METRIC_COLUMNS
 from ncfjax.evaluation.ranking import Ranking, ranking_of
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import make_similarity
+from ncfjax.retrieval import exact
 from ncfjax.retrieval.recall import recall
+from ncfjax.retrieval.scoring import key_bytes
 from ncfjax.retrieval.top_k import Found
 from ncfjax.store import run_id
 from ncfjax.training.blocks import Block, MemoryEstimate
 
 PAIRS_ASKED = 16  # queries of method=pairs, which finds what exact search finds, at a multiple of its time
 _LONG_BUILD = 20.0  # seconds
-_OTHER_BYTES = 1_000_000_000  # blocks of scores, histories, lists
+_BLOCKS = 4  # of scores: with what is denied, and copies of both
 
 
 _trained, _asked = Kept(32), Kept(3)  # of those asked, a catalogue of 1,000,000 items alone takes 0.8 GB
@@ -62,10 +64,18 @@ class RetrievalWork(Work):
         similarity, dim = model.similarity, model.item.shape[1]
         size, num_queries = config.num_items or len(model.item[...]), config.num_queries or len(self.data.held_out)
         self._check(model, size)
-        seen = len(model.user[...]) * size // 8 if config.num_items is None else 0  # as bits, and of those who ask
-        tables = 12 * size * dim + 4 * dim * len(model.user[...])
-        self.memory = MemoryEstimate(0, tables + 2 * seen + _OTHER_BYTES, held_bytes(self.data))
+        self.memory = MemoryEstimate(0, self._bytes(model, size), held_bytes(self.data))
         self.each = float(num_queries * size * (dim + similarity.multiplications_per_pair))
+
+    def _bytes(self, model: Recommender, num_items: int) -> int:
+        """Of memory: the models of all seeds; what the last few of them are asked, a catalogue or, as bits, what those
+        who ask have had; keys that exact search makes, and an index; blocks of scores."""
+        similarity, num_seeds, (num_users, dim) = model.similarity, len(self.config.grid.seed), model.user.shape
+        trained = num_seeds * 4 * dim * (num_users + len(model.item[...]))
+        had = num_users * -(-num_items // 8) if self.config.num_items is None else 0
+        asked = min(_asked.most, num_seeds) * (had or 4 * dim * num_items) + had
+        indices = 2 * key_bytes(similarity, num_items, dim) + self.method.build_bytes(num_items)
+        return trained + asked + indices + _BLOCKS * exact.block_bytes(num_items)
 
     def _check(self, model: Recommender, num_items: int) -> None:
         """What only the model and the catalogue can forbid."""

@@ -52,3 +52,24 @@ def test_pairs_that_are_drawn_count_and_not_their_combinations():
         work_of(imitate, f"num_users={n}", "pairs_per_user=90", "num_fresh=10").memory[:3] for n in (3000, 12_000)
     )
     assert 5 * 12 * 3000 * 90 > sum(small) and sum(large) < 5 * sum(small), "of 16 times as many combinations"
+
+
+def test_a_search_of_a_small_catalogue_plans_no_room_for_a_large_one(tiny_data):
+    of = ("source.model=mlp", "source.num_epochs=1", "search=distill_ranking", "search.rank=5")
+    small, drawn = (
+        work_of(retrieval, *tiny_data, *of, f"num_items={size}").memory.each for size in ("null", "1000000")
+    )
+    assert small < 50_000_000 and 1_500_000_000 < drawn < 4_000_000_000
+
+
+def test_the_models_of_all_seeds_and_what_the_last_of_them_are_asked_count(tiny_data):
+    of = ("source.model=dot", "source.embedding_dim=64", "source.num_epochs=1", "num_items=100000")
+    one, five = (
+        work_of(retrieval, *tiny_data, *of, f"grid.seed=[{seeds}]").memory.each for seeds in ("0", "0,1,2,3,4")
+    )
+    assert five - one == 4 * 64 * (2 * 100_000 + 4 * (30 + 60))
+
+
+def test_the_teachers_of_earlier_blocks_stay(distillation):
+    one, four = (work_of(imitate, *distillation, f"grid.seed=[{seeds}]").memory.host for seeds in ("0", "0,1,2,3"))
+    assert four - one == 3 * 4 * 4 * (40 + 60)
