@@ -20,8 +20,11 @@ from ncfjax.data.header import Column, find_columns, separator_of
 from ncfjax.data.text import bad_line, check_memory, read_content
 
 _BLANKS = [char for char in map(chr, range(0x3001)) if char.isspace() and char not in " \n"]
+# What stands around an id and is no part of it: all white space, and what has no width, as a byte-order mark has none
+# at the start of a file that was put behind another one.
+_AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
 _CLOSED = "a quoted field to end with a quote before the next separator (quotes inside of it are doubled)"
-_UNIT = "\x1f"  # stands for a separator of several characters, which pandas reads ten times slower
+_UNIT = "\x1f"  # stands for a separator of several bytes, which pandas reads ten times slower, if at all
 
 
 class Fields(NamedTuple):
@@ -44,7 +47,11 @@ def read_fields(path: Path, columns: Sequence[Column], separator: str | None = "
     text = text.split("\n", first)[-1] if first else text
     line = text.split("\n", 1)[0]
     separator = separator_of(line, columns, separator)
-    table = _parse(path, text, first, separator)
+    try:
+        table = _parse(path, text, first, separator)
+    except ValueError:  # of any line: that the first one is no header says more
+        find_columns(path, first, line, [field.strip(' "') for field in line.split(separator)], columns, separator)
+        raise
     places, has_header = find_columns(path, first, line, [str(field) for field in table.iloc[0]], columns, separator)
     has_breaks = text.count("\n") + 1 > len(table)
     num_breaks = _count_breaks(table) if has_breaks else np.zeros(len(table), int)
@@ -74,15 +81,17 @@ def _read(path: Path) -> str:
 
 def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
     """Returns all fields of a text whose first line is line `first` of the file."""
-    has_quotes = '"' in text and len(separator) == 1
-    if has_quotes:
-        _check_quotes(path, text, first, separator)
-        if any(blank in text and f'{blank}"' in text for blank in _BLANKS):  # pandas sees a quote behind spaces alone
-            text = re.sub(rf'(?m)(^|{re.escape(separator)})[^\S\n]+(?=")', r"\1", text)
-    if len(separator) > 1:
+    given, is_long = separator, len(separator.encode()) > 1
+    if is_long:
         if _UNIT in text:
             raise bad_line(path, first + text.count("\n", 0, text.index(_UNIT)), "text", repr(_UNIT))
         text, separator = text.replace(separator, _UNIT), _UNIT
+    has_quotes = '"' in text
+    if has_quotes:
+        _check_quotes(path, text, first, separator, given)
+        if any(blank in text and f'{blank}"' in text for blank in _BLANKS):  # pandas sees a quote behind spaces alone
+            field = re.escape(separator)
+            text = re.sub(rf'(?m)(^|{field})[^\S\n{field}]+(?=")', r"\1", text)
     options = {
         "sep": separator,
         "header": None,
@@ -94,7 +103,9 @@ def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
         "quoting": csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE,
     }
     try:
-        return pd.read_csv(io.StringIO(text), **options)
+        table = pd.read_csv(io.StringIO(text), **options)
+        is_kept = is_long and has_quotes  # within quotes the separator is a text like others
+        return table.apply(lambda column: column.str.replace(_UNIT, given, regex=False)) if is_kept else table
     except pd.errors.ParserError as error:
         check_memory(error)
         mismatch = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
@@ -106,15 +117,18 @@ def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
         raise bad_line(path, line, f"{expected} fields, as in the header", str(got)) from None
 
 
-def _check_quotes(path: Path, text: str, first: int, separator: str) -> None:
-    """Raises ValueError for the line where a quoted field begins that does not end as it should."""
+def _check_quotes(path: Path, text: str, first: int, separator: str, shown: str) -> None:
+    """Raises ValueError for the line where a quoted field begins that does not end as it should.
+
+    Its message has the separator as it is in the file, `shown`.
+    """
     if _has_simple_quotes(text, separator):
         return
     blank, end = rf"[^\S\n{re.escape(separator)}]*+", rf"[{re.escape(separator)}\n]"
     quoted, plain = rf'"(?:[^"]|"")*+"{blank}(?={end}|\Z)', rf'(?!")[^{re.escape(separator)}\n]*+'
     place = re.match(rf"(?:{blank}(?:{quoted}|{plain})(?:{end}|\Z))*+", text).end()  # type: ignore[union-attr]
     if place < len(text):
-        got = text[place:].lstrip().split("\n", 1)[0][:60]
+        got = text[place:].lstrip().split("\n", 1)[0].replace(separator, shown)[:60]
         raise bad_line(path, first + text.count("\n", 0, place), _CLOSED, repr(got))
 
 
@@ -158,12 +172,13 @@ def _check_swallowed(
 
 
 def number_ids(path: Path, rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ids of a column as 0, 1, ... by first appearance, and what they are called: without blanks around.
+    """Returns the ids of a column as 0, 1, ... by first appearance, and what they are called: without blanks around,
+    those without a width among them.
 
     Raises ValueError with file and line for one that is empty or has a line break of any alphabet.
     """
     codes, distinct = pd.factorize(rows[column])
-    names = [str(name).strip() for name in distinct]
+    names = [str(name).strip(_AROUND) for name in distinct]
     wrong = [code for code, name in enumerate(names) if len(name.splitlines()) != 1]
     if wrong:
         row = int(np.isin(codes, wrong).argmax())

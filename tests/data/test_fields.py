@@ -77,6 +77,28 @@ def test_quotes_that_are_doubled_or_inside_a_field_are_part_of_an_id(tmp_path):
     assert items_of(tmp_path, content) == ['say "tea"', '7" single', "x, y", "z", '"']
 
 
+@pytest.mark.parametrize("separator", ["\t", "|", " ", "::", "¦", "→", "\u3000", "||", ".*"])
+def test_quotes_keep_any_separator_and_empty_fields_before_them(tmp_path, separator):
+    """A tab, too, is a blank, and the field before it is one all the same; pandas knows no separator of two bytes."""
+    empty = separator * 2 if separator != " " else " - "
+    rows = [("a", f'"x{separator}y"', "1"), ("b", '"say ""tea"""', "2")]
+    lines = [f"{user}{empty}{item}{separator}{rating}" for user, item, rating in rows]
+    content = "\n".join([separator.join(["user", "title", "item", "rating"]), *lines])
+    table = read(tmp_path, content, separator=separator).table
+    assert table.to_numpy().tolist() == [["a", f"x{separator}y", "1"], ["b", 'say "tea"', "2"]]
+    with pytest.raises(ValueError) as refused:
+        read(tmp_path, f'{content}\nc{empty}"z{separator}3', separator=separator)
+    got = f'"z{separator}3'
+    assert str(refused.value).endswith(f"mine.csv:4: expected {QUOTED}, got {got!r}")
+
+
+def test_a_first_line_that_is_no_header_is_said_to_be_none(tmp_path):
+    """Rows of another width than a comment has, or Excel's sep=; are not at fault."""
+    for line in ("# exported today", "sep=,"):
+        expected = "a header with user and item"
+        assert_refused(tmp_path, f"{line}\nuser,item\na,x\n", 1, expected, repr(line))
+
+
 texts = st.text(st.sampled_from('a "\n;'), max_size=5)
 
 
@@ -115,14 +137,18 @@ def test_line_numbers_are_right_after_fields_with_line_breaks(tmp_path, row, exp
     assert_refused(tmp_path, content, 8, expected, got)
 
 
-@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u3000", "\u2003", "\u1680", "\x1c", " \u2029\x0b\r"])
+@pytest.mark.parametrize(
+    "blank", [" ", "\t", "\u00a0", "\u3000", "\u2003", "\u1680", "\x1c", " \u2029\x0b\r", "\ufeff", "\u200b \u2060"]
+)
 def test_blanks_around_an_id_are_no_part_of_it(tmp_path, blank):
     content = f'user,item\na,{blank}x\nb,x{blank}\nc,"{blank}x{blank}"\nd,x\n{blank}e,x'
     assert items_of(tmp_path, content) == ["x"] * 5
 
 
-def test_line_ends_of_old_macs_are_line_ends(tmp_path):
-    assert items_of(tmp_path, "user,item\ra,x\rb,y\r") == ["x", "y"]
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n", " \r \r", "\n \n\t\n", "\n\u0020"])
+def test_line_ends_of_old_macs_are_line_ends_and_blanks_after_the_last_line_no_row(tmp_path, end):
+    assert items_of(tmp_path, f"user,item\ra,x\rb,y{end}") == ["x", "y"]
+    assert items_of(tmp_path, f"user,item\na,x\nb,y{end}".replace("\r", "\n")) == ["x", "y"]
 
 
 @pytest.mark.parametrize("item", ["", " ", "\u3000", '""', '" "'])
