@@ -29,7 +29,7 @@ from ncfjax.data.text import about, bad_line, find_file, read_content
 SUFFIXES = (".train.rating", ".test.rating", ".test.negative")
 _RATING = Layout("3 or 4 fields (user, item, rating, timestamp)", widths=(3, 4), num_ids=2, time=3)
 _ITEM_ID = Layout("2 fields (item, MovieID)", widths=(2,), num_ids=2)
-_HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)", re.MULTILINE)
+_HEAD = re.compile(rb"^\( *(\d+) *, *(\d+) *\)(?!\d)", re.MULTILINE)
 
 
 def read_ncf(prefix: Path, *, name: str, num_negatives: int = 99, seed: int = 0) -> LeaveOneOut:

@@ -8,6 +8,7 @@ line, to say which line is at fault.
 import csv
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from ncfjax.data.text import bad_line, check_memory, without_blanks
 from ncfjax.data.times import times_in
 
 _MAX_ID = np.iinfo(np.int32).max
+_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 class Layout(NamedTuple):
@@ -85,6 +88,8 @@ def _first_problem(path: Path, content: bytes, layout: Layout, separator: str, n
     """Walks the lines and returns the error of the first one that is at fault."""
     widths, expected = layout.widths, layout.expected
     lines = content.decode("utf-8", "replace").split("\n")[num_headers:]
+    if not lines:
+        return bad_line(path, num_headers, "at least one row after the header", "the end of the file")
     for row, line in enumerate(lines, num_headers):
         fields = line.split(separator)
         if len(fields) not in widths:
@@ -101,18 +106,19 @@ def _first_problem(path: Path, content: bytes, layout: Layout, separator: str, n
 
 def _field_problem(field: str, is_id: bool) -> str | None:
     if not is_id:
-        return None if _is_number(field) else "a number"
+        return _number_problem(field)
     digits = field.removeprefix("-").removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
         return "an integer id"
     return None if 0 <= int(field) <= _MAX_ID else "an id in 0..2**31-1"
 
 
-def _is_number(field: str) -> bool:
-    try:
-        return math.isfinite(float(field))
-    except ValueError:
-        return False
+def _number_problem(field: str) -> str | None:
+    """What was expected in the place of text that is no number for pandas; Python knows more, 1_000 say."""
+    if not (_NUMBER.fullmatch(field) and math.isfinite(float(field))):
+        return "a number"
+    is_small = not _INTEGER.fullmatch(field) or -(2**63) <= int(field) < 2**63
+    return None if is_small else "a number in -2**63..2**63-1"
 
 
 def _shorten(line: str, width: int = 60) -> str:

@@ -43,7 +43,7 @@ def check_memory(error: Exception) -> None:
 
 def find_file(path: Path) -> Path | None:
     """Returns `path` or `path` + ".gz", the first that is a file, else None."""
-    candidates = (path, path.with_name(path.name + ".gz"))
+    candidates = (path, Path(f"{path}.gz"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
@@ -54,24 +54,38 @@ def is_gzip(file: BufferedReader) -> bool:
 
 def read_raw(path: Path) -> bytes:
     """Returns the bytes of a plain or gzip file; raises ValueError for a damaged or truncated gzip stream."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:  # of a disk, it names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return _decompress(path, content) if content.startswith(_GZIP_MAGIC) else content
 
 
 def read_content(path: Path) -> bytes:
     """Returns the text of a plain or gzip file with Unix line ends and no empty lines at its end.
 
-    Raises ValueError for an empty file and for a gzip stream that is damaged or ends too early.
+    Raises ValueError for an empty file, for a NUL byte, at which NumPy would end a name, and for a gzip stream that is
+    damaged or ends too early.
     """
     content = read_raw(path).removeprefix(_BYTE_ORDER_MARK)
+    if (place := content.find(b"\0")) >= 0:
+        raise bad_line(
+            path, content.count(b"\n", 0, place), "text in UTF-8", "a NUL byte, which UTF-16 and other forms have"
+        )
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n")
-        if b"\n" not in content:
+        if b"\n" not in content.rstrip():  # nor between the lines of an old Mac
             content = content.replace(b"\r", b"\n")
-    content = content.rstrip(b"\n")
+    content = without_last_blanks(content)
     if not content.strip():
         raise bad_line(path, 0, "at least one row", "an empty file")
     return content
+
+
+def without_last_blanks(content: bytes) -> bytes:
+    """Some lines without the empty ones at the end, blanks in them or not; the last one has no line end."""
+    end = content.find(b"\n", len(content.rstrip()))
+    return content if end < 0 else content[:end]
 
 
 def _decompress(path: Path, content: bytes) -> bytes:
@@ -102,14 +116,14 @@ def read_chunks(path: Path, size: int = 2**22) -> Iterator[bytes]:
     for piece in _pieces(path, size):
         rest += piece
         # What may be the end of the file stays: its last line, and the empty lines after it.
-        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b"\r\n"))) + 1
+        cut = rest.rfind(b"\n", 0, len(rest.rstrip())) + 1
         if cut:
             lines, rest, is_empty = rest[:cut], rest[cut:], False
             yield lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
-    last = rest.rstrip(b"\r\n")
-    if not last and is_empty:
+    last = without_last_blanks(rest.replace(b"\r\n", b"\n"))
+    if not last.strip() and is_empty:
         raise bad_line(path, 0, "at least one row", "an empty file")
-    if last:
+    if last.strip():
         yield last + b"\n"
 
 

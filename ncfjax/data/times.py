@@ -6,7 +6,7 @@
 2024-05-31T10:00:00.25+02:00        all of a file's times have a zone, or none has
 """
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from ncfjax.data.text import bad_line
 _DATE = r"\d{4}-\d\d(?:-\d\d)?|\d{8}(?=T)"
 _ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
 # No 10th digit of a second: nanoseconds are the finest unit.
-_TIME = rf"[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d{{1,9}}0*)?)?)?(?: ?{_ZONE})?"
+_TIME = rf"[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d{{1,9}}0*)?)?)?(?: ?{_ZONE})?"
 _ISO = rf"(?:{_DATE})(?:{_TIME})?"
 
 
@@ -34,13 +34,13 @@ def times_in(path: Path, texts: pd.Series) -> np.ndarray:
         numbers = pd.to_numeric(texts, errors="coerce")
     wrong = ~np.isfinite(numbers.to_numpy())
     if not wrong.any():
-        return _exact(numbers, texts)
+        return _exact(path, numbers, texts)
     if wrong[0]:
         return _dates(path, texts)
     raise _wrong_time(path, texts, wrong, "a number as timestamp")
 
 
-def _exact(numbers: pd.Series, texts: pd.Series) -> np.ndarray:
+def _exact(path: Path, numbers: pd.Series, texts: pd.Series) -> np.ndarray:
     """Returns the numbers, or else their ranks, so that different ones stay different."""
     if numbers.dtype == np.int64:
         return numbers.to_numpy()
@@ -49,17 +49,29 @@ def _exact(numbers: pd.Series, texts: pd.Series) -> np.ndarray:
     if is_float and max(map(len, texts.to_numpy())) <= 15 and numbers.abs().min() > 1e-300:
         return numbers.to_numpy()
     codes, distinct = pd.factorize(texts)
-    exact = [Decimal(text) for text in distinct]
+    exact = [_decimal(text) for text in distinct]
+    if None in exact:
+        wrong = np.array([value is None for value in exact])[codes]
+        raise _wrong_time(path, texts, wrong, "a number as timestamp")
     ranks = {value: rank for rank, value in enumerate(sorted(set(exact)))}
     if is_float and numbers.nunique() == len(ranks):
         return numbers.to_numpy()
     return np.array([ranks[value] for value in exact])[codes]
 
 
+def _decimal(text: str) -> Decimal | None:
+    """None where the exponent is too long, which float64 takes for 0."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
 def _dates(path: Path, texts: pd.Series) -> np.ndarray:
     texts = texts.str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)
     is_date = texts.str.fullmatch(_ISO).to_numpy(bool)
-    times = pd.to_datetime(texts.where(is_date), format="ISO8601", utc=True, errors="coerce")
+    points = texts.where(is_date).str.replace(",", ".", regex=False)
+    times = pd.to_datetime(points, format="ISO8601", utc=True, errors="coerce")
     wrong = times.isna().to_numpy()
     if wrong.any():
         expected = (

@@ -110,6 +110,10 @@ TRAIN, TEST, NEGATIVE = "train.rating", "test.rating", "test.negative"
         (TRAIN, b"1\t2\t3", b"1\t99999999999999999999\t3", r"rating:3: expected an id in 0\.\.2\*\*31-1"),
         (TRAIN, b"1\t2\t3\t40", b"1\t2\tgood\t40", r"rating:3: expected a number, got 'good' in field 3"),
         (TRAIN, b"1\t2\t3\t40", b"1\t2\tinf\t40", r"rating:3: expected a number, got 'inf' in field 3"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t1_0\t40", r"rating:3: expected a number, got '1_0' in field 3"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t\xd9\xa3\t40", r"rating:3: expected a number, got '\u0663' in field 3"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t%d\t40" % 2**64, r"rating:3: expected a number in -2\*\*63\.\.2\*\*63-1, got"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t3\0\t40", r"rating:3: expected text in UTF-8, got a NUL byte"),
         (
             TRAIN,
             b"2\t3\t2",
@@ -133,6 +137,12 @@ TRAIN, TEST, NEGATIVE = "train.rating", "test.rating", "test.negative"
             r"negative:2: expected 2 negatives \(dataset.num_negatives\), got 3",
         ),
         (NEGATIVE, b"(1,6)", b"(1,5)", r"negative:2: expected \(1,6\) as in .*test\.rating:2, got \(1,5\)"),
+        (
+            NEGATIVE,
+            b"(1,6)\t3",
+            b"(1,6)3",
+            r"negative:2: expected a line that starts with \(user,item\), got '\(1,6\)3",
+        ),
         (NEGATIVE, b"(1,6)", b"1,6", r"negative:2: expected a line that starts with \(user,item\), got '1,6"),
         (NEGATIVE, b"(1,6)\t3", b"(1,6)\tthree", r"negative:2: expected an integer id, got 'three'"),
         (NEGATIVE, b"(1,6)\t3", b"(1,6)\t-3", r"negative:2: expected an id in 0"),

@@ -61,6 +61,10 @@ def test_dates_and_times_are_in_their_order(moments, between, zone):
     )
 
 
+def test_a_fraction_may_begin_with_a_comma_as_iso_8601_has_it():
+    assert order(times("2024-01-01 10:00:00,25", "2024-01-01T10:00:00.5", "2024-01-01 10:00")) == [1, 2, 0]
+
+
 def test_zones_and_nanoseconds_count():
     assert order(times("2024-01-01T12:00+02:00", "2024-01-01T10:30Z", "2024-01-01T04:00-0500")) == [1, 2, 0]
     assert order(times("2024-01-01T00:00:00.000000002", "2024-01-01", "2024-01-01 00:00:00.000000001")) == [2, 0, 1]
@@ -81,6 +85,7 @@ def test_zones_and_nanoseconds_count():
         (["2024-01-01", "2024-01-01T11:00Z"], "mine.csv:3: expected a timestamp without a zone, as in the rows"),
         (["1", "nan"], "mine.csv:3: expected a number as timestamp, got 'nan'"),
         (["1", "1e999"], "mine.csv:3: expected a number as timestamp, got '1e999'"),
+        (["1", "1e-99999999999999999999"], "mine.csv:3: expected a number as timestamp, got '1e-99999999999999999999'"),
     ],
 )
 def test_what_is_no_time_stamp_is_refused_with_its_line(texts, message):
