@@ -41,7 +41,7 @@ def read_movies(path: Path) -> Movies:
 
     Raises ValueError with file and line for a wrong number of fields, an id that is no integer or there twice.
     """
-    if path.name.removesuffix(".gz").endswith(".csv"):
+    if path.name.lower().removesuffix(".gz").endswith(".csv"):
         table = read_fields(path, [Column(name) for name in ("movieid", "title", "genres")]).table
         ids, titles, genres = ids_in(path, table, "movieid").tolist(), table["title"].tolist(), table["genres"]
         rows = table.index.tolist()
@@ -49,7 +49,7 @@ def read_movies(path: Path) -> Movies:
         lines = _split_lines(path, "::", 3, "3 fields (MovieID::Title::Genres)")
         ids, titles, genres = [line[0] for line in lines], [line[1] for line in lines], [line[2] for line in lines]
         rows = None
-    lists = [[] if names == _NO_GENRE else [name for name in names.split("|") if name] for names in genres]
+    lists = [[] if names.strip() == _NO_GENRE else _without_blanks(names.split("|")) for names in genres]
     known = sorted({name for names in lists for name in names})
     has_genre = np.array([[name in names for name in known] for names in lists], bool).reshape(len(lists), len(known))
     return _movies(path, ids, titles, [_year_in(title) for title in titles], known, has_genre, rows)
@@ -60,7 +60,7 @@ def read_ml_100k_movies(path: Path, genre_path: Path) -> Movies:
 
     Raises ValueError with file and line as `read_movies` does, and for a flag that is neither 0 nor 1.
     """
-    genres = [name for name, _ in _split_lines(genre_path, "|", 2, "2 fields (genre|column)", id_column=1)]
+    genres = _read_genres(genre_path)
     num_fields = 5 + len(genres)
     lines = _split_lines(path, "|", num_fields, f"{num_fields} fields, 5 and one for each genre of {genre_path}")
     for row, line in enumerate(lines):
@@ -70,6 +70,21 @@ def read_ml_100k_movies(path: Path, genre_path: Path) -> Movies:
     years = [float(date[-4:]) if re.search(r"\d{4}$", date) else _year_in(title) for _, title, date, *_ in lines]
     has_genre = np.array([line[5:] for line in lines]) == "1"
     return _movies(path, [line[0] for line in lines], [line[1] for line in lines], years, genres, has_genre)
+
+
+def _without_blanks(names: Sequence[str]) -> list[str]:
+    return [name.strip() for name in names if name.strip()]
+
+
+def _read_genres(path: Path) -> list[str]:
+    """The genres of u.genre in the order of their columns; its lines may have another."""
+    lines = _split_lines(path, "|", 2, "2 fields (genre|column)", id_column=1)
+    genres: dict[int, str] = {}
+    for row, (name, column) in enumerate(lines):
+        if int(column) in genres or int(column) >= len(lines):
+            raise bad_line(path, row, f"each column from 0 to {len(lines) - 1} once", column)
+        genres[int(column)] = name
+    return [genres[column].strip() for column in range(len(lines))]
 
 
 def read_netflix_titles(path: Path) -> Movies:

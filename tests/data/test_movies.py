@@ -92,11 +92,28 @@ def test_a_wrong_line_is_refused_with_its_number(write, read, text, message):
         (ITEMS.replace("\n3|", "\n1|"), GENRES, r"u\.item:3: expected each id once, got 1 again"),
         (ITEMS, GENRES.replace("Comedy|1", "Comedy"), r"u\.genre:2: expected 2 fields \(genre\|column\), got 1"),
         (ITEMS, GENRES.replace("Comedy|1", "Comedy|x"), r"u\.genre:2: expected an integer id, got 'x'"),
+        (ITEMS, GENRES.replace("Comedy|1", "Comedy|0"), r"u\.genre:2: expected each column from 0 to 2 once, got 0"),
+        (ITEMS, GENRES.replace("Comedy|1", "Comedy|3"), r"u\.genre:2: expected each column from 0 to 2 once, got 3"),
     ],
 )
 def test_a_wrong_line_of_ml_100k_is_refused_with_its_number(write, items, genres, message):
     with pytest.raises(ValueError, match=message):
         read_ml_100k_movies(write("u.item", items), write("u.genre", genres))
+
+
+def test_the_lines_of_u_genre_may_have_any_order(write):
+    """Each says which flag of u.item is its own."""
+    turned = "\n".join(GENRES.split()[::-1])
+    one, other = (read_ml_100k_movies(write("u.item", ITEMS), write("u.genre", text)) for text in (GENRES, turned))
+    assert one.genres == other.genres and one.has_genre.tolist() == other.has_genre.tolist()
+
+
+def test_blanks_around_a_genre_are_no_part_of_it(write):
+    for name, text in (
+        ("movies.CSV", "movieId,title,genres\n2,A,War | Comedy\n"),
+        ("movies.dat", "2::A::War|Comedy \n"),
+    ):
+        assert read_movies(write(name, text)).genres == ("Comedy", "War")
 
 
 def test_a_movie_that_is_there_twice_is_refused_with_its_line_below_the_header(write):
