@@ -38,11 +38,16 @@ def of_arrays(*arrays: np.ndarray | None) -> str:
     return digest.hexdigest()[:16]
 
 
+def state_of(path: Path) -> tuple[int, ...]:
+    """What is another one after a file has changed: of its times the one that nobody can set, too."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
 def of_file(path: Path) -> str:
     """Of one file, as it is without gzip; empty for one that cannot be read, which is refused where it is."""
     try:
-        stat = path.stat()
-        return _of_file(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        return _of_file(path, *state_of(path))
     except (OSError, EOFError, zlib.error):
         return ""
 

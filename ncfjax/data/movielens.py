@@ -26,7 +26,7 @@ from ncfjax.data.table import Layout, read_table
 from ncfjax.data.text import about, bad_line, read_content
 
 _RATINGS = Layout("4 fields (user, item, rating, timestamp)", widths=(4,), num_ids=2, time=3)
-_HEADER = b"userId,movieId,rating,timestamp\n"
+_HEADER = b"userId,movieId,rating,timestamp"
 
 
 def read_movielens(
@@ -48,15 +48,17 @@ def read_movielens_ratings(path: Path) -> Ratings:
 
 
 def _read_rows(path: Path) -> tuple[pd.DataFrame, Scale]:
-    """Returns a table of user, item, rating and time stamp, and the scale that its ratings were checked against."""
+    """Returns a table of user, item, rating and time stamp, whose index is the lines, from 0; and the scale that its
+    ratings were checked against."""
     content = read_content(path)
-    if content.startswith(_HEADER):
+    if content.split(b"\n", 1)[0] == _HEADER:
         rows, scale = read_table(path, content, _RATINGS, ",", num_headers=1), HALF_STARS
+        rows.index += 1
     else:
         rows = read_table(path, content.replace(b"::", b"\t"), _RATINGS)
         has_halves = b"::" in content[:100] and (rows[2] % 1 > 0).any()
         scale = HALF_STARS if has_halves else STARS
-    check_scale(path, rows[2].to_numpy(), scale, range(int(content.startswith(_HEADER)), len(rows) + 1))
+    check_scale(path, rows[2].to_numpy(), scale, rows.index.to_numpy())
     return rows, scale
 
 
@@ -65,19 +67,19 @@ def read_official_fold(ratings: Ratings, train_path: Path, test_path: Path, *, f
 
     Raises ValueError with file and line for a row that is in both files, or that is not in `ratings` as it is there.
     """
-    keys = [_keys_in(ratings, path) for path in (train_path, test_path)]
-    shared = is_among(*keys)
+    (keys, lines), (test_keys, _) = (_keys_in(ratings, path) for path in (train_path, test_path))
+    shared = is_among(keys, test_keys)
     if shared.any():
         row = int(shared.argmax())
-        user, item = divmod(int(keys[0][row]), ratings.num_items)
+        user, item = divmod(int(keys[row]), ratings.num_items)
         pair = f"user {ratings.user_id(user)}, item {ratings.item_id(item)}"
-        raise bad_line(train_path, row, f"a pair that is not in {test_path}", pair)
-    train, test = (ratings.where(is_among(ratings.keys, known)) for known in keys)
+        raise bad_line(train_path, int(lines[row]), f"a pair that is not in {test_path}", pair)
+    train, test = (ratings.where(is_among(ratings.keys, known)) for known in (keys, test_keys))
     return RatingSplit("official", train, test, f"{train_path.name}, {test_path.name}", fold)
 
 
-def _keys_in(ratings: Ratings, path: Path) -> np.ndarray:
-    """Returns the key of each row of a file, after checking that `ratings` has the row."""
+def _keys_in(ratings: Ratings, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the key and the line of each row of a file, after checking that `ratings` has the row."""
     rows, _ = _read_rows(path)
     users, has_user = numbers_of(rows[0].to_numpy(), ratings.user_ids)
     items, has_item = numbers_of(rows[1].to_numpy(), ratings.item_ids)
@@ -86,6 +88,8 @@ def _keys_in(ratings: Ratings, path: Path) -> np.ndarray:
     is_there = has_user & has_item & has_pair & (ratings.values[places] == rows[2].to_numpy())
     if not is_there.all():
         row = int((~is_there).argmax())
-        user, item, value = (rows[column][row] for column in range(3))
-        raise bad_line(path, row, "a rating of the whole data set", f"{value:g} of user {user}, item {item}")
-    return keys
+        user, item, value = (rows[column].iloc[row] for column in range(3))
+        raise bad_line(
+            path, int(rows.index[row]), "a rating of the whole data set", f"{value:g} of user {user}, item {item}"
+        )
+    return keys, rows.index.to_numpy()

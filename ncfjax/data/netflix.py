@@ -28,6 +28,8 @@ def read_netflix(paths: Sequence[Path]) -> Ratings:
     and for a pair that is rated twice.
     """
     packed = read_packed(paths)
+    if not len(packed.users):
+        raise ValueError(f"{', '.join(map(str, paths))}: expected at least one rating, got headers of movies alone")
     sizes, days = (len(packed.user_ids), len(packed.movie_ids)), packed.days.astype(np.int32)
     with about(*paths):
         return Ratings(
@@ -45,8 +47,9 @@ def take_probe(ratings: Ratings, path: Path) -> RatingSplit:
     users, has_user = numbers_of(users, ratings.user_ids)
     movies, has_movie = numbers_of(movies, ratings.item_ids)
     is_there = has_user & has_movie
-    is_probe = is_among(ratings.keys, pair_keys(users[is_there], movies[is_there], ratings.num_items))
-    num_missing = len(users) - int(is_probe.sum())
+    keys = pair_keys(users[is_there], movies[is_there], ratings.num_items)
+    is_probe = is_among(ratings.keys, keys)
+    num_missing = len(users) - int(is_among(keys, ratings.keys).sum())
     if not is_probe.any():
         raise ValueError(f"{path}: expected pairs that are rated, got none of {len(users)}")
     note = f"{path.name}: {num_missing} of {len(users)} pairs are not among the ratings" if num_missing else path.name

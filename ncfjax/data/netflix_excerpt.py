@@ -35,28 +35,31 @@ def split_netflix_excerpt(train_path: Path, test_path: Path) -> RatingSplit:
 def _read(train_path: Path, test_path: Path) -> tuple[Ratings, int]:
     """Returns the ratings, and how many of them are the train file's."""
     parts = [_read_part(path) for path in (train_path, test_path)]
-    movies, users, values, days = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    movies, users, values, days, lines = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     num_train = len(parts[0][0])
-    _check_distinct(users, movies, train_path, test_path, num_train)
+    _check_distinct(users, movies, lines, train_path, test_path, num_train)
     return ratings_of_rows(users, movies, values, days, STARS), num_train
 
 
 def _read_part(path: Path) -> tuple[np.ndarray, ...]:
-    """Returns movies, users, ratings and days."""
+    """Returns movies, users, ratings, days, and the lines that they stand in, from 0."""
     rows = read_fields(path, [Column(name) for name in ("movie_id", "user_id", "rating", "date")]).table
     movies, users = (ids_in(path, rows, column) for column in ("movie_id", "user_id"))
     values = numbers_in(path, rows, "rating")
-    check_scale(path, values, STARS, rows.index.to_numpy())
-    return movies, users, values, days_in(path, rows, "date")
+    lines = rows.index.to_numpy()
+    check_scale(path, values, STARS, lines)
+    return movies, users, values, days_in(path, rows, "date"), lines
 
 
-def _check_distinct(users: np.ndarray, movies: np.ndarray, train_path: Path, test_path: Path, num_train: int) -> None:
+def _check_distinct(
+    users: np.ndarray, movies: np.ndarray, lines: np.ndarray, train_path: Path, test_path: Path, num_train: int
+) -> None:
     """Raises ValueError with file and line for a pair that was in an earlier line."""
     pairs = number_pairs(users[::-1], movies[::-1]).rows  # the first line of each pair, from the end
     is_first = np.zeros(len(users), bool)
     is_first[len(users) - 1 - pairs] = True
     if not is_first.all():
         row = int((~is_first).argmax())
-        path, line = (train_path, row) if row < num_train else (test_path, row - num_train)
+        path = train_path if row < num_train else test_path
         expected = "a pair that is in no line before" + ("" if row < num_train else f", nor in {train_path}")
-        raise bad_line(path, line + 1, expected, f"user {users[row]}, movie {movies[row]}")
+        raise bad_line(path, int(lines[row]), expected, f"user {users[row]}, movie {movies[row]}")

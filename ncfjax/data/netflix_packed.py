@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from ncfjax.data.content import state_of
 from ncfjax.data.netflix_blocks import MAX_MOVIE, MAX_USER, RATINGS, read_blocks
 
 
@@ -32,7 +33,7 @@ class Packed(NamedTuple):
 def read_packed(paths: Sequence[Path]) -> Packed:
     """Returns what `pack` does, from the cache where that is of the same files; else writes the cache if it can."""
     places = _places(paths)
-    source = str([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+    source = str([(path.name, *state_of(path)) for path in paths])
     for place in places:
         packed = _read_cache(place, source)
         if packed:

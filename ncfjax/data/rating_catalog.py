@@ -236,7 +236,8 @@ def _load_netflix(data_dir: Path) -> Ratings:
 
 def _combined_files(folder: Path) -> list[Path]:
     """Plain where a file is there as .gz, too."""
-    paths = [*folder.glob("combined_data_*.txt.gz"), *folder.glob("combined_data_*.txt")]
+    found = [*folder.glob("combined_data_*.txt.gz"), *folder.glob("combined_data_*.txt")]
+    paths = [path for path in found if path.is_file()]
     return [path for _, path in sorted({path.name.removesuffix(".gz"): path for path in paths}.items())]
 
 

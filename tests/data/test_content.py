@@ -29,6 +29,16 @@ def test_a_file_that_has_changed_is_known_anew_even_at_the_same_size(tmp_path):
     assert of_file(path) != before
 
 
+def test_a_file_that_has_changed_and_kept_its_size_and_time_is_known_anew(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(TEXT)
+    before, kept = of_file(path), path.stat()
+    time.sleep(0.02)  # a file system counts in ticks
+    path.write_bytes(TEXT.replace(b"ann", b"bob"))
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert of_file(path) != before
+
+
 def test_what_cannot_be_read_has_no_content(tmp_path):
     (tmp_path / "cut.gz").write_bytes(gzip.compress(TEXT * 100)[:-9])
     assert [of_file(tmp_path / name) for name in ("cut.gz", "nowhere", ".")] == ["", "", ""]

@@ -146,6 +146,27 @@ def test_a_fold_that_overlaps_or_has_other_ratings_is_refused(fold, files, messa
         fold(**files)
 
 
+def test_lines_of_a_fold_below_a_header_are_counted_from_the_header(fold, tmp_path):
+    def with_header(rows):
+        return b"userId,movieId,rating,timestamp\n" + text(",", rows)
+
+    fold()
+    ratings = read_movielens_ratings(tmp_path / "u.data")
+    for train, test, message in (
+        (ROWS[:3], ROWS[2:], r"u1\.base:4: expected a pair that is not in"),
+        (
+            ROWS[:3],
+            [ROWS[3], (9, 10, 4, 1)],
+            r"u1\.test:3: expected a rating of the whole .*, got 4 of user 9, item 10",
+        ),
+        ([], ROWS[2:], r"u1\.base:2: expected at least one row after the header, got the end of the file"),
+    ):
+        (tmp_path / "u1.base").write_bytes(with_header(train))
+        (tmp_path / "u1.test").write_bytes(with_header(test))
+        with pytest.raises(ValueError, match=message):
+            read_official_fold(ratings, tmp_path / "u1.base", tmp_path / "u1.test", fold=1)
+
+
 # real data
 
 

@@ -1,4 +1,5 @@
 import os
+import time
 
 import numpy as np
 import pytest
@@ -50,7 +51,25 @@ def test_a_pair_that_is_rated_twice_is_refused_in_its_own_ids(paths):
         read_netflix(paths)
 
 
+def test_headers_without_a_rating_are_refused(paths):
+    for path in paths:
+        path.write_text("3:\n9:\n \n")
+    with pytest.raises(ValueError, match=r"combined_data_2\.txt: expected at least one rating, got headers of movies"):
+        read_netflix(paths)
+
+
 # the cache
+
+
+def test_a_file_that_changed_and_kept_its_size_and_time_is_packed_anew(paths, packings):
+    """As after cp -p or rsync of another version: nobody can set the time of the change itself."""
+    read_packed(paths)
+    kept = paths[1].stat()
+    time.sleep(0.02)  # a file system counts in ticks
+    paths[1].write_text(PARTS[paths[1].name].replace(",3,", ",5,"))
+    os.utime(paths[1], ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert (paths[1].stat().st_size, paths[1].stat().st_mtime_ns) == (kept.st_size, kept.st_mtime_ns)
+    assert read_netflix(paths).values.tolist() == [5, 1, 4, 5, 2] and len(packings) == 2
 
 
 def test_files_are_packed_once(paths, packings, tmp_path):
@@ -120,6 +139,8 @@ def test_pairs_of_the_probe_that_are_not_rated_are_counted(paths):
     probe.write_text("3:\n7\n8\n2:\n20\n9:\n20\n")
     split = take_probe(read_netflix(paths), probe)
     assert len(split.test) == 1 and split.note == "probe.txt: 3 of 4 pairs are not among the ratings"
+    probe.write_text("3:\n7\n7\n8\n")
+    assert take_probe(read_netflix(paths), probe).note == "probe.txt: 1 of 3 pairs are not among the ratings"
     probe.write_text("2:\n20\n")
     with pytest.raises(ValueError, match=r"probe\.txt: expected pairs that are rated, got none of 1"):
         take_probe(read_netflix(paths), probe)

@@ -38,6 +38,10 @@ def test_both_files_have_one_numbering(write):
             {"test": TEST + "3,7,4,2005-01-02\n"},
             r"slice\.test\.csv:3: expected .* before, nor in .*slice\.train\.csv, got user 7",
         ),
+        (
+            {"train": "\n\n" + TRAIN.replace("\n", ",\n") + "3,20,4,2005-01-02,\n"},
+            r"slice\.train\.csv:6: expected a pair that is in no line before, got user 20, movie 3",
+        ),
         ({"test": TEST + "1,7,6,2005-01-02\n"}, r"slice\.test\.csv:3: expected a rating on the scale 1 to 5"),
         ({"test": TEST + "1,7,x,2005-01-02\n"}, r"slice\.test\.csv:3: expected a number as rating, got 'x'"),
         (
