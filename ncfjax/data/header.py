@@ -90,7 +90,12 @@ def find_columns(
         if len(places) > 1 or (not places and (column.given is not None or not column.is_optional)):
             raise bad_line(path, row, _expected(column, columns, [names[place] for place in places]), repr(line))
     has_header = not (is_movielens or any(_is_number(column.given) for column in columns))
-    return {name: places[0] for name, places in found.items() if places}, has_header
+    chosen: dict[int, str] = {}
+    for name, places in found.items():
+        if places and (other := chosen.setdefault(places[0], name)) != name:
+            expected = f"columns of their own for {other} and {name} (dataset.columns.{name})"
+            raise bad_line(path, row, expected, f"the same one, {fields[places[0]]!r}")
+    return {name: place for place, name in chosen.items()}, has_header
 
 
 def kind_of(name: str) -> str | None:
@@ -135,8 +140,10 @@ def _expected(column: Column, columns: Sequence[Column], found: Sequence[str]) -
         which = f" ({key}=NAME says which of {', '.join(found)})" if column.usual else ""
         return f"a header with {column.name} once{which}"
     if column.given is not None:
-        what = f"at least {column.given} fields" if _is_number(column.given) else f"a header with {column.given}"
+        what = f"a header with {column.given}"
+        if _is_number(column.given):
+            what = f"at least {column.given} fields" if int(column.given) else "a column from 1 on"
         return f"{what} ({key})"
     *first, last = [one.name for one in columns if not one.is_optional]
-    hint = f" ({key}=NAME gives another name)" if column.usual else ""
+    hint = f" ({key}=NAME gives another name, dataset.separator=TEXT another separator)" if column.usual else ""
     return f"a header with {', '.join(first)} and {last}{hint}"

@@ -8,6 +8,7 @@ for a purchase. Time stamps are numbers or dates (times.py). Without them the or
 what the rows' order tells. Fields may be quoted (fields.py).
 """
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from ncfjax.data.text import about, bad_line
 from ncfjax.data.times import times_in
 
 _SCALE_HINT = "; dataset.scale says which there may be"
+_MOST = 1e18  # of a rating: its square fits into a float32
 _LEAST = 1e-9  # of a strength; sums over a million of the largest still fit into a float32
 
 
@@ -71,7 +73,7 @@ def read_ratings_csv(path: Path, *, scale: Scale | None = None, form: TableForm 
     on a given scale.
     """
     rows = _read_rows(path, form, "rating")
-    values = _words_in(path, rows.table, scale) if scale and scale.words else numbers_in(path, rows.table, "rating")
+    values = _words_in(path, rows.table, scale) if scale and scale.words else _numbers_in(path, rows.table)
     note = rows.note
     if scale is None:
         scale = Scale.of_values(values)
@@ -103,7 +105,8 @@ def _read_rows(path: Path, form: TableForm | None, *values: str) -> _Rows:
     columns = form.columns("user", "item", *values, optional=() if form.order else ("timestamp",))
     table, note, names = read_fields(path, columns, form.separator)
     users, items = (number_ids(path, table, column) for column in ("user", "item"))
-    rows = _Rows(table, *_by_ascending_id(*users), *items, None, joined(form.note, note))
+    spellings = (_spellings(kind, ids) for kind, (_, ids) in (("user", users), ("item", items)))
+    rows = _Rows(table, *_by_ascending_id(*users), *items, None, joined(form.note, note, *spellings))
     _check_no_header(path, rows, names)
     if form.order:
         times = np.arange(len(table)) * ORDERS[form.order]
@@ -111,8 +114,18 @@ def _read_rows(path: Path, form: TableForm | None, *values: str) -> _Rows:
     return rows._replace(timestamps=times_in(path, table["timestamp"])) if "timestamp" in table else rows
 
 
+def _spellings(kind: str, ids: np.ndarray) -> str:
+    """What to note of ids that look alike: an accent may be part of its letter, or a character of its own."""
+    if all(map(str.isascii, ids)):
+        return ""
+    num_alike = len(ids) - len({unicodedata.normalize("NFC", name) for name in ids})
+    return f"{num_alike} {kind} ids differ from others in how their letters are composed alone" if num_alike else ""
+
+
 def _check_no_header(path: Path, rows: _Rows, names: dict[str, str]) -> None:
     """Raises ValueError with file and line for a header between the rows: the same once more, or one of usual names."""
+    if not names:
+        _check_first_row(path, rows)
     own = tuple(names.get(column, "").lower() for column in ("user", "item"))
     named = [user for user, name in enumerate(rows.user_ids) if name.lower() == own[0] or kind_of(name)]
     for row in np.flatnonzero(np.isin(rows.users, named)) if named else ():
@@ -120,6 +133,28 @@ def _check_no_header(path: Path, rows: _Rows, names: dict[str, str]) -> None:
         if (user.lower(), item.lower()) == own or {kind_of(user), kind_of(item)} == {"user", "item"}:
             got = f"a header once more ({user!r}, {item!r})"
             raise bad_line(path, int(rows.table.index[row]), "a row of ids, from one table", got)
+
+
+def _check_first_row(path: Path, rows: _Rows) -> None:
+    """Raises ValueError for a header where columns are given by number: two words above ids that are all numbers."""
+    user, item = int(rows.users[0]), int(rows.items[0])
+    for one, numbers, ids in ((user, rows.users, rows.user_ids), (item, rows.items, rows.item_ids)):
+        is_number = pd.to_numeric(pd.Series(ids, dtype=str), errors="coerce").notna().to_numpy()
+        if is_number[one] or is_number.sum() < max(1, len(ids) - 1) or (numbers[1:] == one).any():
+            return
+    got = f"what looks like a header ({rows.user_ids[user]!r}, {rows.item_ids[item]!r})"
+    raise bad_line(path, int(rows.table.index[0]), "a row of ids, as columns are given by number", got)
+
+
+def _numbers_in(path: Path, table: pd.DataFrame) -> np.ndarray:
+    """Returns the ratings."""
+    values = numbers_in(path, table, "rating")
+    fits = np.abs(values) <= _MOST
+    if not fits.all():
+        row = int(fits.argmin())
+        got = repr(table["rating"].iloc[row])
+        raise bad_line(path, int(table.index[row]), f"a rating from {-_MOST:g} to {_MOST:g}", got)
+    return values
 
 
 def _words_in(path: Path, table: pd.DataFrame, scale: Scale) -> np.ndarray:

@@ -99,7 +99,19 @@ def test_the_plain_name_goes_before_other_usual_ones(tmp_path):
             {"user": "1", "item": "5"},
             r"1: expected at least 5 fields \(dataset\.columns\.item\), got 'ann,tea,5,30'",
         ),
-        ("", {"user": "1", "item": "0"}, r"1: expected at least 0 fields"),
+        ("", {"user": "1", "item": "0"}, r"1: expected a column from 1 on \(dataset\.columns\.item\)"),
+        (
+            "",
+            {"user": "1", "item": "1"},
+            r"1: expected columns of their own for user and item .*, got the same one, 'ann'",
+        ),
+        (
+            "user,item,rating,time",
+            {"item": "user"},
+            r"1: expected columns of their own for user and item \(dataset\.co",
+        ),
+        ("user,item,rating,time", {"timestamp": "item"}, r"1: expected columns of their own for item and timestamp"),
+        ("user item rating time", {}, r"1: expected a header with user and item .*dataset\.separator=TEXT another sep"),
         ("", {"user": "1"}, r"1: expected a header with user and item"),
         ("user,item,rating,time", {"user": "1", "item": "2"}, r"1: expected a row of ids, .* got a header once more"),
         ("user,item,rating,time", {"separator": "tab"}, r"1: expected a header with user and item"),
@@ -109,6 +121,20 @@ def test_columns_that_cannot_be_told_are_refused(tmp_path, header, form, message
     rows = [(*row, 1) for row in ROWS] if header.count(",") == 4 else ROWS
     with pytest.raises(ValueError, match=rf"mine\.csv:{message}"):
         read_csv(write(tmp_path, header, rows=rows), name="mine", num_negatives=0, form=TableForm(**form))
+
+
+def test_a_header_of_any_words_is_no_row_where_columns_are_given_by_number(tmp_path):
+    """Above ids that are all numbers; ids that are words may be any."""
+    numbered = TableForm(user="1", item="2")
+    for rows, is_header in (([(1, 5), (2, 6)], True), ([(1, 5), (2, "x")], False), ([("konto", 5), (2, 6)], False)):
+        path = write(tmp_path, "konto,ware", rows=[*rows, (2, 7)])
+        if is_header:
+            with pytest.raises(
+                ValueError, match=r"mine\.csv:1: expected a row of ids, .*got what .*\('konto', 'ware'\)"
+            ):
+                read_csv(path, name="mine", num_negatives=0, form=numbered)
+        else:
+            assert "ware" in read_csv(path, name="mine", num_negatives=0, form=numbered).train.item_ids
 
 
 @pytest.mark.parametrize(("order", "held_out"), [("oldest_first", ["milk", "rye"]), ("newest_first", ["tea", "tea"])])

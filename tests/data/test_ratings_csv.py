@@ -58,6 +58,14 @@ def test_mixed_user_ids_are_ordered_as_text(tmp_path):
     assert read(tmp_path, content).held_out.positives.tolist() == [1, 0]
 
 
+def test_ids_that_look_alike_are_noted(tmp_path):
+    """An accent of its own, as file names of macOS have it."""
+    data = read(tmp_path, "user,item,timestamp\nZoe\u0308,caf\u00e9,1\nZo\u00eb,cafe\u0301,2\nZo\u00eb,tea,1\n")
+    assert (data.train.num_users, data.train.num_items) == (2, 3)
+    for kind in ("user", "item"):
+        assert f"1 {kind} ids differ from others in how their letters are composed alone" in data.note
+
+
 def test_ids_that_look_like_missing_values_are_ids(tmp_path):
     data = read(tmp_path, "user,item,timestamp\nNA,nan,1\nNA,null,2\n")
     assert (data.train.num_users, data.train.num_items) == (1, 2)
@@ -126,6 +134,7 @@ def test_words_are_ratings_where_the_scale_has_words(tmp_path):
     [
         (CONTENT.replace(",4,20", ",7,20"), r"mine\.csv:3: expected a rating on the scale 1 to 5 in steps of 1, got 7"),
         (CONTENT.replace(",4,20", ",,20"), r"mine\.csv:3: expected a number as rating, got ''"),
+        (CONTENT.replace(",4,20", ",1e39,20"), r"mine\.csv:3: expected a rating from -1e\+18 to 1e\+18, got '1e39'"),
         (CONTENT.replace("rating", "colour"), r"mine\.csv:1: expected a header with user, item and rating"),
         (CONTENT.replace(",4,20", ",4,soon"), r"mine\.csv:3: expected a number as timestamp, got 'soon'"),
         ("user,item,rating,timestamp,timestamp\na,b,1,2,3\n", r"mine\.csv:1: expected a header with"),
