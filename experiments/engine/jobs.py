@@ -1,6 +1,6 @@
 """The jobs of a study: which of their runs are missing, whether those can be run, and how they are launched."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,13 @@ def check_runnable(task: Task, jobs: Sequence[Job], done: set[str]) -> float:
     return total
 
 
+def check_unchanged(task: Task, config: Any, run_ids: Mapping[Any, str]) -> None:
+    """Raises ConfigError where the files of a job are others than when its runs, point -> run_id, were named."""
+    if any(task.id_of(config, point) != run_id for point, run_id in run_ids.items()):
+        expected = "files that stay as they are while they are read"
+        raise ConfigError(f"{task.label(config)}: expected {expected}, got others than before: start again")
+
+
 def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:
     """Launches the jobs that have something to run.
 
@@ -102,6 +109,8 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
     todo = [job for job in jobs if job.pending(done)]
     if todo:
         total = check_runnable(task, todo, done)
+        for job in todo:
+            check_unchanged(task, job.config, {point: run_id for run_id, point in job.runs.items()})
         store.check_writable()
         with progress(total):
             launch([job.overrides for job in todo], provenance)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.engine import device, models
-from experiments.engine.jobs import blocks_of, num_runs
+from experiments.engine.jobs import blocks_of, check_unchanged, num_runs
+from experiments.engine.names import check_names
 from experiments.engine.progress import progress
 from experiments.engine.task import Task
 from experiments.engine.work import Result
@@ -18,8 +19,11 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     device.prepare()
     store = task.store(config)
     store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
+    check_names(task, [config], store)  # again: a file may have changed since the study began
     done, keeps_models = models.completed(config, store), models.keeps_models(config)
+    run_ids = {point: task.id_of(config, point) for point in task.points(config)}
     work = task.opened(config)
+    check_unchanged(task, config, run_ids)
     shared = {"study": config.study.name, "device": device.described(), **provenance}
     if task.tune_by:
         shared["phase"] = config.phase
@@ -30,7 +34,7 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
         for block in blocks:
             started_at = _now()
             for point, result in work.run(block, bar):
-                run_id = task.id_of(config, point)
+                run_id = run_ids[point]  # of the files as they were read
                 row = _row(store, run_id, shared | task.cells(config, point), result, started_at)
                 if keeps_models and result.status == "completed" and run_id not in done:
                     models.save(store, run_id, row, result)

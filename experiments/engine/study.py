@@ -46,7 +46,8 @@ def run_study(
     jobs, without_winner = plan(task, all_overrides, compose), []
     config, store = jobs[0].config, task.store(jobs[0].config)
     is_tuning = getattr(config, "tune", False)
-    check_names(task, jobs, store)
+    for told in check_names(task, [job.config for job in jobs], store):
+        log(told)
     announce(task, jobs, store)
     if config.dry_run:
         return estimate(task, jobs, models.completed(config, store))

@@ -19,6 +19,7 @@ from ncfjax.data.rating_catalog import load_implicit
 from ncfjax.data.ratings import Scale
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
+from ncfjax.data.text import about
 from ncfjax.evaluation.columns import K
 from ncfjax.evaluation.remarks import few_candidates
 from ncfjax.keys import COUNT, FLAG, PATH, SEED, Key, anything, one_of
@@ -122,6 +123,11 @@ def dataset_identity(dataset: SimpleNamespace, data_dir: str | None) -> dict[str
     return keys | ({"content": content} if content else {})
 
 
+def own_files(dataset: SimpleNamespace) -> list[Path]:
+    """Where a user's own files lie, for messages that would not name them."""
+    return [Path(place) for name in _PLACES if (place := getattr(dataset, name, None))]
+
+
 def content_of_dataset(dataset: SimpleNamespace, data_dir: str | None) -> Content:
     """Raises ConfigError as `dataset_identity` does."""
     places = {name: getattr(dataset, name, None) for name in _PLACES}
@@ -153,7 +159,8 @@ def data_cells(config: Any, data: LeaveOneOut) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _load(*, name: str, scale: str | None = None, **options: Any) -> LeaveOneOut:
+def _load(*, name: str, content: Content, scale: str | None = None, **options: Any) -> LeaveOneOut:
+    """`content` tells files that have changed, which are read anew, from those that are kept."""
     if name in _IMPLICIT:
         return load_implicit(name, **options)
     return load(name, scale=Scale.of_text(scale) if scale else None, **options)
@@ -175,7 +182,7 @@ def load_test_split(dataset: SimpleNamespace, data_dir: str | None) -> LeaveOneO
             given["synthetic"] = SyntheticOptions(**vars(dataset.synthetic))
         if dataset.name == "csv":
             given["form"] = table_form(dataset)
-        return _load(**given | {"data_dir": data_dir})
+        return _load(**given | {"data_dir": data_dir, "content": content_of_dataset(dataset, data_dir)})
 
 
 def load_data(config: Any) -> LeaveOneOut:
@@ -187,6 +194,6 @@ def load_data(config: Any) -> LeaveOneOut:
     data = load_test_split(config.dataset, config.data_dir)
     if config.split == "test":
         return data
-    with refused(f"dataset={config.dataset.name}"):
+    with refused(f"dataset={config.dataset.name}"), about(*own_files(config.dataset)):
         # The study's script draws one candidate more for the holdout than the test files have: 100 beside their 99.
         return _holdout(data, num_negatives=config.dataset.num_negatives + 1, seed=config.dataset.seed)

@@ -29,6 +29,7 @@ class BaselineWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data, self.name = config, load_data(config), config.baseline.name
+        self.cells = data_cells(config, self.data)  # now: its files may change while it is fitted
         self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
         self.each = fit_work(train=self.data.train, **vars(config.baseline))
@@ -53,7 +54,7 @@ class BaselineWork(Work):
                 metrics = values_of(ranking, rules)
                 curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
-        cells = data_cells(self.config, self.data) | {"parameters": num_parameters(scorer)}
+        cells = self.cells | {"parameters": num_parameters(scorer)}
         cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
             # Only the rule that takes ties beside the ranks needs them to give the metrics again.

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.engine.checks import expect
+from experiments.engine.checks import expect, refused
 from experiments.engine.config import AXIS, Choice, part, set_keys
 from experiments.tasks.data import TABLE
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
@@ -134,13 +134,15 @@ def data_identity(config: Any) -> dict[str, Any]:
 
 
 def content_of_dataset(config: Any) -> Content:
-    """Of all files that the job reads; of data that are drawn nothing."""
+    """Of all files that the job reads; of data that are drawn nothing. Raises ConfigError for a path that cannot be."""
     dataset = config.dataset
     if dataset.name not in NAMES:
         return Content()
     fold = config.fold if config.folds.name == "official" else None
     with_items = config.method.name in ("content_based", "hybrid")
-    return rating_content(dataset.name, data_dir=config.data_dir, path=dataset.path, fold=fold, with_items=with_items)
+    with refused(f"dataset={dataset.name}"):
+        places = {"data_dir": config.data_dir, "path": dataset.path}
+        return rating_content(dataset.name, **places, fold=fold, with_items=with_items)
 
 
 def name_of_dataset(dataset: Any) -> str:

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +9,15 @@ import numpy as np
 from experiments.engine.checks import refused
 from experiments.engine.config import set_keys
 from experiments.engine.memory import held_bytes
-from experiments.tasks.data import table_form
+from experiments.tasks.data import own_files, table_form
 from experiments.tasks.rating.config import PARTS, content_of_dataset, name_of_dataset
+from ncfjax.data.content import Content
 from ncfjax.data.header import TableForm
 from ncfjax.data.rating_catalog import load_features, load_given_split, load_ratings
 from ncfjax.data.rating_splits import RatingSplit, cold_items, cold_users, holdout, latest, random_fold, random_share
 from ncfjax.data.ratings import Ratings, Scale
 from ncfjax.data.synthetic_ratings import make_synthetic_ratings
+from ncfjax.data.text import about
 from ncfjax.ratings.worked_example import FEATURES, worked_example
 from ncfjax.store import run_id
 
@@ -37,7 +38,7 @@ class JobRatings(NamedTuple):
 
 def load_job(config: Any) -> JobRatings:
     """Raises ConfigError for a file that is not there or not as expected, and for a split that has no ratings."""
-    with refused(f"dataset={config.dataset.name}"):
+    with refused(f"dataset={config.dataset.name}"), about(*own_files(config.dataset)):
         split = _split(config)
         if config.split == "holdout":
             split = holdout(split, share=HOLDOUT_SHARE, seed=0)
@@ -57,7 +58,8 @@ def load_item_features(config: Any, ratings: Ratings) -> np.ndarray:
     with refused(f"dataset={config.dataset.name}"):
         if config.dataset.name == "worked-example":
             return FEATURES.astype(np.float32)
-        return _features(config.dataset.name, PARTS[config.method.features], config.data_dir, ratings)
+        parts, content = PARTS[config.method.features], content_of_dataset(config)
+        return _features(config.dataset.name, parts, config.data_dir, ratings, content)
 
 
 def data_cells(data: JobRatings) -> dict[str, Any]:
@@ -69,8 +71,8 @@ def data_cells(data: JobRatings) -> dict[str, Any]:
 def _split(config: Any) -> RatingSplit:
     folds, fold = config.folds, config.fold
     if folds.name == "official":
-        return _given(config.dataset.name, fold, config.data_dir)
-    ratings = _ratings(config.dataset, config.data_dir)
+        return _given(config.dataset.name, fold, config.data_dir, content_of_dataset(config))
+    ratings = _ratings(config)
     match folds.name:
         case "random":
             return random_fold(ratings, fold=fold, num_folds=folds.count, seed=folds.seed)
@@ -80,32 +82,38 @@ def _split(config: Any) -> RatingSplit:
     return draw(ratings, share=folds.share, seed=folds.seed + fold - 1)
 
 
-def _ratings(dataset: SimpleNamespace, data_dir: str | None) -> Ratings:
+def _ratings(config: Any) -> Ratings:
+    dataset = config.dataset
     if dataset.name == "worked-example":
         return worked_example()
     if dataset.name == "synthetic-ratings":
         sizes = dataset.num_users, dataset.num_items, dataset.ratings_per_user, dataset.rank
         return make_synthetic_ratings(*sizes, seed=dataset.seed)
     form = table_form(dataset) if dataset.name == "csv" else None
-    return _loaded(dataset.name, data_dir, dataset.path, dataset.scale, form)
+    return _loaded(dataset.name, config.data_dir, dataset.path, dataset.scale, form, content_of_dataset(config))
 
 
 @lru_cache(maxsize=1)  # the last one: the jobs of a study share it
-def _loaded(name: str, data_dir: str | None, path: str | None, scale: str | None, form: TableForm | None) -> Ratings:
+def _loaded(
+    name: str, data_dir: str | None, path: str | None, scale: str | None, form: TableForm | None, content: Content
+) -> Ratings:
+    """`content` tells files that have changed, which are read anew, from those that are kept."""
     parsed = Scale.of_text(scale) if scale else None
     return load_ratings(name, data_dir=data_dir, path=Path(path) if path else None, scale=parsed, form=form)
 
 
 @lru_cache(maxsize=1)
-def _given(name: str, fold: int, data_dir: str | None) -> RatingSplit:
+def _given(name: str, fold: int, data_dir: str | None, content: Content) -> RatingSplit:
     return load_given_split(name, fold=fold, data_dir=data_dir)
 
 
 _last_features: list = []
 
 
-def _features(name: str, parts: tuple[str, ...], data_dir: str | None, ratings: Ratings) -> np.ndarray:
-    key = name, parts, data_dir, ratings.num_items
+def _features(
+    name: str, parts: tuple[str, ...], data_dir: str | None, ratings: Ratings, content: Content
+) -> np.ndarray:
+    key = name, parts, data_dir, ratings.num_items, content
     if not (_last_features and _last_features[0] == key):
         _last_features[:] = [key, load_features(name, ratings, parts, data_dir=data_dir).values]
     return _last_features[1]

@@ -51,6 +51,7 @@ class RecommenderWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.data = config, load_data(config)
+        self.data_cells = data_cells(config, self.data)  # now: its files may change while it is trained
         self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
         how = {"pretrained": pretraining.name == "trained", "memory_bytes": memory_limit(config.memory_gb)}
@@ -100,7 +101,7 @@ class RecommenderWork(Work):
 
     @cached_property
     def cells(self) -> dict[str, Any]:
-        return data_cells(self.config, self.data) | {"pretraining": _pretraining(self.config.pretraining)}
+        return self.data_cells | {"pretraining": _pretraining(self.config.pretraining)}
 
     def references(self, done: set[str]) -> Iterator[tuple[str, Result]]:
         """Where the numbers of a table begin, and on synthetic data where they must end."""
@@ -108,7 +109,7 @@ class RecommenderWork(Work):
             if (run_id := reference_id(self.config, name)) not in done:
                 scorer = self.data.oracle if name == "oracle" else fit_popularity(self.data.train)
                 ranking = ranking_of(scorer, self.data, memory_bytes=self.problem.memory_bytes)
-                cells = data_cells(self.config, self.data) | {"phase": "run", "split": self.config.split, "model": name}
+                cells = self.data_cells | {"phase": "run", "split": self.config.split, "model": name}
                 cells |= values_of(ranking) | shares_of(ranking)
                 yield run_id, Result(cells, arrays=ranking.ranks._asdict(), remarks=remarks_of(cells, self.data))
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Hashable, Iterator
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +58,7 @@ class RetrievalWork(Work):
     def __init__(self, config: Any):
         self.config, self.method = config, method_of(config.search)
         self.data: LeaveOneOut = load_test_split(config.dataset, config.data_dir)
+        self.shared = data_cells(config, self.data)  # now: its files may change while the model is searched
         self._built: tuple[int, _Built] | None = None
         model, *_ = [self._trained(seed).model for seed in config.grid.seed]  # what one lacks shows before any is run
         similarity, dim = model.similarity, model.item.shape[1]
@@ -112,10 +112,6 @@ class RetrievalWork(Work):
         arrays, remarks = ({}, []) if ranking is None else (ranking.ranks._asdict(), remarks_of(cells, self.data))
         bar.advance(self.each, label)
         yield point, Result({**self.shared, **cells}, arrays=arrays, remarks=remarks)
-
-    @cached_property
-    def shared(self) -> dict[str, Any]:
-        return data_cells(self.config, self.data)
 
     def _index(self, seed: int) -> _Built:
         """Of one seed, kept for its next run."""

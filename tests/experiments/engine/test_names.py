@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from experiments import baselines, imitate, ratings, retrieval, sweep
 from experiments.engine.checks import ConfigError
 from experiments.engine.names import check_names
+from experiments.tasks.baseline.work import BaselineWork
+from ncfjax.data.content import of_file
 from ncfjax.store import Store
 
 ROWS = ["user,item,rating,timestamp", *(f"{u},{i},{1 + (u + i) % 5},{i}" for u in range(8) for i in range(8) if u != i)]
@@ -39,7 +42,7 @@ def checked(jobs_of: Callable, results: Path) -> Callable[..., list]:
 
     def checked(entry, *arguments: str) -> list:
         jobs = jobs_of(entry.ENTRY, *ARGUMENTS[entry], *arguments, f"results_dir={results}")
-        check_names(entry.ENTRY.task, jobs, entry.ENTRY.task.store(jobs[0].config))
+        check_names(entry.ENTRY.task, [job.config for job in jobs], entry.ENTRY.task.store(jobs[0].config))
         return jobs
 
     return checked
@@ -115,6 +118,94 @@ def test_a_file_that_has_changed_is_new_data_and_said_so(fit: Callable[..., int]
     assert list(rows_of(results)["run_id"]) == [first]
     assert fit(path.rename(tmp_path / "r2.csv")) == 0
     assert rows_of(results)["run_id"].nunique() == 2 == rows_of(results)["content"].nunique()
+
+
+MORE = ["v,1,5,30", "v,2,5,40", "v,3,1,2"]  # further rows, of one more user
+FITS = {
+    baselines: FIT,
+    ratings: ("dataset=csv", "method=global_mean", "folds=share"),
+}
+
+
+def row_of(entry, results: Path, study: str) -> pd.Series:
+    return Store(results / study, entry.ENTRY.task.all_columns).runs().iloc[-1]
+
+
+@pytest.mark.parametrize("entry", [baselines, ratings], ids=lambda entry: entry.__name__)
+def test_a_file_that_has_changed_is_read_anew_by_the_same_process(entry, run_entry, results: Path, tmp_path: Path):
+    path = write(tmp_path / "r.csv")
+    for study in ("one", "two"):
+        arguments = (*FITS[entry], f"dataset.path={path}", f"study.name={study}", f"results_dir={results}")
+        assert run_entry(entry, *arguments) == 0
+        write(path, [*ROWS, *MORE])
+    one, two = (row_of(entry, results, study) for study in ("one", "two"))
+    assert one["content"] != two["content"]
+    if entry is ratings:
+        assert [row["num_train"] + row["num_test"] for row in (one, two)] == [len(ROWS) - 1, len(ROWS) - 1 + len(MORE)]
+    else:
+        ranks = [np.load(next((results / study / "ranks").iterdir())) for study in ("one", "two")]
+        assert [len(next(iter(arrays.values()))) for arrays in ranks] == [8, 9]
+
+
+def test_a_row_is_of_the_files_that_were_read_even_if_they_change_while_it_is_fitted(
+    fit, results: Path, tmp_path: Path, monkeypatch
+):
+    path = write(tmp_path / "r.csv")
+    content = of_file(path)
+    scorers = BaselineWork._scorers
+
+    def change(work, point):
+        write(path, [*ROWS, *MORE])
+        return scorers(work, point)
+
+    monkeypatch.setattr(BaselineWork, "_scorers", change)
+    assert fit(path) == 0
+    assert list(rows_of(results)["content"]) == [content]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(fit, results: Path, tmp_path: Path, monkeypatch, capfd):
+    path = write(tmp_path / "r.csv")
+    opened = type(baselines.ENTRY.task).open
+
+    def change(task, config):
+        work = opened(task, config)
+        write(path, [*path.read_text().split("\n"), "v,1,5,30"])
+        return work
+
+    monkeypatch.setattr(type(baselines.ENTRY.task), "open", change)
+    assert fit(path) == 2
+    assert "expected files that stay as they are while they are read" in capfd.readouterr().err
+    assert not len(rows_of(results))
+
+
+def test_two_names_of_one_content_are_one_data_set_and_said_so(fit, results: Path, tmp_path: Path, capfd):
+    one, other = write(tmp_path / "r.csv"), write(tmp_path / "s.csv")
+    assert fit(one, other) == 0
+    assert f"dataset.path={other} has the content of r: a run that there is of" in capfd.readouterr().out
+    assert list(rows_of(results)["dataset"]) == ["r"]
+    assert fit(one) == 0 and "has the content of" not in capfd.readouterr().out
+    assert fit(other) == 0 and f"dataset.path={other} has the content of r" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("entry", ARGUMENTS, ids=lambda entry: entry.__name__)
+def test_a_path_that_no_file_can_have_is_refused(entry, refusal: Callable, tmp_path: Path):
+    said = refusal(entry.ENTRY, *ARGUMENTS[entry], "dataset=csv", f"dataset.path={tmp_path / ('x' * 300)}")
+    assert said.startswith("dataset=csv: [Errno 36] File name too long")
+
+
+def test_what_a_split_refuses_names_the_file(run_entry, results: Path, tmp_path: Path, capfd):
+    """Of the rating of a single row, and of a holdout with one candidate more than the test split."""
+    one = write(tmp_path / "one.csv", [ROWS[0], "ann,tea,1,1"])
+    few = write(
+        tmp_path / "few.csv", [ROWS[0], "ann,tea,1,1", "ann,rye,1,2", "ann,oat,1,3", "bob,tea,1,1", "bob,fig,1,2"]
+    )
+    for entry, path, said in (
+        (ratings, one, "random: expected a share that is some and not all"),
+        (baselines, few, "user ann: expected at least 2 items to draw negatives from, got 1 of 4"),
+    ):
+        split = ("split=holdout",) if entry is baselines else ()
+        assert run_entry(entry, *FITS[entry], *split, f"dataset.path={path}", f"results_dir={results}") == 2
+        assert f"{path}: {said}" in capfd.readouterr().err
 
 
 def test_rows_of_an_older_version_stand_for_any_content(checked, tmp_path: Path, results: Path, make_row, store_runs):
