@@ -23,7 +23,17 @@ _NAMES = (
     "run_id", "status", "phase", "study", "dataset", "content", "split", "model", "embedding_dim", "objective", "seed",
 )  # fmt: skip
 _OUTCOME = ("epoch", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
-MODELS = {"dot": "MF", "gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
+MODELS = {
+    "dot": "MF",
+    "gmf": "GMF",
+    "bilinear": "bilinear",
+    "cosine": "cosine",
+    "euclid": "Euclid",
+    "mlp": "MLP",
+    "neumf": "NeuMF",
+    "residual": "residual",
+    "mixture_of_logits": "mixture of logits",
+}
 REFERENCES = ("oracle", "popularity")  # rows of a sweep that no training changes
 ON_TEST = "epoch chosen on test"
 

@@ -23,6 +23,7 @@ from ncfjax.store import Store
 
 RECALL = f"recall@{K}"
 ENOUGH = 0.95  # of recall@10, where searches are compared by their time
+INNER_PRODUCTS = ("dot", "gmf", "bilinear", "cosine", "euclid")  # for a fixed user: searched as vectors are
 IMITATIONS = ("svd", "cur", "distill_ranking")
 RANKED = tuple(SAMPLED)  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
@@ -124,7 +125,7 @@ class Catalogue:
 
     @property
     def is_learned(self) -> bool:
-        return self.model not in ("dot", "gmf")
+        return self.model not in INNER_PRODUCTS
 
 
 def catalogues(store: Store) -> list[Catalogue]:

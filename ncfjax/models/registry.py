@@ -61,7 +61,7 @@ def check_similarity(name: str, embedding_dim: int, options: Mapping[str, Any]) 
     for option, value in options.items():
         if value is not None and option not in cls.keys:
             have_it = sorted(other.name for other in similarities().values() if option in other.keys)
-            who = f"only model={' or '.join(have_it)}" if have_it else "no model"
+            who = f"only model={','.join(have_it)}" if have_it else "no model"
             raise ValueError(f"model.{option}: expected nothing, as {who} has one, got {value!r}")
     cls.check(embedding_dim, **with_defaults(name, embedding_dim, options))
 

@@ -8,9 +8,10 @@ item, the item half once per item.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -114,25 +115,38 @@ class Tower(nnx.Module):
         self, weight: Float[Array, " last_width"], p: Float[Array, "users dim"], items: Float[Array, "width items"]
     ) -> Float[Array, "users items"]:
         """<weight, tower([p; q])> of every pair, a few users at a time, the items prepared."""
-        users, at_once, num_items = self._user_half(p), pairs_at_once(), items.shape[1]
 
         def score(user, items):
-            units = jax.nn.relu(user[:, None] + items)
-            for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
-                units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
-            return matrix_product(weight, units)
+            return matrix_product(weight, self.later_layers(jax.nn.relu(user[:, None] + items)))
 
-        def score_blocks(user):
-            def add(scores, start):
-                block = jax.lax.dynamic_slice_in_dim(items, start, at_once, axis=1)
-                return jax.lax.dynamic_update_slice_in_dim(scores, score(user, block), start, axis=0), None
+        return in_item_blocks(score, self._user_half(p), items)
 
-            starts = jnp.minimum(jnp.arange(0, num_items, at_once), num_items - at_once)  # the last two may overlap
-            return jax.lax.scan(add, jnp.zeros(num_items, items.dtype), starts)[0]
+    def later_layers(self, units: Float[Array, "width items"]) -> Float[Array, "last_width items"]:
+        """The last layer's units of one user's pairs, from the first layer's."""
+        for kernel, bias in zip(self.kernels[1:], self.biases[1:], strict=True):
+            units = jax.nn.relu(matrix_product(kernel[...].T, units) + bias[...][:, None])
+        return units
 
-        if num_items > LONG * at_once:
-            return jax.lax.map(score_blocks, users)
-        return jax.lax.map(lambda user: score(user, items), users, batch_size=max(1, at_once // num_items))
+
+def in_item_blocks(
+    score: Callable[[Any, Float[Array, "width items"]], Float[Array, " items"]],
+    users: Any,
+    items: Float[Array, "width items"],
+) -> Float[Array, "users items"]:
+    """score(user, items) of every user, which `users` has along its first axis; some `pairs_at_once` at a time."""
+    at_once, num_items = pairs_at_once(), items.shape[1]
+
+    def score_blocks(user):
+        def add(scores, start):
+            block = jax.lax.dynamic_slice_in_dim(items, start, at_once, axis=1)
+            return jax.lax.dynamic_update_slice_in_dim(scores, score(user, block), start, axis=0), None
+
+        starts = jnp.minimum(jnp.arange(0, num_items, at_once), num_items - at_once)  # the last two may overlap
+        return jax.lax.scan(add, jnp.zeros(num_items, items.dtype), starts)[0]
+
+    if num_items > LONG * at_once:
+        return jax.lax.map(score_blocks, users)
+    return jax.lax.map(lambda user: score(user, items), users, batch_size=max(1, at_once // num_items))
 
 
 class Output(nnx.Module):

@@ -58,7 +58,7 @@ def test_defaults_are_those_of_the_yaml_files():
         ("dot", 1, {}, "model.embedding_dim: expected an integer >= 2 (with biases, one is the bias), got 1"),
         ("gmf", 0, {}, "model.embedding_dim: expected an integer >= 1, got 0"),
         ("dot", 16, {"biases": 1}, "model.biases: expected true or false, got 1"),
-        ("gmf", 8, {"layers": [8]}, "model.layers: expected nothing, as only model=mlp or neumf"),
+        ("gmf", 8, {"layers": [8]}, "model.layers: expected nothing, as only model=mlp,neumf,residual"),
         ("gmf", 8, {"depth": 2}, "model.depth: expected nothing, as no model has one, got 2"),
         ("scaled", 8, {"temperature": -1.0}, "model.temperature: expected a number > 0, got -1.0"),
         ("scaled", 8, {"temperature": math.inf}, "model.temperature: expected a number > 0, got inf"),

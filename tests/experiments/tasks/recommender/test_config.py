@@ -136,11 +136,14 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
             "model.layers: expected an even number below 2 * model.embedding_dim",
         ),
         (["model=neumf", "model.layers=[31,16]"], "an even number below 2 * model.embedding_dim = 48"),
-        (["model=gmf", "model.layers=[32,16]"], "model.layers: expected nothing, as only model=mlp or neumf has "),
+        (
+            ["model=gmf", "model.layers=[32,16]"],
+            "model.layers: expected nothing, as only model=mlp,neumf,residual has ",
+        ),
         (["model=gmf", "model.biases=true"], "model.biases: expected nothing, as only model=dot has "),
         (
             ["model.regularize_weights=false"],
-            "model.regularize_weights: expected nothing, as only model=gmf or mlp or ",
+            "model.regularize_weights: expected nothing, as only model=bilinear,gmf,",
         ),
         (["pretraining=trained"], "pretraining: expected none unless model=neumf, got 'trained'"),
         (["pretraining.alpha=0.5"], "pretraining.alpha: expected nothing"),
@@ -211,7 +214,8 @@ def test_the_columns_of_a_model_stand_behind_its_dimension_and_each_other_beside
     """A table of an older version lacks some of them, and is read wherever they stand."""
     columns = list(ENTRY.task.all_columns)
     for before, *new in (
-        ("embedding_dim", "biases", "frozen_constants", "gmf_sigmoid", "layers", "regularize_weights", "objective"),
+        ("embedding_dim", "biases", "frozen_constants", "gate_width", "gmf_sigmoid", "layers", "num_components"),
+        ("num_components", "regularize_weights", "temperature", "objective"),
         ("num_negatives", "reject_positives", "shuffle_examples", "negative_weight"),
         ("optimizer", "pretraining", "learning_rate"),
         ("num_epochs", "select_epoch", "epoch", "batch_size"),

@@ -70,7 +70,7 @@ def test_it_has_its_key_in_the_schema_the_run_id_and_the_columns(made_up: tuple[
     [
         ("model.temperature=-1", "model.temperature: expected a number > 0, got -1"),
         ("model.temperatur=1", "model.temperatur: no such key, did you mean model.temperature?"),
-        ("model.layers=[8,4]", "model.layers: expected nothing, as only model=mlp or neumf has "),
+        ("model.layers=[8,4]", "model.layers: expected nothing, as only model=mlp,neumf,residual has "),
     ],
 )
 def test_what_its_key_cannot_be_is_refused_by_name(
@@ -83,7 +83,8 @@ def test_what_its_key_cannot_be_is_refused_by_name(
 def test_other_similarities_do_not_have_it(made_up: tuple[str, ...], run_entry: Callable[..., int], results, capfd):
     searchpath, _ = made_up
     assert run_entry(sweep, searchpath, "model=gmf", "model.temperature=1", f"results_dir={results}") == 2
-    assert "model.temperature: expected nothing, as only model=scaled_cosine has " in capfd.readouterr().err
+    message = "model.temperature: expected nothing, as only model=cosine,mixture_of_logits,scaled_cosine has one, got 1"
+    assert message in capfd.readouterr().err
 
 
 def test_the_template_of_a_study_asks_for_its_runs(made_up: tuple[str, ...], jobs_of: Callable[..., list]):
