@@ -7,6 +7,7 @@ import pytest
 from experiments import retrieval, sweep
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.metrics import hit_ratio
+from ncfjax.retrieval import distillation
 
 pytestmark = pytest.mark.slow  # XLA compiles
 
@@ -33,8 +34,11 @@ def run(finish, tiny_data):
 def rows(run, tmp_path_factory) -> pd.DataFrame:
     """Of an MLP, by every method for any similarity."""
     folder = tmp_path_factory.mktemp("retrieval") / "results"
-    for name, given in SEARCHES.items():
-        finished = run(f"search={name}", "source.model=mlp", *given, folder=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in {"WIDTH": 32, "USERS": 64, "STEPS": 4}.items():  # of a network that takes a moment
+            patch.setattr(distillation, name, size)
+        for name, given in SEARCHES.items():
+            finished = run(f"search={name}", "source.model=mlp", *given, folder=folder)
     return finished.store.runs().assign(store=finished.store)
 
 
