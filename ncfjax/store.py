@@ -19,6 +19,8 @@ import json
 import math
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -188,6 +190,12 @@ class Store:
         with _explained(self.folder, "read"):
             return self._runs.frame(["run_id"])
 
+    @property
+    def num_repeated(self) -> int:
+        """Rows of runs.csv, of which the first of a run counts, that came with a table that another was added to."""
+        with _explained(self.folder, "read"):
+            return self._runs.num_repeated
+
     def curves(self) -> pd.DataFrame:
         """curves.csv, of the completed runs only."""
         with _explained(self.folder, "read"):
@@ -196,8 +204,23 @@ class Store:
 
     def ranks(self, run_id: str) -> dict[str, np.ndarray]:
         """Zero-based rank of each user's held-out item: unsigned int[users] per protocol; or what else was kept."""
-        with _explained(self.folder, "read"), np.load(self._ranks_path(run_id)) as arrays:
-            return dict(arrays)
+        path = self._ranks_path(run_id)
+        try:
+            with _explained(self.folder, "read"), path.open("rb") as file, np.load(file) as arrays:
+                return _Kept(path, arrays)
+        except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise StoreError(f"{path}: expected arrays as NumPy saves them, got {error}; it is damaged") from error
+
+
+class _Kept(dict[str, np.ndarray]):
+    """What one file has; what it lacks, as one of another version may, is a StoreError."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]):
+        super().__init__(arrays)
+        self.path = path
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise StoreError(f"{self.path}: expected the array {name}, got {', '.join(self) or 'none'}")
 
 
 def _pack(ranks: Mapping[str, np.ndarray]) -> bytes:

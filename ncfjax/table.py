@@ -10,12 +10,15 @@ import io
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 
+# What tells rows apart in tables of every version: without one of these, rows of other seeds would be one.
+_NEEDED = {"status", "dataset", "split", "model", "seed"}
 _DTYPES = {str: "str", int: "Int64", float: "float64"}
 
 
@@ -89,6 +92,11 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
+def whole_lines(data: bytes) -> bytes:
+    """Without the last line that a killed writer has torn."""
+    return data[: data.rfind(b"\n") + 1]
+
+
 class Table:
     """One CSV file: a header, then whole lines. Remembers how far it was read and which runs it holds.
 
@@ -144,16 +152,22 @@ class Table:
         data = file.read()
         if start == 0:
             self._columns = self._header(data)
-        size = data.rfind(b"\n") + 1
+        data = whole_lines(data)
+        after, rows = f" after byte {start}" * bool(start), []
         try:
-            rows = list(csv.reader(io.StringIO(data[:size].decode(), newline="")))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise StoreError(f"{self.path}: after byte {start}: expected CSV in UTF-8, got {error}") from error
+            reader = csv.reader(io.StringIO(data.decode(), newline=""))
+            rows.extend(reader)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise StoreError(f"{self.path}:{line}{after}: expected UTF-8, got {error.reason}") from error
+        except csv.Error as error:
+            raise StoreError(f"{self.path}:{reader.line_num}{after}: expected CSV, got {error}") from error
         for number, row in enumerate(rows, start=1):
-            if row and len(row) != len(self._columns):  # a blank line is no row
-                after = f" after byte {start}" if start else ""
-                raise StoreError(f"{self.path}:{number}{after}: expected {len(self._columns)} cells, got {len(row)}")
-        return [self._widened(row) for row in (rows[1:] if start == 0 else rows) if row], size
+            is_one_line = not any("\n" in cell for cell in row)  # a stray quote swallows the lines up to the next one
+            if row and not (is_one_line and len(row) == len(self._columns)):  # a blank line is no row
+                got = len(row) if is_one_line else "a quote that is not closed"
+                raise StoreError(f"{self.path}:{number}{after}: expected {len(self._columns)} cells, got {got}")
+        return [self._widened(row) for row in (rows[1:] if start == 0 else rows) if row], len(data)
 
     def _widened(self, row: list[str]) -> list[str]:
         cells = dict(zip(self._columns, row, strict=True))
@@ -166,7 +180,9 @@ class Table:
         *before, last = got = header.split(",")
         ends = [last] if newline else [c for c in self.types if c.startswith(last)]  # torn while it was written
         for columns in ([*before, end] for end in ends):
-            if columns[0] == next(iter(self.types)) and columns == [c for c in self.types if c in columns]:
+            is_ours = columns[0] == next(iter(self.types)) and columns == [c for c in self.types if c in columns]
+            lacks = newline and _NEEDED & set(self.types) - set(columns)
+            if is_ours and not lacks:
                 return columns if newline else list(self.types)
         missing, unknown = [c for c in self.types if c not in got], [c for c in got if c not in self.types]
         raise StoreError(
@@ -207,13 +223,29 @@ class Table:
         """All whole lines, the first of each key; str (empty if not known), Int64 and float64 columns."""
         rows = self.rows()
         columns = dict(zip(self.types, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(self.types, ())
-        frame = {name: _parsed(self.path, name, kind, columns[name]) for name, kind in self.types.items()}
+        frame = {name: self._parsed(name, kind, columns[name]) for name, kind in self.types.items()}
         return pd.DataFrame(frame).drop_duplicates(key, ignore_index=True)
 
+    @property
+    def num_repeated(self) -> int:
+        """Whole lines whose first cell an earlier one has."""
+        ids = [row[0] for row in self.rows()]
+        return len(ids) - len(set(ids))
 
-def _parsed(path: Path, name: str, kind: type, cells: Iterable[str]) -> pd.Series:
-    try:
-        values = cells if kind is str else [kind(cell) if cell else None for cell in cells]
-    except ValueError as error:
-        raise StoreError(f"{path}: column {name!r}: expected {kind.__name__}, got {error}") from error
-    return pd.Series(values, dtype=_DTYPES[kind])
+    def _parsed(self, name: str, kind: type, cells: Sequence[str]) -> pd.Series:
+        if kind is str:
+            return pd.Series(cells, dtype=_DTYPES[kind])
+        read, values = {int: lambda cell: np.int64(int(cell)), float: float}[kind], []
+        try:
+            for cell in cells:
+                values.append(read(cell) if cell else None)
+        except (ValueError, OverflowError) as error:
+            line, got = self._line_of(len(values)), cells[len(values)]
+            raise StoreError(f"{self.path}:{line}: column {name!r}: expected {kind.__name__}, got {got!r}") from error
+        return pd.Series(values, dtype=_DTYPES[kind])
+
+    def _line_of(self, place: int) -> int:
+        """Of a row, as blank lines are none."""
+        with open(self.path, encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            return [reader.line_num for row in reader if row][1 + place]

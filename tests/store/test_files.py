@@ -1,8 +1,10 @@
 """Files that are not ours, or not whole."""
 
+import re
 import shutil
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from ncfjax.table import StoreError
@@ -45,6 +47,69 @@ def test_a_foreign_table_is_told_apart_by_its_columns(tmp_path):
         store_of(tmp_path).completed()
 
 
+@pytest.mark.parametrize("column", ["seed", "status", "model"])
+def test_a_table_without_what_tells_its_rows_apart_is_no_older_one(tmp_path, column):
+    fill(tmp_path, range(3))
+    rows = pd.read_csv(tmp_path / "runs.csv", dtype=str)
+    rows.drop(columns=column).to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(
+        StoreError, match=rf"runs.csv:1: expected the columns .*\(missing \['{column}'\], unknown \[\]\)"
+    ):
+        store_of(tmp_path).runs()
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (b"one", "column 'seed': expected int, got 'one'"),
+        (b"9" * 20, "column 'seed': expected int, got '99999999999999999999'"),
+        (b'"1', f"expected {len(NAMES)} cells, got a quote that is not closed"),
+        (b"\xfc", "expected UTF-8, got invalid start byte"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_told_with_its_line(tmp_path, cell, message):
+    fill(tmp_path, range(4))
+    head, *rows = (tmp_path / "runs.csv").read_bytes().splitlines(keepends=True)
+    rows[1], rows[3] = (
+        row.replace(f",{seed},".encode(), b"," + cell + b",", 1) for seed, row in ((1, rows[1]), (3, rows[3]))
+    )
+    (tmp_path / "runs.csv").write_bytes(b"".join([head, b"\n", *rows]))
+    with pytest.raises(StoreError, match=re.escape(f"runs.csv:4: {message}")):
+        store_of(tmp_path).runs()
+
+
+def test_a_header_between_rows_is_told_with_its_line(tmp_path):
+    fill(tmp_path, range(2))
+    table = (tmp_path / "runs.csv").read_bytes()
+    (tmp_path / "runs.csv").write_bytes(table + table)
+    with pytest.raises(StoreError, match="runs.csv:4: column 'embedding_dim': expected int, got 'embedding_dim'"):
+        store_of(tmp_path).runs()
+
+
+def test_rows_of_a_run_that_is_there_before_are_counted(tmp_path):
+    head, *rows = (fill(tmp_path, range(3)).folder / "runs.csv").read_bytes().splitlines(keepends=True)
+    (tmp_path / "runs.csv").write_bytes(b"".join([head, *rows, *rows[:2]]))
+    assert store_of(tmp_path).num_repeated == 2 and len(store_of(tmp_path).runs()) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs\n", b"PK\x03\x04", b"whole"])
+def test_ranks_that_are_damaged_are_told_by_their_file(tmp_path, content):
+    path = next((fill(tmp_path, [1]).folder / "ranks").iterdir())
+    whole = path.read_bytes()
+    damaged = whole[:40] + bytes([whole[40] ^ 255]) + whole[41:-20]
+    path.write_bytes(damaged if content == b"whole" else content)
+    with pytest.raises(StoreError, match=rf"{path}: expected arrays as NumPy saves them, got .*; it is damaged"):
+        store_of(tmp_path).ranks(path.stem)
+
+
+def test_an_array_that_a_file_of_ranks_lacks_is_told(tmp_path):
+    ranks = fill(tmp_path, [1]).ranks(a_run(1)["run_id"])
+    with pytest.raises(
+        StoreError, match=f"ranks/{a_run(1)['run_id']}.npz: expected the array dot_full, got sampled, full"
+    ):
+        ranks["dot_full"]
+
+
 def test_windows_line_ends_and_blank_lines_are_read(tmp_path):
     fill(tmp_path, range(2))
     path = tmp_path / "runs.csv"
@@ -85,7 +150,7 @@ def test_a_cell_that_is_no_number_is_named(tmp_path):
     store = fill(tmp_path, range(2))
     path = tmp_path / "runs.csv"
     path.write_text(path.read_text().replace(",0.3333333333333333,", ",a third,"))
-    with pytest.raises(StoreError, match="runs.csv: column 'ndcg@10': expected float, got .*'a third'"):
+    with pytest.raises(StoreError, match="runs.csv:3: column 'ndcg@10': expected float, got 'a third'"):
         store.runs()
 
 
