@@ -28,9 +28,11 @@ class LeakedModel(Runs):
         return f"{self.model}, {'read four times' if self.leak else 'read once'}"
 
     def curve(self, metric: str) -> pd.Series:
-        """Epoch -> mean over the seeds."""
+        """Epoch -> mean over the seeds. Raises ValueError where the runs have none."""
         curves = self.store.curves()
         mine = curves[curves["run_id"].isin(list(self.rows["run_id"])) & (curves["metric"] == metric)]
+        if mine.empty:
+            raise ValueError(f"{self.store.folder / 'curves.csv'}: expected {metric} of {self.label}, got none")
         return mine.groupby("epoch")["value"].mean()
 
     @property

@@ -43,6 +43,11 @@ class ClaimStore(Store):
         return 0 if self.claimed is None else int((~self._is_claimed(super().runs())).sum())
 
 
+def _sentence(why: str, counts: Mapping[str, int]) -> str:
+    texts = [f"{count} of results/{study}/runs.csv" for study, count in counts.items() if count]
+    return f"Rows that {why}, and that were ignored: {', '.join(texts)}." if texts else ""
+
+
 @dataclass(frozen=True)
 class Results:
     """The tables of a folder; `opened` are those whose claims were read."""
@@ -68,9 +73,11 @@ class Results:
     @property
     def ignored(self) -> str:
         """Which rows were left out of what was read, in a sentence; empty where none was."""
-        counts = {study: store.num_ignored for study, store in self.opened.items()}
-        texts = [f"{count} of results/{study}/runs.csv" for study, count in counts.items() if count]
-        return f"Rows that no study of conf/ asks for, and that were ignored: {', '.join(texts)}." if texts else ""
+        reasons = {
+            "no study of conf/ asks for": {study: store.num_ignored for study, store in self.opened.items()},
+            "repeat the run of an earlier one": {study: store.num_repeated for study, store in self.opened.items()},
+        }
+        return " ".join(filter(None, (_sentence(why, counts) for why, counts in reasons.items())))
 
     def studies(self) -> list[str]:
         """Those that have a table."""

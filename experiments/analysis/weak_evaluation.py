@@ -63,13 +63,14 @@ def moves(results: Results) -> list[Move]:
 
 
 def rule_moves(runs: pd.DataFrame) -> list[Move]:
-    """Ties and self-negatives, per baseline."""
+    """Ties and self-negatives, per baseline that was run under both rules."""
     by_rule = {rule: rows.set_index("model")[[*COLUMNS]] for rule, rows in runs.groupby(["ties", "self_negatives"])}
+    strict = by_rule.get(_STRICT, runs[:0])
     return [
-        _move(weakness, model, by_rule[_STRICT].loc[[model]], by_rule[rule].loc[[model]], STUDY)
+        _move(weakness, model, strict.loc[[model]], by_rule[rule].loc[[model]], STUDY)
         for rule, weakness in RULES.items()
-        if by_rule
-        for model in by_rule[_STRICT].index
+        if rule in by_rule
+        for model in strict.index.intersection(by_rule[rule].index, sort=False)
     ]
 
 
@@ -85,10 +86,17 @@ def ncf_epoch_moves(store: Store) -> list[Move]:
 
 
 def mf_epoch_moves(store: Store) -> list[Move]:
-    """Of each dimension: each seed's best evaluation on test, of those that its curve has, less the last."""
+    """Of each dimension: each seed's best evaluation on test, of those that its curve has, less the last.
+
+    Raises:
+        ValueError: a run without a curve.
+    """
     runs, curves = store.runs(), store.curves()
     runs = runs[(runs["model"] == "dot") & (runs["objective"] == "expected") & (runs["status"] == "completed")]
-    table = []
+    table, drawn = [], set(curves["run_id"])
+    for run_id in runs["run_id"]:
+        if run_id not in drawn:
+            raise ValueError(f"{store.folder / 'curves.csv'}: expected the curve of run {run_id}, got none")
     for dim, rows in runs.groupby("embedding_dim"):
         evaluations = curves[curves["run_id"].isin(list(rows["run_id"]))].pivot(
             index=["run_id", "epoch"], columns="metric", values="value"

@@ -13,7 +13,7 @@ from experiments.analysis.cut_offs import KS, cut_offs
 from experiments.analysis.methods import Method, headline_rows, methods, with_rows
 from experiments.analysis.results import Results
 from experiments.analysis.tables import TableState, table_states
-from experiments.analysis.weak_evaluation import moves
+from experiments.analysis.weak_evaluation import RULES, moves, rule_moves
 from experiments.cli import claims, studies
 from experiments.cli.studies import ExpectedRuns
 from experiments.entries import columns
@@ -175,6 +175,22 @@ def test_a_weakness_is_told_by_how_far_it_moves_the_strict_metric(tables):
     assert len(cells_of(text, "99 candidates, not all")) == 3
     # Of MF, the best look at test was the last.
     assert cells_of(text, "epoch chosen on test")[0][1:4:2] == ["MF d=192", "+0.0000 ± 0.0000"]
+
+
+def test_a_weak_evaluation_that_is_half_run_shows_what_there_is(tables):
+    store = tables.table("weak-evaluation-ml-1m", "baselines")
+    runs = store.runs().set_index("run_id")
+    assert {move.weakness for move in rule_moves(runs)} == set(RULES.values())
+    only_popularity = rule_moves(runs.drop(index=["c4"]))  # of EASE the rule favour, masked is missing
+    assert [move.method for move in only_popularity if move.weakness == "ties in favour"] == ["popularity"]
+    strict = [run_id for run_id in runs.index if run_id.endswith("0")]
+    assert rule_moves(runs.drop(index=strict)) == [] == rule_moves(runs.loc[strict])
+
+
+def test_a_run_without_its_curve_is_told_with_the_file(tables):
+    (tables.folder / "figure2-ml-1m" / "curves.csv").unlink()
+    with pytest.raises(ValueError, match="figure2-ml-1m/curves.csv: expected the curve of run b0, got none"):
+        moves(tables)
 
 
 # ---- where from

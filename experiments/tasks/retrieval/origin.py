@@ -3,6 +3,7 @@
 What decides which model it is stands here; `source` loads it.
 """
 
+import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 
 from experiments.engine.checks import ConfigError
 from experiments.tasks.weights import file_content
+from ncfjax.table import whole_lines
 
 _TRAINING = (
     "objective", "num_negatives", "negative_weight", "optimizer", "pretraining", "learning_rate", "regularization",
@@ -68,7 +70,9 @@ def _there(rows: pd.DataFrame) -> str:
 @lru_cache(maxsize=4)
 def _read_runs(path: Path, _: int) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, usecols=list(_READ))
+        table = io.BytesIO(whole_lines(path.read_bytes()))
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, usecols=list(_READ))
+        return rows.drop_duplicates("run_id", ignore_index=True)
     except ValueError as error:
         raise ConfigError(f"source.folder={path.parent}: expected runs of experiments.sweep, got: {error}") from error
 

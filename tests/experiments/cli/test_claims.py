@@ -44,6 +44,18 @@ def test_a_claim_is_read_from_the_rows_that_its_study_asks_for(table: Store, cla
     assert len(results.table("figure2-ml-1m", "sweep").runs()) == len(claimed) + 3
 
 
+def test_rows_that_repeat_a_run_change_nothing_and_are_counted(table: Store, claimed: list[str]):
+    """As where two tables were put one behind the other: the first row of a run counts."""
+    path = table.folder / "runs.csv"
+    *_, last = lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, lines[1].replace("0.7", "0.1"), last]))
+    results = claims_in(table.folder.parent)
+    runs = results.store("figure2-ml-1m", "sweep").runs()
+    assert list(runs["run_id"]) == claimed and (runs["ndcg@10"] == 0.7).all()
+    repeated = "Rows that repeat the run of an earlier one, and that were ignored: 2 of results/figure2-ml-1m/runs.csv."
+    assert results.ignored == f"{IGNORED} {repeated}"
+
+
 def test_a_folder_that_no_study_has_is_read_whole(tmp_path: Path, a_run: Callable, store_runs: Callable):
     store_runs(tmp_path / "mine", a_run(), a_run(dataset="ml-100k"))
     results = claims_in(tmp_path)

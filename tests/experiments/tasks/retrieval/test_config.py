@@ -72,6 +72,15 @@ def test_what_only_the_model_forbids_is_refused_before_anything_is_measured(tiny
             ENTRY.task.opened(config)
 
 
+def test_rows_that_repeat_or_are_torn_are_no_other_runs(study: tuple[str, ...], tmp_path: Path):
+    """As the tables are read everywhere: the first row of a run, of whole lines."""
+    config = configured(ENTRY, *study, "source.model=dot", "source.embedding_dim=16")
+    first, _ = RUNS.splitlines()[1:3]
+    (tmp_path / "runs.csv").write_text(RUNS + first + "\n" + first.replace("aa", "zz")[:-3])
+    assert ENTRY.task.id_of(config, ENTRY.task.points(config)[0])
+    assert configured(ENTRY, *study, "source.model=dot", "source.embedding_dim=16") == config
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
