@@ -144,13 +144,19 @@ def prepare() -> None:
 
 
 def _check_platforms() -> None:
-    wanted = jax.config.jax_platforms
+    older = os.environ.get("JAX_PLATFORM_NAME")  # the older name of the variable
+    settings = {"jax_platforms": jax.config.jax_platforms, "jax_platform_name": older}
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter where it has no plugin for any of them
-        if not wanted:
-            raise
-        jax.config.update("jax_platforms", None)
-        there = ", ".join(dict.fromkeys([*(device.platform for device in jax.devices()), "cpu"]))
+        wanted = ", ".join(f"{name.upper()}={value}" for name, value in settings.items() if value)
         got = (str(error) or "none").splitlines()[0]
-        raise ConfigError(f"JAX_PLATFORMS={wanted}: expected one that is there ({there}), got: {got}") from error
+        flags = os.environ.get("XLA_FLAGS", "")
+        if not (wanted or flags):
+            raise
+        if not wanted:  # as with --xla_force_host_platform_device_count=0
+            raise ConfigError(f"XLA_FLAGS={flags}: expected flags that leave a device, got: {got}") from error
+        for name in settings:
+            jax.config.update(name, "")
+        there = ", ".join(dict.fromkeys([*(device.platform for device in jax.devices()), "cpu"]))
+        raise ConfigError(f"{wanted}: expected one that is there ({there}), got: {got}") from error

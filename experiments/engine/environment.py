@@ -23,6 +23,11 @@ PINNED: dict[str, tuple[object, tuple[str, ...]]] = {
     "jax_disable_most_optimizations": (False, _FALSE),
     "jax_debug_nans": (False, _FALSE),  # a run that diverges is a row, not an error
     "jax_debug_infs": (False, _FALSE),
+    "jax_default_device": (None, ("none",)),  # a row names the device that JAX chooses
+    "jax_transfer_guard": (None, ("allow", "log")),
+    "jax_no_tracing": (False, _FALSE),
+    "jax_no_execution": (False, _FALSE),
+    **{f"jax_error_checking_behavior_{what}": ("ignore", ("ignore",)) for what in ("nan", "divide", "oob")},
 }
 _RECORDED = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 _WITHOUT_EFFECT = ("--xla_force_host_platform_device_count", "--xla_dump_")  # on numbers
@@ -36,7 +41,7 @@ def check() -> None:
         if got is not None and got.strip().lower() not in spellings:
             raise ConfigError(
                 f"{variable}={got}: expected {spellings[0]}, as with any other value a run has other numbers than its "
-                f"row tells; unset {variable}"
+                f"row tells, or none; unset {variable}"
             )
 
 

@@ -1,5 +1,9 @@
 """What would change the numbers of a run from outside: refused, or kept with its row."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import pytest
 
@@ -11,6 +15,8 @@ OTHERS = {
     "JAX_ENABLE_X64": "1", "JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
     "JAX_THREEFRY_PARTITIONABLE": "false", "JAX_NUMPY_DTYPE_PROMOTION": "strict", "JAX_RANDOM_SEED_OFFSET": "7",
     "JAX_DISABLE_JIT": "True", "JAX_DEBUG_NANS": "yes", "JAX_EXPLICIT_X64_DTYPES": "allow",
+    "JAX_DEFAULT_DEVICE": "cpu", "JAX_TRANSFER_GUARD": "disallow", "JAX_NO_TRACING": "1", "JAX_NO_EXECUTION": "1",
+    "JAX_ERROR_CHECKING_BEHAVIOR_NAN": "raise",
 }  # fmt: skip
 
 
@@ -50,23 +56,48 @@ def test_what_a_later_version_of_jax_may_choose_is_pinned(setting: str, other: o
         jax.config.update(setting, before)
 
 
-def test_a_platform_that_is_not_there_is_told_with_what_there_is(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("setting", ["jax_platforms", "jax_platform_name"])
+def test_a_platform_that_is_not_there_is_told_with_what_there_is(setting: str, monkeypatch: pytest.MonkeyPatch):
+    wanted = iter(["abacus"])
+
     def devices():
-        if jax.config.jax_platforms == "abacus":
-            raise RuntimeError("Unknown backend abacus\nin many lines")
+        for name in wanted:
+            raise RuntimeError(f"Unknown backend {name}\nin many lines")
         return jax.local_devices()
 
     before = jax.config.jax_platforms
     monkeypatch.setattr(device.jax, "devices", devices)
-    jax.config.update("jax_platforms", "abacus")
+    monkeypatch.setenv("JAX_PLATFORM_NAME", "abacus" * (setting == "jax_platform_name"))
+    jax.config.update("jax_platforms", "abacus" * (setting == "jax_platforms"))
     try:
         with pytest.raises(ConfigError) as refused:
             device.prepare()
     finally:
         jax.config.update("jax_platforms", before)
     there = dict.fromkeys([jax.local_devices()[0].platform, "cpu"])
-    expected = f"JAX_PLATFORMS=abacus: expected one that is there ({', '.join(there)}), got: Unknown backend abacus"
+    expected = f"{setting.upper()}=abacus: expected one that is there ({', '.join(there)}), got: Unknown backend abacus"
     assert str(refused.value) == expected
+
+
+def test_flags_that_leave_no_device_are_told(monkeypatch: pytest.MonkeyPatch):
+    def devices():
+        raise RuntimeError("Unable to initialize backend 'cpu': none\nin many lines")
+
+    monkeypatch.setattr(device.jax, "devices", devices)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=0")
+    with pytest.raises(ConfigError, match="^XLA_FLAGS=--xla_force_host_platform_device_count=0: expected flags that"):
+        device.prepare()
+
+
+@pytest.mark.slow
+def test_a_variable_that_jax_does_not_understand_is_one_message():
+    for module, value in (("baselines", "perhaps"), ("recommend", "")):
+        command = [sys.executable, "-m", f"experiments.{module}", *["baseline=popularity"] * (module == "baselines")]
+        done = subprocess.run(command, env=os.environ | {"JAX_LOG_COMPILES": value}, capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert (
+            f"JAX cannot be imported: invalid truth value '{value}' for environment 'JAX_LOG_COMPILES'" in done.stderr
+        )
 
 
 def test_flags_of_compilers_stand_beside_the_device(monkeypatch: pytest.MonkeyPatch):
