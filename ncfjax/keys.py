@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 LARGEST = 2**31 - 1  # of JAX's integers
+FLOATS = 2.0**-126, 3.4028234e38  # the smallest and the largest of 32 bits; what is closer to 0 is 0 for XLA
 REQUIRED = ...  # the default of a key that has none
 
 
@@ -39,6 +40,9 @@ class Key(NamedTuple):
             raise ValueError(f"{name}={value}: no such name, {nearest(str(value), self.names)}")
         if not (_is_of_kind(self.kind, value) and self.is_valid(value)):
             raise ValueError(f"{name}: expected {self.expected}, got {value!r}")
+        if self.kind is float and value and not FLOATS[0] <= abs(value) <= FLOATS[1]:
+            size = f"{FLOATS[0]:.2g} to {FLOATS[1]:.2g}"
+            raise ValueError(f"{name}: expected 0, or a size that 32 bits hold ({size}), got {value!r}")
         if self.most is not None and max(value if self.kind is tuple else [value], default=0) > self.most:
             raise ValueError(f"{name}: expected at most {self.most}, got {value!r}")
         return os.path.expanduser(str(value)) if self.is_path else self.kind(value)

@@ -28,7 +28,7 @@ LAYERS = Key(tuple, anything, "a list of integers", default=lambda embedding_dim
 @pytest.mark.parametrize(
     ("key", "right", "wrong"),
     [
-        (POSITIVE, [1, 0.5], [0, -1, "1", None, True, INF, NAN]),
+        (POSITIVE, [1, 0.5, 1e-37, 3e38], [0, -1, "1", None, True, INF, NAN, 1e39, 1e-39]),
         (NON_NEGATIVE, [0, 0.0, 2], [-1, NAN]),
         (SHARE, [0, 0.5, 1], [-0.1, 1.1, NAN]),
         (COUNT, [1, 2], [0, 1.0, True, "1", None]),

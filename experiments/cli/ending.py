@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from traceback import extract_tb
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -20,10 +21,12 @@ codecs.register_error("ncfjax", lambda error: (json.dumps(error.object[error.sta
 
 
 def _let_any_terminal_show_it() -> None:
-    """A terminal may know ASCII alone; names and titles are in any language."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="ncfjax")
+    """A terminal may know ASCII alone, and names and titles are in any language; or be closed (2>&-)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="ncfjax")
 
 
 def _check_folder() -> None:
@@ -33,9 +36,9 @@ def _check_folder() -> None:
         raise ConfigError("the working folder is not there any more: go to another one") from error
 
 
-def say_stopped(name: str, stopped: str) -> None:
-    """After Ctrl-C: what holds then."""
-    print(f"\n{name}: stopped; {stopped}", file=sys.stderr, flush=True)
+def say_stopped(name: str, stopped: str) -> int:
+    """After Ctrl-C: what holds then. Returns the exit code."""
+    return _ended(INTERRUPTED, f"\n{name}: stopped; {stopped}")
 
 
 def exit_code(
@@ -59,27 +62,50 @@ def exit_code(
         _let_any_terminal_show_it()
         _check_folder()
         environment.check()
-        command()
+        _carry_out(command)
     except KeyboardInterrupt:
-        say_stopped(name, stopped)
-        return INTERRUPTED
+        return say_stopped(name, stopped)
     except BrokenPipeError:  # whoever read the output has left (| head); what was written is whole
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
+        return _ended(FAILURE)
     except (HydraException, OmegaConfBaseException, *usage, *failures) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print(f"{name}: {explain(error)}", file=sys.stderr)
-        return FAILURE if isinstance(error, failures) else USAGE
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error) or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        return _ended(FAILURE if isinstance(error, failures) else USAGE, f"{name}: {explain(error)}")
+    except (MemoryError, RuntimeError, OSError) as error:
+        is_memory = _is_out_of_memory(error)
+        if not (is_memory or isinstance(error, OSError)) or os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         what = str(error).partition("\n")[0] or "an allocation failed"
-        print(f"{name}: memory: expected more than there is, got {what}; {stopped}", file=sys.stderr)
-        return FAILURE
+        return _ended(FAILURE, f"{name}: {'memory: expected more than there is, got ' * is_memory}{what}; {stopped}")
     return 0
 
 
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+def _carry_out(command: Callable[[], None]) -> None:
+    """What a full disk does not take of its output is an error here, and not of Python's at its end; so is a variable
+    of the environment that JAX does not understand."""
+    try:
+        command()
+    except SystemExit as end:  # of Hydra's own flags
+        if end.code:
+            raise
+    except ValueError as error:
+        if "jax" in sys.modules or not any("/jax/" in frame.filename for frame in extract_tb(error.__traceback__)):
+            raise
+        raise ConfigError(f"JAX cannot be imported: {error}") from error
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _ended(code: int, message: str = "") -> int:
+    """The exit code, once a last message was written to those who still listen."""
+    for stream, text in ((sys.stdout, ""), (sys.stderr, message)):
+        try:
+            print(text, end="\n" * bool(text), file=stream, flush=True)
+        except OSError:  # or Python would try again at its end, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     """Python's and NumPy's way to say it, or XLA's, whose type is that of all its errors."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

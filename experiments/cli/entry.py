@@ -20,6 +20,7 @@ from experiments.engine.task import Draw, Table, Task
 from ncfjax.keys import nearest
 
 _SEARCHPATH = "hydra.searchpath"
+_HYDRAS_FOLDERS = {"hydra.sweep.dir", "hydra.sweep.subdir", "hydra.run.dir"}
 SWEEPER = "ncfjax"
 RESERVED = {"phase": "set by tune=true, not by hand"}
 
@@ -59,7 +60,7 @@ def as_hydra_reads_it(task: Task, argument: str) -> str:
 
 def typed(task: Task, argument: str) -> str:
     """An argument whose names and paths Hydra reads as they were typed."""
-    return as_typed(_at_home(argument), {"study", f"study/{task.name}", *task.groups, *task.texts})
+    return as_typed(_at_home(argument), {"study", f"study/{task.name}", *task.groups, *task.texts, *_HYDRAS_FOLDERS})
 
 
 def _at_home(argument: str) -> str:
@@ -131,8 +132,10 @@ def _check_override(task: Task, override: Override, offered: dict[str, list[str]
                 raise ConfigError(f"{key}={name}: no such {key}, {nearest(name, offered[key])}{_elsewhere(key, name)}")
     elif key in RESERVED:
         raise ConfigError(f"{key}: {RESERVED[key]}")
-    elif key not in valid and not any(name.startswith(f"{key}.") for name in valid):
+    elif key not in valid and not (parts := [name for name in valid if name.startswith(f"{key}.")]):
         raise ConfigError(f"{key}: no such key, {nearest(key, valid)}")
+    elif key not in valid and not override.is_delete() and override.value() is None:
+        raise ConfigError(f"{key}: expected its keys ({', '.join(parts)}), got null")
 
 
 def _named(override: Override) -> list[str]:

@@ -6,6 +6,7 @@ compiled.
 
 import os
 import sys
+import traceback
 from functools import partial
 
 import hydra
@@ -74,12 +75,23 @@ def _explain(error: BaseException) -> str:
     )
 
 
+def _is_of_hydra(error: ValueError) -> bool:
+    """Whether Hydra, or a launcher, refuses something without a type of its own for it: range(0,4,0), n_jobs=0."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "hydra_plugins", "joblib")
+
+
 def main(entry: EntryPoint) -> None:
     """Runs the command line; ends the process where it is wrong, is stopped, or cannot be carried out."""
 
     def command() -> None:
         with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises an error; else it prints it and exits
-            _start(entry)
+            try:
+                _start(entry)
+            except ValueError as error:
+                if not _is_of_hydra(error):
+                    raise
+                raise ConfigError(f"{' '.join(sys.argv[1:])}: {error}") from error
 
     def end() -> None:
         say_stopped("ncfjax", stopped)

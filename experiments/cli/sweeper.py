@@ -30,12 +30,16 @@ from experiments.engine.task import Task
 ONE_PER_STUDY = frozenset(
     {"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by", "save_models"}
 )
+MOST_VALUES = 10_000  # of a key: Hydra takes a second to read them
 
 
 def _values(override: Override) -> list[str]:
     if not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: expected a list such as 1,2,3 or range(0,8), got an interval")
-    return list(override.sweep_string_iterator())
+    values = list(itertools.islice(override.sweep_string_iterator(), MOST_VALUES + 1))
+    if len(values) > MOST_VALUES:
+        raise ConfigError(f"{override.input_line}: expected at most {MOST_VALUES:,} values, got more")
+    return values
 
 
 def _alternatives(override: Override, task: Task) -> list[str]:

@@ -59,7 +59,8 @@ _OWN_KEYS = {
     "csv": TABLE | {"strength": FLAG} | _RATED,
     # The sizes are checked where the data are drawn.
     "synthetic": {
-        f"synthetic.{field.name}": Key(field.type, anything, "a number") for field in fields(SyntheticOptions)
+        f"synthetic.{field.name}": Key(field.type, anything, "an integer" if field.type is int else "a number")
+        for field in fields(SyntheticOptions)
     },
 }
 _NEGATIVES = {

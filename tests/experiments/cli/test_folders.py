@@ -108,6 +108,11 @@ def test_a_studys_name_keeps_its_text_from_the_command_line_to_the_table_and_the
     assert f"study={name}0: no such table in results, did you mean {name}?" in capsys.readouterr().err
 
 
+def test_a_folder_of_hydras_own_keeps_its_text_too(fit, tmp_path: Path):
+    assert fit("hydra.sweep.dir=~/1_000") == 0
+    assert (tmp_path / "home" / "1_000").is_dir() and written(tmp_path) == ["here/results/baselines/runs.csv"]
+
+
 def test_files_of_a_list_keep_their_names(jobs_of):
     names = ["1.10", "2024_11", "a b (1).csv", "1e5,c"]
     jobs = jobs_of(sweep.ENTRY, "dataset=csv", 'dataset.path=1.10,2024_11,a b (1).csv,"1e5,c"')

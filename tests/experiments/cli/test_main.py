@@ -98,6 +98,32 @@ def test_what_hydra_refuses_is_told_in_its_words_without_the_names_of_types(
     assert not any(word in said for word in ("Traceback", "object_type", "full_key"))
 
 
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("grid.seed=range(0,4,0)", "range() arg 3 must not be zero"),
+        ("grid.seed=range(0,1e7)", "grid.seed=range(0,1e7): expected at most 10,000 values, got more"),
+        ("--shell-completion", "Expecting one subcommand from"),
+        ("dataset.synthetic=null", "dataset.synthetic: expected its keys (dataset.synthetic.num_users, "),
+    ],
+)
+def test_what_hydra_refuses_without_a_type_of_its_own_is_one_message_too(argument, message, run_entry, results, capfd):
+    assert run_entry(sweep, argument, f"results_dir={results}") == 2
+    said = capfd.readouterr().err
+    assert message in said and len(said.splitlines()) == 1 and said.startswith("ncfjax: ") and not results.exists()
+
+
+def test_a_group_of_another_command_that_is_null_is_one_message(run_entry, capfd):
+    assert run_entry(baselines, "grid=null") == 2
+    assert capfd.readouterr().err.startswith("ncfjax: grid: expected its keys (grid.")
+
+
+def test_a_number_of_workers_that_cannot_be_is_one_message(run_entry, tiny_data, results: Path, capfd):
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=0")
+    assert run_entry(baselines, *tiny_data, "baseline=popularity", f"results_dir={results}", *launcher) == 2
+    assert capfd.readouterr().err.endswith("hydra.launcher.n_jobs=0: n_jobs == 0 in Parallel has no meaning\n")
+
+
 def test_all_of_an_error_is_shown_where_it_is_wanted(run_entry: Callable[..., int], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(ValueError, match="grid.seed"):
