@@ -142,7 +142,9 @@ def _show_dollars(figure: Figure) -> None:
 def render(draw: Callable[[], Figure | None]) -> dict[str, bytes]:
     """The files ".png" and ".svg" of what is drawn in the house style; the same figure gives the same bytes."""
     files: dict[str, bytes] = {}
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc of the user's says
+        matplotlib.rcParams.update(STYLE)
         figure = draw()
         if figure:
             _show_dollars(figure)
