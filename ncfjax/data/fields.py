@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ncfjax.data.header import Column, find_columns, separator_of
-from ncfjax.data.text import bad_line, check_memory, read_content
+from ncfjax.data.text import bad_line, check_memory, decoded, read_content
 
 _BLANKS = [char for char in map(chr, range(0x3001)) if char.isspace() and char not in " \n"]
 # What stands around an id and is no part of it: all white space, and what has no width, as a byte-order mark has none
@@ -42,7 +42,7 @@ def read_fields(path: Path, columns: Sequence[Column], separator: str | None = "
     Raises ValueError with file and line for a column that is missing or there twice, a quote that is not closed as it
     should be, a line break in a column that is returned, a row that is too long, and a file without a row.
     """
-    text = _read(path)
+    text = decoded(path, read_content(path))
     first = text.count("\n", 0, re.match(r"(?:[^\S\n]*\n)*", text).end())  # type: ignore[union-attr]
     text = text.split("\n", first)[-1] if first else text
     line = text.split("\n", 1)[0]
@@ -70,15 +70,6 @@ def read_fields(path: Path, columns: Sequence[Column], separator: str | None = "
     return Fields(rows, "; ".join(notes), names)
 
 
-def _read(path: Path) -> str:
-    content = read_content(path)
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start)
-        raise bad_line(path, row, "text in UTF-8", repr(content[error.start : error.end])) from None
-
-
 def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
     """Returns all fields of a text whose first line is line `first` of the file."""
     given, is_long = separator, len(separator.encode()) > 1
@@ -91,7 +82,7 @@ def _parse(path: Path, text: str, first: int, separator: str) -> pd.DataFrame:
         _check_quotes(path, text, first, separator, given)
         if any(blank in text and f'{blank}"' in text for blank in _BLANKS):  # pandas sees a quote behind spaces alone
             field = re.escape(separator)
-            text = re.sub(rf'(?m)(^|{field})[^\S\n{field}]+(?=")', r"\1", text)
+            text = re.sub(rf'(?m)(^|{field})[^\S\n{field}]*("(?:[^"]|"")*+")', r"\1\2", text)
     options = {
         "sep": separator,
         "header": None,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ncfjax.data.text import bad_line, check_memory, without_blanks
+from ncfjax.data.text import bad_line, check_memory, decoded, without_blanks
 from ncfjax.data.times import times_in
 
 _MAX_ID = np.iinfo(np.int32).max
@@ -48,6 +48,7 @@ def read_table(path: Path, content: bytes, layout: Layout, separator: str = "\t"
     if table is None:
         raise _first_problem(path, content, layout, separator, num_headers)
     if layout.time in table and table[layout.time].dtype != np.int64:
+        decoded(path, content)
         texts = _parse_any(content, separator, num_headers, usecols=[layout.time], dtype=str)[layout.time]
         if (texts == "").any():  # of a row that is too short, maybe
             raise _first_problem(path, content, layout, separator, num_headers)
@@ -101,6 +102,7 @@ def _first_problem(path: Path, content: bytes, layout: Layout, separator: str, n
             problem = (None if field else "a timestamp") if is_time else _field_problem(field.strip(), is_id)
             if problem:
                 return bad_line(path, row, problem, f"{field!r} in field {column + 1}")
+    decoded(path, content)
     return ValueError(f"{path}: expected {layout.expected}, got something else")
 
 

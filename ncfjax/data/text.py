@@ -148,12 +148,21 @@ def at_home(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def decoded(path: Path, content: bytes) -> str:
+    """Returns the lines of a file as text; raises ValueError with file and line where they are not UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start)
+        raise bad_line(path, row, "text in UTF-8", repr(content[error.start : error.end])) from None
+
+
 def read_text(path: Path) -> str:
     """Returns what `read_content` does, as text: UTF-8, or Latin-1 where it is not."""
-    return _decoded(read_content(path))
+    return _in_any_encoding(read_content(path))
 
 
-def _decoded(content: bytes) -> str:
+def _in_any_encoding(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -163,4 +172,4 @@ def _decoded(content: bytes) -> str:
 def without_blanks(content: bytes, separator: str) -> bytes:
     """Returns some lines without white space at the ends of their fields."""
     blank, end = rf"[^\S\n{separator}]+", rf"[\n{separator}]"
-    return re.sub(rf"{blank}(?={end}|\Z)|(?:(?<={end})|\A){blank}", "", _decoded(content)).encode()
+    return re.sub(rf"{blank}(?={end}|\Z)|(?:(?<={end})|\A){blank}", "", _in_any_encoding(content)).encode()

@@ -92,6 +92,11 @@ def test_quotes_keep_any_separator_and_empty_fields_before_them(tmp_path, separa
     assert str(refused.value).endswith(f"mine.csv:4: expected {QUOTED}, got {got!r}")
 
 
+def test_blanks_and_quotes_within_quotes_stay(tmp_path):
+    """Beside a quote that a tab precedes, which is taken away."""
+    assert items_of(tmp_path, 'user,item\na,\t"x"\nb,"say, ""hi"""\nc,"1,\t""2"""\n') == ["x", 'say, "hi"', '1,\t"2"']
+
+
 def test_a_first_line_that_is_no_header_is_said_to_be_none(tmp_path):
     """Rows of another width than a comment has, or Excel's sep=; are not at fault."""
     for line in ("# exported today", "sep=,"):

@@ -113,6 +113,8 @@ TRAIN, TEST, NEGATIVE = "train.rating", "test.rating", "test.negative"
         (TRAIN, b"1\t2\t3\t40", b"1\t2\t1_0\t40", r"rating:3: expected a number, got '1_0' in field 3"),
         (TRAIN, b"1\t2\t3\t40", b"1\t2\t\xd9\xa3\t40", r"rating:3: expected a number, got '\u0663' in field 3"),
         (TRAIN, b"1\t2\t3\t40", b"1\t2\t%d\t40" % 2**64, r"rating:3: expected a number in -2\*\*63\.\.2\*\*63-1, got"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t3\t4\xff", r"train\.rating:3: expected text in UTF-8, got b'\\xff'"),
+        (TRAIN, b"1\t2\t3\t40", b"1\t2\t3\xc2\xa0\t\x85", r"train\.rating:3: expected text in UTF-8, got b'\\x85'"),
         (TRAIN, b"1\t2\t3\t40", b"1\t2\t3\0\t40", r"rating:3: expected text in UTF-8, got a NUL byte"),
         (
             TRAIN,
