@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from traceback import extract_tb
 
 from hydra.errors import HydraException
@@ -40,14 +39,6 @@ def _check_folder() -> None:
 def say_stopped(name: str, stopped: str) -> int:
     """After Ctrl-C: what holds then. Returns the exit code."""
     return _ended(INTERRUPTED, f"\n{name}: stopped; {stopped}")
-
-
-def leave() -> None:
-    """Ends the process at once: as ever, it would wait until what it has asked XLA for is computed."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(INTERRUPTED)
 
 
 def exit_code(

@@ -14,7 +14,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.cli.ending import INTERRUPTED, exit_code, leave, say_stopped
+from experiments.cli.ending import INTERRUPTED, exit_code, say_stopped
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options, other_sweeper
 from experiments.cli.interrupts import heard_in_time
 from experiments.engine.checks import ConfigError, TuningError
@@ -94,14 +94,13 @@ def main(entry: EntryPoint) -> None:
                 raise ConfigError(f"{' '.join(sys.argv[1:])}: {error}") from error
 
     def end() -> None:
-        say_stopped("ncfjax", stopped)
-        leave()
+        os._exit(say_stopped("ncfjax", stopped))
 
     stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError)
     how = {"stopped": stopped, "usage": (ConfigError,), "failures": failures, "explain": _explain}
     with heard_in_time(end) as pressed:
         code = exit_code(command, "ncfjax", **how)
     if code == INTERRUPTED and pressed.is_set():
-        leave()
+        os._exit(code)  # as ever, Python would wait until what XLA was asked for is computed
     if code:
         sys.exit(code)
