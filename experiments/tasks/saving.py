@@ -13,6 +13,8 @@ from ncfjax.data.ratings import Ratings
 from ncfjax.data.summary import Summary, summarize
 from ncfjax.saved import Model, save_model
 
+SAVED_COPIES = 3  # of a model that was trained in a block: on the host, by itself, and while it is written
+
 
 class Saver:
     """Saves the models of one job.
@@ -22,10 +24,15 @@ class Saver:
 
     def __init__(self, config: Any, name: str, train: Interactions | Ratings):
         self.name, self.train, self.movies = name, train, None
-        if keeps_models(config):
+        self.keeps = keeps_models(config)
+        if self.keeps:
             with refused(f"dataset={config.dataset.name}"):
                 what = {"data_dir": config.data_dir, "is_rated": isinstance(train, Ratings)}
                 self.movies = find_movies(config.dataset.name, train.num_items, train.item_ids, **what)
+
+    def extra_bytes(self, num_bytes: int) -> int:
+        """Of memory to save models that take so much: a copy, where any is kept."""
+        return num_bytes * self.keeps
 
     @cached_property
     def _summary(self) -> Summary:

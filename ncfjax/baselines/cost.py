@@ -95,13 +95,21 @@ def fit_bytes(
         if sweeps_are_dense(train):
             return sparse + bits + 4 * SLIM_ARRAYS * items**2
         of_one_item = np.bincount(train.items).max(initial=0) / users  # residuals that move at once, of all
-        residuals = min(RESIDUALS_AT_ONCE, users * items) * (4 + 12 * of_one_item)
+        residuals = min(RESIDUALS_AT_ONCE, users * items) * (4 + 8 * of_one_item)  # gathered, and moved
         return sparse + int(residuals) + 24 * most_candidates(train, l1)
     of = transposed(train) if name == "user_knn" else train
     if is_dense(of):
         blocks = 3 * min(ROWS_AT_ONCE, of.num_items)  # similarities, while the nearest are sought
         sparse += bits + 4 * of.num_items * (KNN_ARRAYS[name] * of.num_items + blocks)
     return sparse + 24 * min(of.num_items * num_neighbors, num_products(of))
+
+
+def scorer_bytes(name: str, train: Interactions, embedding_dim: int | None = None) -> int:
+    """Memory of what it scores with, if it is dense; of sparse weights the fit plans for several copies."""
+    if name == "ials":
+        return 4 * (train.num_users + train.num_items) * embedding_dim
+    dense = {"ease": lambda _: True, "slim": sweeps_are_dense, "item_knn": is_dense}
+    return 4 * train.num_items**2 if name in dense and dense[name](train) else 0
 
 
 def largest_array(name: str, train: Interactions) -> str:

@@ -13,7 +13,7 @@ from experiments.tasks.baseline.task import TASK, given
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
-from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters
+from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters, scorer_bytes
 from ncfjax.baselines.methods import METHODS, fit_of
 from ncfjax.data.history import fits_as_bits
 from ncfjax.evaluation.ranking import ranking_of
@@ -38,6 +38,7 @@ class BaselineWork(Work):
         sizes = {"embedding_dim": config.baseline.embedding_dim, "num_neighbors": most}
         how = {"l1": min(config.grid.l1 or [0.0]), "as_bits": fits_as_bits(train, self.memory_bytes)}
         on_device = held_bytes(self.data.held_out) + fit_bytes(self.name, train, **sizes, **how)
+        on_device += self.saver.extra_bytes(scorer_bytes(self.name, train, config.baseline.embedding_dim))
         self.memory = MemoryEstimate(0, on_device, held_bytes(self.data), largest_array(self.name, train))
         who, rows = ("users", train.num_users) if self.name == "user_knn" else ("items", train.num_items)
         expected = f"at most {rows - 1}, the other {who} of {config.dataset.name}"

@@ -39,7 +39,9 @@ class ClosedFormWork(Work):
         self.each = cost.of_solutions(train, width, num_iterations) if width else cost.of_means(train)
         self.pace_share = 1 / cost.PRODUCT
         predicting = cost.PREDICTED_BYTES * len(to_predict(self.data))
-        self.memory = MemoryEstimate(0, cost.solution_bytes(train, width, many) + predicting, ratings_bytes(self.data))
+        fitting = cost.solution_bytes(train, width, many) + predicting
+        fitting += self.saver.extra_bytes(4 * width * many * (train.num_users + train.num_items))
+        self.memory = MemoryEstimate(0, fitting, ratings_bytes(self.data))
 
     def _width(self) -> int:
         """Entries that are solved for a user: none of a mean."""

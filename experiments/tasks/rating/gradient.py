@@ -13,7 +13,7 @@ from experiments.tasks.models import model_options
 from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_job, ratings_bytes
 from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
-from experiments.tasks.saving import Saver
+from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.models.recommender import Recommender
 from ncfjax.ratings.model import CenteredRecommender
 from ncfjax.training.blocks import Block
@@ -33,7 +33,8 @@ class GradientWork(Work):
         pairs = to_predict(self.data)
         self.problem = RatingProblem(self.data.train, pairs, self.spec)
         host = ratings_bytes(self.data) + cost.PREDICTED_BYTES * len(pairs)
-        self.memory, self.cpu_width = self.problem.memory._replace(host=host), self.problem.cpu_width
+        each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
+        self.memory, self.cpu_width = self.problem.memory._replace(each=each, host=host), self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair
         self.epoch_work = cost.of_an_epoch(self.data.train, model.embedding_dim, tower)
         self.each = self.epoch_work * method.num_epochs

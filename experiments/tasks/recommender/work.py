@@ -18,7 +18,7 @@ from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
 from experiments.tasks.recommender.config import weight_files
 from experiments.tasks.recommender.start import joined_files, start
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
-from experiments.tasks.saving import Saver
+from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.evaluation.ranking import Ranking, ranking_of
 from ncfjax.training.blocks import Block
@@ -56,7 +56,8 @@ class RecommenderWork(Work):
         self.spec, pretraining = spec_of(config), config.pretraining
         how = {"pretrained": pretraining.name == "trained", "memory_bytes": memory_limit(config.memory_gb)}
         self.problem = RecommenderProblem(self.data, self.spec, **how)
-        self.memory = self.problem.memory._replace(host=held_bytes(self.data))
+        each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
+        self.memory = self.problem.memory._replace(each=each, host=held_bytes(self.data))
         self.cpu_width = self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
         self.epoch_work = self.spec.embedding_dim + OVERHEAD_DIM + tower  # of one member

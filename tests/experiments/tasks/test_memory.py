@@ -73,3 +73,19 @@ def test_the_models_of_all_seeds_and_what_the_last_of_them_are_asked_count(tiny_
 def test_the_teachers_of_earlier_blocks_stay(distillation):
     one, four = (work_of(imitate, *distillation, f"grid.seed=[{seeds}]").memory.host for seeds in ("0", "0,1,2,3"))
     assert four - one == 3 * 4 * 4 * (40 + 60)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "num_floats"),
+    [
+        (baselines, ["baseline=ease"], 60**2),
+        (baselines, ["baseline=ials", "baseline.embedding_dim=8"], 8 * (30 + 60)),
+        (sweep, ["model.embedding_dim=8"], 3 * (8 * (30 + 60) + 1)),
+        (ratings, ["method=alternating", "method.embedding_dim=8"], 8 * (300 + 60)),
+        (ratings, ["method=gradient", "model.embedding_dim=8"], 3 * (8 * (300 + 60) + 1)),
+    ],
+)
+def test_models_that_are_saved_count_once_more(module, arguments, num_floats, tiny_data):
+    data = RATINGS if module is ratings else tiny_data
+    without, saved = (work_of(module, *data, *arguments, f"save_models={s}").memory.each for s in ("false", "true"))
+    assert saved - without == 4 * num_floats
