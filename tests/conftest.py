@@ -76,11 +76,13 @@ SLOW = (
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make check` leaves out what is marked slow."""
+    """`make check` leaves out what is marked slow, `make test` begins with it."""
     for item in items:
         if item.path.is_relative_to(ROOT / "tests"):
             if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
                 item.add_marker(pytest.mark.slow)
+    # What takes long goes first: at the end one worker would be left with it. Makefile keeps xdist from another order.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
