@@ -6,6 +6,7 @@ of this version. Writing needs a lock around it (`store.py` holds it), reading d
 """
 
 import csv
+import fcntl
 import io
 import math
 import operator
@@ -72,15 +73,23 @@ def write_whole(path: Path, data: bytes, flags: int) -> None:
 
 
 def replace_whole(path: Path, data: bytes) -> None:
-    """Puts a whole file in place at once: a reader, or a kill, sees the old one or the new one."""
-    part = path.with_name(f".{path.name}.part")  # one name per file, so that a killed writer's rest is overwritten
+    """Puts a whole file in place at once: a reader, or a kill, sees the old one or the new one.
+
+    Two processes that write one file take turns.
+    """
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        write_whole(part, data, os.O_TRUNC)
-        os.replace(part, path)
-    except BaseException:  # Ctrl-C too
-        part.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        part = path.with_name(f".{path.name}.part")  # one name per file, so that a killed writer's rest is overwritten
+        try:
+            write_whole(part, data, os.O_TRUNC)
+            os.replace(part, path)
+        except BaseException:  # Ctrl-C too
+            part.unlink(missing_ok=True)
+            raise
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def sync(path: Path) -> None:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.analysis.lines import MODELS, is_pretrained, model_name, setting_columns, settings_of
+from experiments.analysis.lines import is_pretrained, model_name, setting_columns, settings_of
 from experiments.analysis.published import figure2, published_value, saved_weights
 from experiments.analysis.runs import Runs
 from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import Store
 
-_LEARNED = [model for model in MODELS if model != "dot"]
+_LEARNED = ["gmf", "mlp", "neumf"]
 _CHOICE = ("num_epochs", "select_epoch")  # what two runs that differ in the choice of the epoch alone may differ in
 
 
@@ -53,7 +53,7 @@ class Reproduction(NamedTuple):
 
 
 def reproductions(store: Store) -> list[Reproduction]:
-    """The learned similarities of a study in the order of MODELS, each from scratch, then pretrained.
+    """GMF, MLP and NeuMF of a study, each from scratch, then pretrained.
 
     Raises:
         ValueError: no test run whose epoch was chosen, several data sets, or a seed that has several runs.

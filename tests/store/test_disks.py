@@ -2,11 +2,12 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ncfjax.table import StoreError
+from ncfjax.table import StoreError, replace_whole
 from tests.store.tables import a_curve, a_run, contents, failing, fill, some_ranks, store_of
 
 
@@ -92,3 +93,11 @@ def test_checking_leaves_no_table_and_no_probe_behind(tmp_path):
 def test_ranks_that_were_never_stored_are_a_clear_error(tmp_path):
     with pytest.raises(StoreError, match="cannot read the results: .*unknown.npz"):
         store_of(tmp_path).ranks("unknown")
+
+
+def test_writers_of_one_file_take_turns(tmp_path):
+    """Each call locks anew, so that threads stand for the processes of two commands that draw one figure."""
+    path, contents = tmp_path / "figure.png", [bytes([n]) * 50_000 for n in range(4)]
+    with ThreadPoolExecutor(len(contents)) as pool:
+        list(pool.map(lambda data: [replace_whole(path, data) for _ in range(25)], contents))
+    assert path.read_bytes() in contents and list(tmp_path.iterdir()) == [path]
