@@ -4,8 +4,9 @@
     pi = softmax(U x * V y + gate(l))                                       l: all logits that are summed
 
 x_a are the equal parts of a user's factors, y_b of an item's: users and items have as many parameters as those of a dot
-product. In the papers' comparison the mixture alone also had a vector for every user's id. gate is an MLP with one
-hidden layer of SiLU units. It starts, as U and V do, with every pi_ab nearly the same.
+product. Factors that are left over move the gates alone. In the papers' comparison the mixture alone also had a vector
+for every user's id. gate is an MLP with one hidden layer of SiLU units. It starts, as U and V do, with every pi_ab
+nearly the same.
 """
 
 import jax
@@ -35,8 +36,8 @@ class MixtureOfLogits(BiasedSimilarity):
     @classmethod
     def check(cls, embedding_dim: int, *, num_components: int, **options) -> None:
         super().check(embedding_dim)
-        if (embedding_dim - 1) % num_components:
-            expected = f"a divisor of model.embedding_dim - 1 = {embedding_dim - 1}"
+        if num_components >= embedding_dim:
+            expected = f"at most model.embedding_dim - 1 = {embedding_dim - 1}"
             raise ValueError(f"model.num_components: expected {expected}, got {num_components}")
 
     def __init__(
@@ -75,27 +76,28 @@ class MixtureOfLogits(BiasedSimilarity):
     def prepare(self, q: Float[Array, "items dim"]) -> Float[Array, "width items"]:
         """The items' components, then their gates, then their biases."""
         y = q[:, :-1]
-        components = self._components(y).reshape(y.shape)
+        components = self._components(y).reshape(len(y), -1)
         return jnp.concatenate([components, matrix_product(y, self.item_gate[...]), q[:, -1:]], axis=1).T
 
     def all_prepared(
         self, p: Float[Array, "users dim"], prepared: Float[Array, "width items"]
     ) -> Float[Array, "users items"]:
         """`all_pairs` with items that are prepared."""
-        x, num_factors = p[:, :-1], p.shape[1] - 1
+        x, num_logits = p[:, :-1], self.num_components**2
 
         def score(user, items):
             components, gates = user
-            of_items = items[:num_factors].reshape(self.num_components, -1, items.shape[1])
+            of_items = items[: -num_logits - 1].reshape(self.num_components, -1, items.shape[1])
             products = jax.vmap(lambda of_item: matrix_product(components, of_item), out_axes=1)(of_items)
-            logits = self._tempered(products).reshape(self.num_components**2, -1).T
-            return self._mixed(logits, gates[None, :] * items[num_factors:-1].T) + items[-1]
+            logits = self._tempered(products).reshape(num_logits, -1).T
+            return self._mixed(logits, gates[None, :] * items[-num_logits - 1 : -1].T) + items[-1]
 
         users = self._components(x), matrix_product(x, self.user_gate[...])
         return in_item_blocks(score, users, prepared) + (p[:, -1:] + self.bias[...])
 
     def _components(self, x: Float[Array, "*batch factors"]) -> Float[Array, "*batch components part"]:
-        return unit(x.reshape(*x.shape[:-1], self.num_components, -1))
+        part = x.shape[-1] // self.num_components
+        return unit(x[..., : self.num_components * part].reshape(*x.shape[:-1], self.num_components, part))
 
     def _tempered(self, cosines: Float[Array, "..."]) -> Float[Array, "..."]:
         return cosines * jnp.exp(-self.log_temperature[...])

@@ -91,14 +91,14 @@ def test_quality_is_the_mean_over_seeds_beside_what_was_tuned(tmp_path):
 
 
 def test_whatever_else_was_tuned_or_differs_has_a_column(tmp_path):
-    """A similarity with a temperature, of which the holdout chose 0.2."""
-    store = Store(tmp_path, TABLES["sweep"] | {"temperature": float})
+    """A similarity with a sharpness, of which the holdout chose 0.2."""
+    store = Store(tmp_path, TABLES["sweep"] | {"sharpness": float})
     tuning_runs(store, "dot", 16, 2)
     a_run(store, "dot", 16, ranks=DOT[0])
-    for temperature in (0.05, 0.2):
-        tuning_runs(store, "cosine", 16, 1, temperature=temperature)
-    a_run(store, "cosine", 16, ranks=MLP[0], temperature=0.2, layers="32-16")
-    head = quality_head(["layers", "learning_rate", "regularization", "num_epochs", "temperature"])
+    for sharpness in (0.05, 0.2):
+        tuning_runs(store, "cosine", 16, 1, sharpness=sharpness)
+    a_run(store, "cosine", 16, ranks=MLP[0], sharpness=0.2, layers="32-16")
+    head = quality_head(["layers", "learning_rate", "regularization", "num_epochs", "sharpness"])
     rows = rows_of(tables(equal_budget(store)), head)
     assert [cells[7:-1] for cells in rows] == [
         ["", "0.002", "0.001", "18", ""],

@@ -135,8 +135,8 @@ def test_the_parts_of_a_residual_add_up_and_the_networks_is_zero_at_the_start(ve
         ("residual", {"layers": (21, 6)}, r"model.layers: expected \[18, \.\.\.\]"),
         (
             "mixture_of_logits",
-            {"num_components": 4},
-            "num_components: expected a divisor of model.embedding_dim - 1 = 6",
+            {"num_components": 7},
+            "num_components: expected at most model.embedding_dim - 1 = 6, got 7",
         ),
     ],
 )
@@ -156,3 +156,13 @@ def test_vectors_of_no_length_have_a_score_and_a_gradient():
         similarity, zero = make(name), jnp.zeros((1, DIM))
         value, gradient = jax.value_and_grad(lambda p, s=similarity: jnp.sum(s(p, jnp.ones((1, DIM)))))(zero)
         assert jnp.isfinite(value) and jnp.all(jnp.isfinite(gradient))
+
+
+def test_factors_that_no_part_of_a_mixture_takes_move_the_gates_alone(vectors):
+    """With four parts of one factor each, the last two of six."""
+    mixture, (p, q) = make("mixture_of_logits", num_components=4), vectors
+    moved, scores = p.at[:, 4:6].add(1.0), mixture.all_pairs(p, q)
+    np.testing.assert_allclose(scores, mixture(p[:, None, :], q[None, :, :]), rtol=1e-4, atol=1e-4)
+    assert jnp.max(jnp.abs(mixture.all_pairs(moved, q) - scores)) > 1e-3
+    mixture.user_gate[...] = jnp.zeros_like(mixture.user_gate[...])
+    np.testing.assert_array_equal(mixture.all_pairs(moved, q), mixture.all_pairs(p, q))
