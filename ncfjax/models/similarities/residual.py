@@ -3,7 +3,6 @@
 w starts at zero: the similarity starts as the study's dot product, and whatever it gains is the network's.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from jaxtyping import Array, Float
 from ncfjax.keys import TRUE
 from ncfjax.models.biased import BiasedSimilarity
 from ncfjax.models.products import affine, inner, matrix_product
-from ncfjax.models.tower import Tower, expect_layers, in_item_blocks, layers_key, scaled_layers
+from ncfjax.models.tower import Tower, TowerSimilarity, expect_layers, in_item_blocks, layers_key, scaled_layers
 
 
 class Parts(NamedTuple):
@@ -25,7 +24,7 @@ class Parts(NamedTuple):
     network: Float[Array, "users items"]
 
 
-class Residual(BiasedSimilarity):
+class Residual(BiasedSimilarity, TowerSimilarity):
     """layers[0] is 3 * (embedding_dim - 1), the width of [x; y; x * y]; then the width of each ReLU layer."""
 
     name = "residual"
@@ -82,11 +81,3 @@ class Residual(BiasedSimilarity):
     def _first_kernels(self) -> list[Float[Array, "factors width"]]:
         """Of x, of y and of x * y."""
         return jnp.split(self.tower.kernels[0][...], 3)
-
-    @property
-    def hidden_widths(self) -> tuple[int, ...]:
-        return self.layers[1:]
-
-    @property
-    def multiplications_per_pair(self) -> int:
-        return sum(a * b for a, b in itertools.pairwise(self.layers))
