@@ -112,7 +112,7 @@ def dense_epoch(spec: Spec, data: TrainingData, hyperparameters: Hyperparameters
         users = data.users.at[batch // EXAMPLES_PER_POSITIVE].get(mode="clip")
         examples, label = items.at[batch].get(mode="clip"), batch % EXAMPLES_PER_POSITIVE == 0
         p, q = model.user[users], model.item[examples]
-        arguments = label[:, None], batch < len(items), hyperparameters.negative_weight, hyperparameters.regularization
+        arguments = label[:, None], batch < len(items), hyperparameters.negative_weight, hyperparameters.penalty
         gradient = sampled_gradient(model.similarity, p, q[:, None], *arguments)
         whole = jax.tree.map(jnp.zeros_like, model)
         whole.user[...], whole.item[...] = (
@@ -132,7 +132,7 @@ class DenseEpoch:
     def __init__(self, data: LeaveOneOut, spec: Spec, member: Member):
         train = data.train
         self.seed, self.epoch = jnp.uint32(member.seed), 0
-        self.arguments = make_training_data(train), Hyperparameters(*jnp.asarray(member[:-1], jnp.float32))
+        self.arguments = make_training_data(train), Hyperparameters(*jnp.asarray(member[:4], jnp.float32))
         model = init_train_state(spec, train.num_users, train.num_items, member.stddev, self.seed).model
         self.train_state = model, optax.adam(0.0).init(model)
         options = CPU_COMPILER_OPTIONS["sampled"] if jax.default_backend() == "cpu" else {}

@@ -84,6 +84,7 @@ COUNT = Key(int, lambda value: value >= 1, "an integer >= 1", most=LARGEST)
 POSITIVE = Key(float, lambda value: value > 0, "a number > 0")
 NON_NEGATIVE = Key(float, lambda value: value >= 0, "a number >= 0")
 SHARE = Key(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+DECAY = Key(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")  # of a learning rate, per epoch
 SEED = Key(int, lambda value: 0 <= value < 2**31, "an integer from 0 to 2147483647")
 TEXT = Key(str, anything, "a text")
 PATH = Key(str, bool, "a path", is_path=True)

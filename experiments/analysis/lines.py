@@ -22,7 +22,7 @@ from ncfjax.store import ORIGIN_COLUMNS
 _NAMES = (
     "run_id", "status", "phase", "study", "dataset", "content", "split", "model", "embedding_dim", "objective", "seed",
 )  # fmt: skip
-_OUTCOME = ("epoch", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
+_OUTCOME = ("epoch", "predictive_factors", "multiplications", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
 MODELS = {
     "dot": "MF",
     "gmf": "GMF",

@@ -24,8 +24,13 @@ _TRIAL_SECONDS = 1.0
 
 def timed_advance(program: Program, state: State, num_epochs: int) -> tuple[State, float]:
     """The state after some epochs, and the seconds until it was there."""
+    return timed(lambda: program.advance(state, num_epochs))
+
+
+def timed(make: Callable[[], State]) -> tuple[State, float]:
+    """A state, and the seconds until it was there."""
     start = time.perf_counter()
-    state = jax.block_until_ready(program.advance(state, num_epochs))
+    state = jax.block_until_ready(make())
     return state, time.perf_counter() - start
 
 
@@ -46,8 +51,10 @@ class Clock:
             self.bar.advance(step * self.epoch_work, f"{self.name}, epoch {state.epoch}")
         return state
 
-    def stops(self, state: State, num_epochs: int, eval_every: int) -> Iterator[State]:
+    def stops(self, state: State, num_epochs: int, eval_every: int, with_start: bool = False) -> Iterator[State]:
         """Trains up to epoch `num_epochs`: the states every `eval_every` epochs and after the last one."""
+        if with_start:
+            yield state
         while state.epoch < num_epochs:
             stop = min(state.epoch - state.epoch % eval_every + eval_every, num_epochs)
             state = self.advance(state, stop)
@@ -92,6 +99,7 @@ def train_block(
     values: Callable[[Any], Mapping[str, Float[np.ndarray, " members"]]],
     start: Callable[[Program], Start] | None = None,
     keeps_all: bool = False,
+    measures_start: bool = False,
 ) -> Trained:
     """Compiles, trains and evaluates the runs of a block.
 
@@ -100,6 +108,7 @@ def train_block(
         values: metrics of what the program's `evaluate` gives.
         start: where training begins; by default with fresh models.
         keeps_all: whether `measured` is kept of every evaluation; else of the last one alone.
+        measures_start: whether what training begins with is evaluated too, as epoch 0.
     """
     bar.show(f"{name}, compiling")
     started = time.perf_counter()
@@ -110,7 +119,7 @@ def train_block(
     began = start(program) if start else Start(program.init())
     bar.resume()
     clock, evaluations = Clock(program, epoch_work * len(block.members), bar, name), []
-    for state in clock.stops(began.state, num_epochs, eval_every):
+    for state in clock.stops(began.state, num_epochs, eval_every, measures_start):
         if evaluations and not keeps_all:
             evaluations[-1] = evaluations[-1]._replace(measured=None)
         measured = program.evaluate(state)

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.engine.checks import TuningError
+from experiments.engine.config import AXIS
 from experiments.engine.jobs import Job, make_job
 from experiments.engine.progress import log
 from experiments.engine.task import Compose, Task
 from ncfjax.store import Store
+
+_LAST = -1  # the column of scores after the last epoch, whichever it is
 
 
 class Candidate(NamedTuple):
@@ -28,7 +31,7 @@ class Candidate(NamedTuple):
 
 class Winner(NamedTuple):
     candidate: Candidate
-    epoch: int  # 0 where there is none to choose
+    epoch: int | None  # None where there is none to choose
     score: float
 
 
@@ -44,7 +47,8 @@ def candidates(job: Job) -> list[Candidate]:
 def stored_scores(task: Task, jobs: Sequence[Job], store: Store) -> pd.DataFrame:
     """The holdout's scores of the jobs' completed runs, run_ids x epochs; other runs in the folder do not matter.
 
-    All epochs are those after every `eval_every` epochs and the last, even if a stored run was evaluated more often.
+    All epochs are those after every `eval_every` epochs and the last, even if a stored run was evaluated more often;
+    and epoch 0, of runs that were evaluated before the first.
 
     Raises:
         TuningError: a stored run was evaluated less often.
@@ -53,7 +57,7 @@ def stored_scores(task: Task, jobs: Sequence[Job], store: Store) -> pd.DataFrame
     ours = runs["run_id"].isin([run_id for job in jobs for run_id in job.runs])
     tried = runs[ours & (runs["phase"] == "tune") & (runs["split"] == "holdout") & (runs["status"] == "completed")]
     if task.epoch_rule(config) == "last":
-        scores = tried.set_index("run_id")[[config.tune_by]].set_axis([0], axis=1).astype(float)
+        scores = tried.set_index("run_id")[[config.tune_by]].set_axis([_LAST], axis=1).astype(float)
     else:
         scores = _scores_by_epoch(tried, store.curves(), config.tune_by, config.eval_every)
     return -scores if task.lowest_is_best else scores
@@ -80,7 +84,8 @@ def choose(competing: Sequence[Candidate], scores: pd.DataFrame) -> Winner | Non
         if set(candidate.run_ids) <= set(scores.index):
             means = scores.loc[list(candidate.run_ids)].mean(axis=0, skipna=False).dropna()
             if len(means):
-                winners.append(Winner(candidate, int(means.idxmax()), float(means.max())))
+                epoch = int(means.idxmax())
+                winners.append(Winner(candidate, None if epoch == _LAST else epoch, float(means.max())))
     return max(winners, key=lambda winner: winner.score, default=None)  # the first of equal ones
 
 
@@ -104,7 +109,11 @@ def final_overrides(task: Task, winner: Winner) -> list[str]:
     if "seed" in values:
         values["seed"] = list(job.config.final_seeds)
     chosen = [f"grid.{name}={value}" for name, value in values.items()]
-    return [*job.overrides, *chosen, *task.chosen_epoch(winner.epoch), "phase=final", "split=test"]
+    return [*job.overrides, *chosen, *_chosen_epoch(task, winner), "phase=final", "split=test"]
+
+
+def _chosen_epoch(task: Task, winner: Winner) -> list[str]:
+    return [] if winner.epoch is None else task.chosen_epoch(winner.epoch)
 
 
 def final_jobs(
@@ -126,7 +135,7 @@ def _announcement(task: Task, competing: Sequence[Candidate], winner: Winner) ->
     config = winner.candidate.job.config
     values = [f"{k}={v:g}" for k, v in winner.candidate.point._asdict().items() if v is not None and k != "seed"]
     shared = set.intersection(*(set(candidate.job.overrides) for candidate in competing))
-    swept = [override for override in winner.candidate.job.overrides if override not in shared]
-    chosen = ", ".join([*values, *swept, *task.chosen_epoch(winner.epoch)])
+    swept = [line for line in winner.candidate.job.overrides if line not in shared and not line.startswith(AXIS)]
+    chosen = ", ".join([*values, *swept, *_chosen_epoch(task, winner)])
     best = f"best of {len(competing)} on the holdout" + f" is {chosen}" * bool(chosen)
     return f"{task.label(config)}: {best} (validation {config.tune_by} {abs(winner.score):.4f})"

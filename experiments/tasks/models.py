@@ -4,10 +4,13 @@ The keys of a model are those that the similarities declare (ncfjax/models): a n
 """
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ncfjax.keys import LARGEST, TEXT, Key, anything
 from ncfjax.models.registry import check_similarity, similarity_class, with_defaults
+
+if TYPE_CHECKING:
+    from ncfjax.models.similarity import Similarity
 
 OPTIMIZERS = ("sgd", "adam", "lazy_adam")
 MODEL_KEYS = {
@@ -27,6 +30,13 @@ def check_model(model: SimpleNamespace) -> None:
 def model_options(model: SimpleNamespace) -> dict[str, Any]:
     """Every key that the similarity declares: its value, or its default where it is null."""
     return with_defaults(model.name, model.embedding_dim, vars(model))
+
+
+def similarity_of(model: SimpleNamespace) -> "Similarity":
+    """What it scores with, without numbers."""
+    from ncfjax.models.similarity import abstract_similarity  # which imports JAX
+
+    return abstract_similarity(model.name, model.embedding_dim, tuple(model_options(model).items()))
 
 
 def model_cells(model: SimpleNamespace) -> dict[str, Any]:

@@ -83,6 +83,11 @@ class Similarity(nnx.Module):
         """Beyond those of the embedding's own product: time is estimated by them."""
         return 0
 
+    def predictive_factors(self, embedding_dim: int) -> int:
+        """The numbers that the last weighted sum is taken over, as He et al. (2017) count the size of a model: here the
+        entries of a vector but for its bias."""
+        return embedding_dim - self.holds_biases
+
     @classmethod
     def check(cls, embedding_dim: int, **options: Any) -> None:
         """Raises ValueError for options that fit their keys but not the embedding."""

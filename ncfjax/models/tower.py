@@ -45,6 +45,10 @@ class TowerSimilarity(Similarity):
     def multiplications_per_pair(self) -> int:
         return sum(a * b for a, b in itertools.pairwise(self.layers))
 
+    def predictive_factors(self, embedding_dim: int) -> int:
+        """The width of the last layer."""
+        return self.layers[-1]
+
 
 def layers_key(*factors: int | str) -> Key:
     """The key of a tower's layers, which are so many times embedding_dim unless they are given."""
@@ -150,10 +154,11 @@ def in_item_blocks(
 
 
 class Output(nnx.Module):
-    """Output weights and bias of NCF's models: s = b + <w, units>."""
+    """Output weights and bias of NCF's models: s = b + <w, units>; the first `num_ones` weights start at one."""
 
-    def __init__(self, width: int, key: Array):
-        self.weight = nnx.Param(jax.nn.initializers.lecun_uniform()(key, (width, 1))[:, 0])
+    def __init__(self, width: int, key: Array, num_ones: int = 0):
+        drawn = jax.nn.initializers.lecun_uniform()(key, (width, 1))[:, 0]
+        self.weight = nnx.Param(drawn.at[:num_ones].set(1.0) if num_ones else drawn)
         self.bias = nnx.Param(jnp.zeros(()))
 
     def __call__(self, units: Float[Array, "*batch width"]) -> Float[Array, "*batch"]:

@@ -76,7 +76,7 @@ def init_imitator(spec: ImitationSpec, seed: UInt32[Array, ""]) -> TrainState:
     return begin_imitator(model)
 
 
-def begin_imitator(model: Imitator) -> TrainState:
+def begin_imitator(model: Similarity) -> TrainState:
     """A given network, before the first step."""
     return TrainState(model, _adam(0.0).init(model))
 
@@ -112,7 +112,7 @@ def imitation_step(pairs: RegressionPairs, learning_rate, state: TrainState, bat
     is_pair = batch < len(pairs.users)
     label = pairs.teacher(p, q) + noise
 
-    def loss(model: Imitator) -> Float[Array, ""]:
+    def loss(model: Similarity) -> Float[Array, ""]:
         return jnp.sum(jnp.where(is_pair, model(p, q) - label, 0.0) ** 2) / jnp.maximum(jnp.sum(is_pair), 1)
 
     updates, optimizer = _adam(learning_rate).update(jax.grad(loss)(state.model), state.optimizer)

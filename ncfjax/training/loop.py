@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, UInt32
 from ncfjax.data.history import unpack_history
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
-from ncfjax.training.objectives import expected_gradient, sampled_gradient
+from ncfjax.training.objectives import Penalty, expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.sampling import (
     TrainingData,
@@ -28,7 +28,7 @@ from ncfjax.training.sampling import (
 )
 from ncfjax.training.train_state import TrainState
 
-INIT, EPOCH, SIMILARITY = range(3)  # what a key is for
+INIT, EPOCH, SIMILARITY, DISTILLATION = range(4)  # what a key is for
 DRAWN_COPIES = 4  # of the tables that XLA holds while it draws them: themselves, random bits, and two on the way
 
 
@@ -58,6 +58,15 @@ class Hyperparameters(NamedTuple):
     regularization: Float[Array, "*members"]
     stddev: Float[Array, "*members"]
     negative_weight: Float[Array, "*members"]
+    decay: Float[Array, "*members"] | float = 1.0  # learning_rate of an epoch over that of the one before
+    bias_penalty: Float[Array, "*members"] | None = None  # instead of regularization, where vectors hold biases
+    weights_penalty: Float[Array, "*members"] | None = None  # instead of it, of the similarity's own parameters
+    weights_rate: Float[Array, "*members"] | float = 1.0  # their learning rate over learning_rate
+
+    @property
+    def penalty(self) -> Penalty:
+        instead = self.bias_penalty, self.weights_penalty
+        return Penalty(self.regularization, *(self.regularization if x is None else x for x in instead))
 
 
 @runtime_checkable
@@ -144,9 +153,10 @@ def _examples_step(
     ids = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
     user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, *ids)
     q = item.values.reshape(*items.shape, -1)
-    arguments = label, valid, hyperparameters.negative_weight, hyperparameters.regularization, weights
+    arguments = label, valid, hyperparameters.negative_weight, hyperparameters.penalty, weights
     gradient = sampled_gradient(state.model.similarity, user.values, q, *arguments)
-    return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient)
+    rate, weights_rate = hyperparameters.learning_rate, hyperparameters.weights_rate
+    return apply_gradient(spec.optimizer, rate, state, user, item, gradient, weights_rate)
 
 
 def expected_epoch(
@@ -162,9 +172,10 @@ def expected_epoch(
         count = data.count.at[users].get(mode="fill", fill_value=0)
         user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, users, None)
         weights = weights_of_users(data, users, positives)
-        arguments = positives, count, negatives_per_positive, hyperparameters.regularization, spec.reject_positives
+        arguments = positives, count, negatives_per_positive, hyperparameters.penalty, spec.reject_positives
         gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments, weights)
-        return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient), None
+        rate, weights_rate = hyperparameters.learning_rate, hyperparameters.weights_rate
+        return apply_gradient(spec.optimizer, rate, state, user, item, gradient, weights_rate), None
 
     return jax.lax.scan(step, state, shuffled(key, num_users, spec.batch_size))[0]
 
@@ -179,7 +190,9 @@ def train(
     run_epoch = shuffled_examples_epoch if spec.shuffle_examples else EPOCHS[spec.objective]
 
     def body(epoch, state):
-        state = run_epoch(spec, data, hyperparameters, state, epoch_key(seed, epoch))
-        return apply_missed_decay(spec.optimizer, hyperparameters.learning_rate, state)
+        learning_rate = hyperparameters.learning_rate * hyperparameters.decay**epoch
+        at_epoch = hyperparameters._replace(learning_rate=learning_rate)
+        state = run_epoch(spec, data, at_epoch, state, epoch_key(seed, epoch))
+        return apply_missed_decay(spec.optimizer, learning_rate, state)
 
     return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, state)

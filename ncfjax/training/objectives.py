@@ -19,8 +19,9 @@ items that the user has not in training, which is another objective:
 
 Each example also pays the penalty  regularization / 2 * (|p|^2 + |q|^2 + b^2)  for what it touches, biases included,
 times its weight; it is summed and not averaged. A similarity's own parameters share it unless they are not
-regularised (`regularize_weights`). The gradient is simultaneous, where the authors' script lets the item
-see the already updated user (a NumPy view).
+regularised (`regularize_weights`); the biases that vectors hold, and a similarity's own parameters, may each have
+another strength (`Penalty`). The gradient is simultaneous, where the authors' script lets the item see the already
+updated user (a NumPy view).
 
 A step of `expected` takes a user's whole history at once. The logistic loss bends by at most 1/4 along its score, so
 that the examples of user u bend the objective along the user's bias by at most a quarter of their weights' sum
@@ -36,7 +37,7 @@ Of ratings y, each of which is one example:
 
     squared     sum over rated pairs (u, i) of  1/2 (s_ui - y_ui)^2
 
-with the same penalty; where a vector holds its bias, that entry may have a rate of its own. Along a bias the curvature
+with the same penalty. Along a bias the curvature
 is 1 per rating, exactly: the sum over a batch of 256 would overshoot along the global bias from a rate of 0.008 on, and
 is damped likewise.
 """
@@ -49,6 +50,20 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.models.products import matrix_product
 from ncfjax.models.similarity import Similarity
+
+
+class Penalty(NamedTuple):
+    """`regularization` of what an example touches, part by part."""
+
+    vectors: Float[Array, ""]
+    biases: Float[Array, ""]  # the entries of vectors that are biases
+    weights: Float[Array, ""]  # the similarity's own parameters, unless they are not regularised
+
+    def of_entries(self, similarity: Similarity, dim: int) -> Float[Array, "#dim"]:
+        """For each entry of a vector."""
+        if not similarity.holds_biases:
+            return jnp.reshape(self.vectors, 1)
+        return jnp.where(jnp.arange(dim) == dim - 1, self.biases, self.vectors)
 
 
 class Gradient(NamedTuple):
@@ -67,7 +82,7 @@ def sampled_gradient(
     label: Bool[Array, "#batch examples"],
     valid: Bool[Array, " batch"],
     negative_weight: Float[Array, ""],
-    regularization: Float[Array, ""],
+    penalty: Penalty,
     positive_weight: Float[Array, "batch 1"] | float = 1.0,
 ) -> Gradient:
     """Gradient of the sampled objective on some examples of each user of a batch; `label` says which are positives.
@@ -77,9 +92,10 @@ def sampled_gradient(
     weight = jnp.where(label, positive_weight, negative_weight) * valid[:, None]
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p[:, None, :], q), similarity, p, q)
     weights, user, item = pull_back(weight * (jax.nn.sigmoid(scores) - label))
-    user += regularization * jnp.sum(weight, axis=1, keepdims=True) * p
-    item += regularization * weight[..., None] * q
-    weights = _penalized(weights, similarity, regularization * jnp.sum(weight))
+    of_entries = penalty.of_entries(similarity, p.shape[-1])
+    user += of_entries[None, :] * jnp.sum(weight, axis=1, keepdims=True) * p
+    item += of_entries[None, None, :] * weight[..., None] * q
+    weights = _penalized(weights, similarity, penalty.weights * jnp.sum(weight))
     return Gradient(user, item.reshape(-1, item.shape[-1]), weights)
 
 
@@ -90,7 +106,7 @@ def expected_gradient(
     positives: Bool[Array, "batch items"],
     count: Int[Array, " batch"],
     negatives_per_positive: Float[Array, ""],
-    regularization: Float[Array, ""],
+    penalty: Penalty,
     reject_positives: bool = False,
     positive_weight: Float[Array, "batch items"] | None = None,
 ) -> Gradient:
@@ -117,9 +133,10 @@ def expected_gradient(
         item_positives = jnp.sum(positive_weight, axis=0)
     by_item = matrix_product(weight, (~positives).astype(weight.dtype)) if reject_positives else jnp.sum(weight)
     item_examples = item_positives + by_item
-    user += regularization * examples[:, None] * p
-    item += regularization * item_examples[:, None] * q
-    weights = _penalized(weights, similarity, regularization * jnp.sum(examples))
+    of_entries = penalty.of_entries(similarity, p.shape[-1])
+    user += of_entries[None, :] * examples[:, None] * p
+    item += of_entries[None, :] * item_examples[:, None] * q
+    weights = _penalized(weights, similarity, penalty.weights * jnp.sum(examples))
     return Gradient(user, item, weights, examples / 4)
 
 
@@ -129,27 +146,27 @@ def squared_gradient(
     q: Float[Array, "batch dim"],
     y: Float[Array, " batch"],
     valid: Bool[Array, " batch"],
-    regularization: Float[Array, ""],
-    bias_regularization: Float[Array, ""],
+    penalty: Penalty,
 ) -> Gradient:
     """Gradient of the squared error on a batch of ratings; one that is not `valid` counts nothing."""
     scores, pull_back = jax.vjp(lambda similarity, p, q: similarity(p, q), similarity, p, q)
     weights, user, item = pull_back((scores - y) * valid)
-    penalty = jnp.full(p.shape[-1], regularization)
-    if similarity.holds_biases:
-        is_bias = jnp.arange(p.shape[-1]) == p.shape[-1] - 1
-        penalty = jnp.where(is_bias, bias_regularization, penalty)
-    penalty = valid[:, None] * penalty[None, :]
-    weights = _penalized(weights, similarity, regularization * jnp.sum(valid))
-    return Gradient(user + penalty * p, item + penalty * q, weights, valid.astype(p.dtype))
+    of_entries = valid[:, None] * penalty.of_entries(similarity, p.shape[-1])[None, :]
+    weights = _penalized(weights, similarity, penalty.weights * jnp.sum(valid))
+    return Gradient(user + of_entries * p, item + of_entries * q, weights, valid.astype(p.dtype))
 
 
-def damped(gradient: Gradient, learning_rate: Float[Array, ""]) -> Gradient:
-    """The gradient for a plain step of size `learning_rate`, its biases divided by 1 + learning_rate * curvature."""
+def damped(
+    gradient: Gradient, learning_rate: Float[Array, ""], weights_rate: Float[Array, ""] | float = 1.0
+) -> Gradient:
+    """The gradient for a plain step of size `learning_rate`, its biases divided by 1 + learning_rate * curvature.
+
+    The global bias moves by `weights_rate` times that size.
+    """
     if gradient.bias_curvature is None:
         return gradient
     per_user = 1.0 + learning_rate * gradient.bias_curvature
-    total = 1.0 + learning_rate * jnp.sum(gradient.bias_curvature)
+    total = 1.0 + learning_rate * weights_rate * jnp.sum(gradient.bias_curvature)
     user, similarity = gradient.user, jax.tree.map(lambda g: g, gradient.similarity)  # a copy: modules are values here
     if similarity.holds_biases:
         is_bias = jnp.arange(user.shape[-1]) == user.shape[-1] - 1

@@ -18,7 +18,8 @@ exact but for eps, which decays along with sqrt(v) here: under a ten thousandth 
 holds it against optax's dense Adam, benchmarks/similarities.py times both.
 
 A batch may hold a row more than once: its gradients are summed first, as one dense gradient would. The learning rate
-may be traced, so a grid can hold a different one in each member.
+may be traced, so a grid can hold a different one in each member; a similarity's own parameters move by `weights_rate`
+times it.
 
 Where a batch touches a good part of a table, `adam` moves all of it: a row by itself costs more than its share of a
 sweep through the table.
@@ -119,22 +120,23 @@ def gather_rows(
 
 
 def apply_gradient(
-    name: str, learning_rate, train_state: TrainState, user: Rows, item: Rows, gradient: Gradient
+    name: str, learning_rate, train_state: TrainState, user: Rows, item: Rows, gradient: Gradient, weights_rate=1.0
 ) -> TrainState:
     """One step against the gradient at the rows that were gathered."""
+    of_weights = learning_rate * weights_rate
     model, state = train_state
     if name == "sgd":
-        gradient = damped(gradient, learning_rate)
+        gradient = damped(gradient, learning_rate, weights_rate)
         tables = (
             _add(table[...], rows.ids, -learning_rate * g)
             for table, rows, g in ((model.user, user, gradient.user), (model.item, item, gradient.item))
         )
-        similarity = jax.tree.map(lambda x, g: x - learning_rate * g, model.similarity, gradient.similarity)
+        similarity = jax.tree.map(lambda x, g: x - of_weights * g, model.similarity, gradient.similarity)
         return TrainState(_replaced(model, *tables, similarity), state)
     step = state.step + 1
     user_table, user_moments = _move(learning_rate, model.user[...], state.user, step, user, gradient.user)
     item_table, item_moments = _move(learning_rate, model.item[...], state.item, step, item, gradient.item)
-    updates, moments = _adam(learning_rate, model.similarity).update(gradient.similarity, state.similarity)
+    updates, moments = _adam(of_weights, model.similarity).update(gradient.similarity, state.similarity)
     moved = _replaced(model, user_table, item_table, optax.apply_updates(model.similarity, updates))
     return TrainState(moved, AdamState(step, user_moments, item_moments, moments))
 

@@ -9,7 +9,7 @@ rounding of differently shaped products.
     Program    draw, train and evaluate all members of a block
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -35,6 +35,8 @@ from ncfjax.training.blocks import (
     split,
 )
 from ncfjax.training.train_state import TrainState
+
+Make = Callable[..., nnx.Module]  # (seed, *models) -> model
 
 
 class Data(NamedTuple):
@@ -107,12 +109,12 @@ class Program:
         models = jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), model)
         return State(_begin(split(models, self.mesh), **self._static), 0)
 
-    def begin_joined(self, gmf: nnx.Module, mlp: nnx.Module, alpha: float) -> State:
-        """Recommenders alone: every member as the NeuMF of its own GMF and MLP.
+    def begin_made(self, make: Make, *models: nnx.Module) -> State:
+        """Every member as what is made of its own models and its seed.
 
-        These are `train_states.model` of programs of the same block.
+        These are `train_states.model` of programs of the same block; `make` is hashable, and compiled.
         """
-        return State(_begin_joined(gmf, mlp, jnp.float32(alpha), **self._static), 0)
+        return State(_begin_made(models, self._seeds, make=make, **self._static), 0)
 
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""
@@ -166,12 +168,12 @@ def _begin(models, *, run: Run, mesh: Mesh) -> TrainState:
     return map_over_devices(jax.vmap(run.begin), mesh, models, num_shared=0)
 
 
-@partial(jax.jit, static_argnames=("run", "mesh"))
-def _begin_joined(gmf, mlp, alpha, *, run: Run, mesh: Mesh) -> TrainState:
-    def begin_group(gmf, mlp, alpha):
-        return jax.vmap(lambda gmf, mlp: run.begin(run.join(gmf, mlp, alpha)))(gmf, mlp)
+@partial(jax.jit, static_argnames=("make", "run", "mesh"))
+def _begin_made(models, seeds, *, make: Make, run: Run, mesh: Mesh) -> TrainState:
+    def begin_group(models, seed):
+        return jax.vmap(lambda models: run.begin(make(seed, *models)))(models)
 
-    return map_over_devices(begin_group, mesh, gmf, mlp, alpha, num_shared=1)
+    return map_over_devices(begin_group, mesh, models, seeds, num_shared=0)
 
 
 def _train(

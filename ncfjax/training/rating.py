@@ -23,7 +23,7 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity, abstract_similarity
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
 from ncfjax.training.loop import DRAWN_COPIES, epoch_key, init_train_state
-from ncfjax.training.objectives import squared_gradient
+from ncfjax.training.objectives import Penalty, squared_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.program import Data
 from ncfjax.training.sampling import check_positions, feistel_permutation
@@ -131,8 +131,9 @@ def rating_epoch(
         users, items, y = (x.at[batch].get(mode="clip") for x in data)
         ids = jnp.where(valid, users, num_users), jnp.where(valid, items, num_items)
         user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, *ids)
-        penalties = hyperparameters.regularization, hyperparameters.bias_regularization
-        gradient = squared_gradient(state.model.similarity, user.values, item.values, y, valid, *penalties)
+        strength = hyperparameters.regularization
+        penalty = Penalty(strength, hyperparameters.bias_regularization, strength)
+        gradient = squared_gradient(state.model.similarity, user.values, item.values, y, valid, penalty)
         return apply_gradient(spec.optimizer, hyperparameters.learning_rate, state, user, item, gradient), None
 
     return jax.lax.scan(step, state, feistel_permutation(key, len(data.users), spec.batch_size))[0]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
 
 from ncfjax.data.history import fits_as_bits, history_bytes
 from ncfjax.data.interactions import LeaveOneOut
@@ -28,9 +29,19 @@ from ncfjax.evaluation.ranking import (
 from ncfjax.models.pretraining import join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
+from ncfjax.models.similarity import make_similarity
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
-from ncfjax.training.loop import DRAWN_COPIES, Hyperparameters, Spec, init_train_state, train
+from ncfjax.training.distilled import distilled
+from ncfjax.training.loop import (
+    DISTILLATION,
+    DRAWN_COPIES,
+    SIMILARITY,
+    Hyperparameters,
+    Spec,
+    init_train_state,
+    train,
+)
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.program import Data
 from ncfjax.training.sampling import TrainingData, check_positions, make_training_data
@@ -52,6 +63,18 @@ class Member(NamedTuple):
     stddev: float
     negative_weight: float
     seed: int
+    decay: float = 1.0  # learning_rate of an epoch over that of the one before
+    bias_regularization: float | None = None  # of the entries of vectors that are biases; None: regularization
+    weights_regularization: float | None = None  # of the similarity's own parameters; None: regularization
+    weights_rate: float = 1.0  # their learning rate over learning_rate
+
+    @property
+    def bias_penalty(self) -> float:
+        return self.regularization if self.bias_regularization is None else self.bias_regularization
+
+    @property
+    def weights_penalty(self) -> float:
+        return self.regularization if self.weights_regularization is None else self.weights_regularization
 
 
 @dataclass(frozen=True)
@@ -75,11 +98,6 @@ class RecommenderRun:
     def begin(self, model: Recommender) -> TrainState:
         return TrainState(model, init_optimizer(self.spec.optimizer, model))
 
-    def join(self, gmf: Recommender, mlp: Recommender, alpha) -> Recommender:
-        """The NeuMF of both, with its own `regularize_weights`."""
-        options = with_defaults(self.spec.model, self.spec.embedding_dim, dict(self.spec.options))
-        return join(gmf, mlp, alpha, regularize_weights=options["regularize_weights"])
-
     def train(
         self, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, seed, first_epoch, num_epochs
     ) -> TrainState:
@@ -88,6 +106,29 @@ class RecommenderRun:
     def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranking:
         """Of every held-out item; what fills the last block of users is cut off."""
         return Ranking(*(x[: self.num_held_out] for x in rank_with_ties(model, data)))
+
+
+class Join(NamedTuple):
+    """Makes the NeuMF of a GMF and an MLP, with its own `regularize_weights`."""
+
+    spec: Spec  # of the NeuMF
+    alpha: float
+
+    def __call__(self, seed: Array, gmf: Recommender, mlp: Recommender) -> Recommender:
+        options = with_defaults(self.spec.model, self.spec.embedding_dim, dict(self.spec.options))
+        return join(gmf, mlp, self.alpha, regularize_weights=options["regularize_weights"])
+
+
+class Distill(NamedTuple):
+    """Makes a recommender whose similarity, drawn from the seed, has learned a teacher's scores."""
+
+    spec: Spec
+    num_steps: int
+
+    def __call__(self, seed: Array, teacher: Recommender) -> Recommender:
+        drawn, pairs = (jax.random.fold_in(jax.random.key(seed), use) for use in (SIMILARITY, DISTILLATION))
+        similarity = make_similarity(self.spec.model, self.spec.embedding_dim, key=drawn, **dict(self.spec.options))
+        return distilled(teacher, similarity, self.num_steps, pairs)
 
 
 class RecommenderProblem:

@@ -44,10 +44,10 @@ def test_defaults_are_those_of_the_yaml_files():
         with_keys = set(yaml.safe_load(path.read_text())) - {"name", "embedding_dim"}
         assert set(similarity_class(path.stem).keys) == with_keys
     assert with_defaults("dot", 16, {}) == {"biases": True, "frozen_constants": False}
-    assert with_defaults("gmf", 16, {}) == {"regularize_weights": True}
+    assert with_defaults("gmf", 16, {}) == {"regularize_weights": True, "unit_weights": False}
     assert with_defaults("mlp", 16, {"layers": None}) == {"layers": (32, 16, 8), "regularize_weights": True}
     neumf = with_defaults("neumf", 24, {"regularize_weights": False})
-    off = {"regularize_weights": False, "gmf_sigmoid": False, "frozen_constants": False}
+    off = {"regularize_weights": False, "unit_weights": False, "gmf_sigmoid": False, "frozen_constants": False}
     assert neumf == {"layers": (32, 16, 8), **off}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ncfjax.data.interactions import Interactions
 from ncfjax.training.loop import Hyperparameters, Spec, init_train_state, train
-from ncfjax.training.objectives import Gradient, damped, expected_gradient
+from ncfjax.training.objectives import Gradient, Penalty, damped, expected_gradient
 from ncfjax.training.sampling import make_training_data
 from ncfjax.training.train_state import TrainState
 
@@ -29,7 +29,7 @@ def gradient_of(data, model, rates) -> Gradient:
     """Undamped, of all users in one block."""
     positives = jnp.zeros((5, len(model.item)), bool).at[data.users, data.items].set(True)
     per_positive = rates.negative_weight * NUM_NEGATIVES
-    arguments = positives, data.count, per_positive, rates.regularization
+    arguments = positives, data.count, per_positive, rates.penalty
     return expected_gradient(model.similarity, model.user[...], model.item[...], *arguments)
 
 
@@ -82,7 +82,7 @@ def test_it_ends_where_the_undamped_gradient_is_zero(model):
 def test_a_weight_of_a_positive_counts_in_the_curvature_and_the_number_of_negatives_does_not_change():
     similarity, ones = start(Spec(4, "expected", 5, NUM_NEGATIVES), 60).model.similarity, jnp.ones
     weights = jnp.zeros((2, 60)).at[0, :3].set(jnp.array([1.0, 2.5, 4.0]))
-    arguments = weights > 0, jnp.array([3, 0]), jnp.float32(NUM_NEGATIVES), jnp.float32(0.0), False, weights
+    arguments = weights > 0, jnp.array([3, 0]), jnp.float32(NUM_NEGATIVES), Penalty(*jnp.zeros(3)), False, weights
     gradient = expected_gradient(similarity, ones((2, 4)), ones((60, 4)), *arguments)
     np.testing.assert_allclose(gradient.bias_curvature, [(7.5 + 8 * 3) / 4, 0.0])
 

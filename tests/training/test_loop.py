@@ -52,7 +52,7 @@ def test_one_block_of_all_users_is_one_step_of_gradient_descent(data):
     dense = np.zeros((USERS, ITEMS), bool)
     dense[np.asarray(data.users), np.asarray(data.items)] = True
     model = state.model
-    arguments = jnp.asarray(dense), data.count, jnp.float32(3.0), HYPERPARAMETERS.regularization
+    arguments = jnp.asarray(dense), data.count, jnp.float32(3.0), HYPERPARAMETERS.penalty
     gradient = damped(
         expected_gradient(model.similarity, model.user[everyone], model.item[...], *arguments),
         HYPERPARAMETERS.learning_rate,
@@ -83,7 +83,7 @@ def dense_gather_rows(name, learning_rate, train_state, users, items):
     )
 
 
-def dense_apply_gradient(name, learning_rate, train_state, user, item, gradient):
+def dense_apply_gradient(name, learning_rate, train_state, user, item, gradient, weights_rate):
     """optax's Adam on the whole tables, from a gradient over rows."""
     model, state = train_state
     dense = jax.tree.map(jnp.zeros_like, model)
@@ -127,7 +127,7 @@ def test_shuffled_examples_are_every_positive_once_and_its_negatives(data):
         label, valid = jnp.arange(3)[None, :] == 0, jnp.ones(len(data.users), bool)
         user, item = gather_rows("sgd", HYPERPARAMETERS.learning_rate, state, data.users, examples.reshape(-1))
         q = item.values.reshape(*examples.shape, -1)
-        weights = HYPERPARAMETERS.negative_weight, HYPERPARAMETERS.regularization
+        weights = HYPERPARAMETERS.negative_weight, HYPERPARAMETERS.penalty
         gradient = sampled_gradient(state.model.similarity, user.values, q, label, valid, *weights)
         return apply_gradient("sgd", HYPERPARAMETERS.learning_rate, state, user, item, gradient).model
 
@@ -172,3 +172,57 @@ def test_weights_of_one_give_the_numbers_of_none(data, name, reject_positives):
     ]
     for none, ones in zip(*map(jax.tree.leaves, models), strict=True):
         np.testing.assert_allclose(ones, none, atol=1e-7)
+
+
+def rates(**changed: float) -> Hyperparameters:
+    return HYPERPARAMETERS._replace(**{name: jnp.float32(value) for name, value in changed.items()})
+
+
+@partial(jax.jit, static_argnames="spec")
+def trained(spec, data, hyperparameters, first_epoch, num_epochs, state):
+    return train(spec, data, hyperparameters, state, jnp.uint32(0), first_epoch, num_epochs)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lazy_adam"])
+def test_a_rate_that_decays_is_that_of_its_epoch(data, optimizer):
+    spec = Spec(4, "sampled", 4, num_negatives=2, optimizer=optimizer)
+    at_once = trained(spec, data, rates(decay=0.5), 0, 3, train_state_of(spec))
+    by_hand = train_state_of(spec)
+    for epoch in range(3):
+        by_hand = trained(spec, data, rates(learning_rate=0.05 * 0.5**epoch), epoch, 1, by_hand)
+    for got, want in zip(jax.tree.leaves(at_once), jax.tree.leaves(by_hand), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lazy_adam"])
+@pytest.mark.parametrize("model", ["gmf", "mlp"])
+def test_own_weights_move_by_their_own_rate(data, optimizer, model):
+    spec = Spec(4, "sampled", 2 * len(data.users), num_negatives=2, model=model, optimizer=optimizer)
+    start = train_state_of(spec).model
+    once, thrice, never = (
+        trained(spec, data, rates(weights_rate=factor), 0, 1, train_state_of(spec)).model for factor in (1, 3, 0)
+    )
+    for x, moved, further, stayed in zip(
+        *(jax.tree.leaves(m.similarity) for m in (start, once, thrice, never)), strict=True
+    ):
+        np.testing.assert_allclose(stayed, x)
+        if not (optimizer == "sgd" and x.ndim == 0):
+            np.testing.assert_allclose(further - x, 3 * (moved - x), rtol=2e-3, atol=1e-6)
+    for table in ("user", "item"):
+        np.testing.assert_array_equal(getattr(thrice, table)[...], getattr(once, table)[...])
+
+
+def test_biases_and_own_weights_have_penalties_of_their_own(data):
+    """A strong penalty of one part shrinks that part alone."""
+    spec = Spec(4, "expected", USERS, num_negatives=2)
+    plain, biases, weights = (
+        trained(spec, data, rates(**change), 0, 20, train_state_of(spec)).model
+        for change in ({}, {"bias_penalty": 3.0}, {"weights_penalty": 0.1})
+    )
+
+    def size(x) -> float:
+        return float(jnp.sum(jnp.abs(x)))
+
+    assert size(biases.item[:, -1]) < 0.6 * size(plain.item[:, -1])
+    assert size(biases.item[:, :-1]) > 0.7 * size(plain.item[:, :-1])
+    assert size(weights.similarity.bias[...]) < 0.6 * size(plain.similarity.bias[...])

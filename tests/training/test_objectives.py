@@ -19,10 +19,12 @@ from ncfjax.models.similarities.mlp import MLP
 from ncfjax.models.similarities.neumf import NeuMF
 from ncfjax.models.similarity import Similarity
 from ncfjax.training import objectives
+from ncfjax.training.objectives import Penalty
 from ncfjax.training.sampling import make_training_data, sample_negatives, sample_unobserved
 
 USERS, ITEMS, DIM = 5, 9, 4
-REGULARIZATION, WEIGHT = 0.03, 0.7
+PENALTY = Penalty(*map(jnp.float32, (0.03, 0.05, 0.02)))
+WEIGHT = 0.7
 
 
 @pytest.fixture
@@ -50,9 +52,12 @@ def any_model(request, key, model):
 
 
 def penalty(model, user, item, strength):
-    weights = jax.tree.leaves(model.similarity) if model.similarity.regularize_weights else []
-    squares = sum(jnp.sum(x**2) for x in (model.user[user], model.item[item], *weights))
-    return strength * REGULARIZATION / 2 * squares
+    """Half the squares of what an example touches, each part by its own strength."""
+    own = jax.tree.leaves(model.similarity) if model.similarity.regularize_weights else []
+    weights = PENALTY.weights * sum(jnp.sum(x**2) for x in own)
+    is_bias = jnp.arange(DIM) == (DIM - 1 if model.similarity.holds_biases else DIM)
+    entries = jnp.where(is_bias, PENALTY.biases, PENALTY.vectors)
+    return strength / 2 * (weights + sum(jnp.sum(entries * x**2) for x in (model.user[user], model.item[item])))
 
 
 def total_loss(model, examples):
@@ -98,6 +103,11 @@ def expected_gradient(model, users, *arguments, reject_positives=False, weights=
     return Dense(jnp.zeros((USERS, DIM)).at[users].add(user, mode="drop"), item, similarity)
 
 
+def same(regularization: float) -> Penalty:
+    """The study's: one strength for all parts."""
+    return Penalty(*[jnp.float32(regularization)] * 3)
+
+
 def dense(gradient: Dense):
     return gradient.user, gradient.item, *jax.tree.leaves(gradient.similarity)
 
@@ -123,9 +133,7 @@ def test_sampled_gradient_is_the_gradient_of_the_sampled_loss(any_model):
     for u, i, drawn in zip(users, items, negatives, strict=True):
         examples += [(u, i, 1.0, 1.0), *((u, j, -1.0, WEIGHT) for j in drawn)]
     valid = jnp.ones(3, bool)
-    gradient = sampled_gradient(
-        any_model, users, items, negatives, valid, jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
-    )
+    gradient = sampled_gradient(any_model, users, items, negatives, valid, jnp.float32(WEIGHT), PENALTY)
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
 
 
@@ -136,7 +144,7 @@ def test_a_weighted_sampled_gradient_is_the_gradient_of_the_weighted_loss(any_mo
     examples = []
     for u, i, c, drawn in zip(users, items, weights, negatives, strict=True):
         examples += [(u, i, 1.0, c), *((u, j, -1.0, WEIGHT) for j in drawn)]
-    rates = jnp.float32(WEIGHT), jnp.float32(REGULARIZATION), weights[:, None]
+    rates = jnp.float32(WEIGHT), PENALTY, weights[:, None]
     gradient = sampled_gradient(any_model, users, items, negatives, jnp.ones(3, bool), *rates)
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
 
@@ -145,7 +153,7 @@ def test_a_weighted_sampled_gradient_is_the_gradient_of_the_weighted_loss(any_mo
 @given(st.lists(st.integers(1, 4), min_size=4, max_size=4))
 def test_a_positive_of_weight_k_counts_as_one_that_is_listed_k_times(weights):
     model = Recommender(USERS, ITEMS, DIM, Dot(DIM, biases=True), stddev=0.5, key=jax.random.key(0))
-    users, items, rates = np.array([0, 3, 3, 1]), np.array([2, 2, 8, 0]), (jnp.float32(1), jnp.float32(REGULARIZATION))
+    users, items, rates = np.array([0, 3, 3, 1]), np.array([2, 2, 8, 0]), (jnp.float32(1), PENALTY)
     listed = np.resize(np.repeat(np.arange(4), weights), 16)  # of one shape, so that one program is compiled
     is_listed, none = jnp.arange(16) < sum(weights), np.zeros((16, 0), int)
     want = sampled_gradient(model, users[listed], items[listed], none, is_listed, *rates)
@@ -156,7 +164,7 @@ def test_a_positive_of_weight_k_counts_as_one_that_is_listed_k_times(weights):
 
 
 def test_examples_that_are_not_valid_count_nothing(any_model):
-    rates = jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
+    rates = jnp.float32(WEIGHT), PENALTY
     users, items, negatives = jnp.array([0, 1]), jnp.array([2, 3]), jnp.array([[4], [5]])
     padded = sampled_gradient(any_model, users, items, negatives, jnp.array([True, False]), *rates)
     alone = sampled_gradient(any_model, users[:1], items[:1], negatives[:1], jnp.array([True]), *rates)
@@ -181,7 +189,7 @@ def test_expected_gradient_is_the_gradient_of_the_expected_loss(any_model, rejec
             weight = per_positive * int(count[u]) / (ITEMS - reject_positives * int(count[u]))
             examples.append((u, i, -1.0, 0.0 if positives[u, i] and reject_positives else weight))
             examples += [(u, i, 1.0, 1.0)] * bool(positives[u, i])
-    rates = jnp.float32(per_positive), jnp.float32(REGULARIZATION)
+    rates = jnp.float32(per_positive), PENALTY
     arguments = positives[users], count[users], *rates
     gradient = expected_gradient(any_model, users, *arguments, reject_positives=reject_positives)
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))))
@@ -198,7 +206,7 @@ def test_a_weighted_expected_gradient_is_the_gradient_of_the_weighted_loss(any_m
             weight = per_positive * int(count[u]) / (ITEMS - reject_positives * int(count[u]))
             examples.append((u, i, -1.0, 0.0 if positives[u, i] and reject_positives else weight))
             examples.append((u, i, 1.0, weights[u, i]))
-    arguments = positives[users], count[users], jnp.float32(per_positive), jnp.float32(REGULARIZATION)
+    arguments = positives[users], count[users], jnp.float32(per_positive), PENALTY
     options = {"reject_positives": reject_positives, "weights": weights[users]}
     gradient = expected_gradient(any_model, users, *arguments, **options)
     assert_same(gradient, loss_gradient(any_model, list(zip(*examples, strict=True))), tolerance=2e-5)
@@ -206,7 +214,7 @@ def test_a_weighted_expected_gradient_is_the_gradient_of_the_weighted_loss(any_m
 
 def test_a_padding_user_counts_nothing(any_model):
     positives, count = expected_arguments()
-    rates = jnp.float32(2.0), jnp.float32(REGULARIZATION)
+    rates = jnp.float32(2.0), PENALTY
     alone = expected_gradient(any_model, jnp.array([2]), positives[2:3], count[2:3], *rates)
     rows = jnp.stack([positives[2], jnp.zeros(ITEMS, bool)])
     padded = expected_gradient(any_model, jnp.array([2, USERS]), rows, jnp.array([count[2], 0]), *rates)
@@ -220,7 +228,7 @@ def test_the_expected_gradient_is_the_mean_of_many_sampled_ones(any_model, rejec
     data = make_training_data(Interactions(*np.nonzero(np.asarray(positives)), USERS, ITEMS))
     num_negatives, draws = 3, 5_000
     valid = jnp.ones(len(data.users), bool)
-    rates = jnp.float32(WEIGHT), jnp.float32(REGULARIZATION)
+    rates = jnp.float32(WEIGHT), PENALTY
 
     def sampled(key):
         if reject_positives:
@@ -299,7 +307,7 @@ def test_batches_of_one_positive_are_the_studys_sgd(model, num_negatives, heavie
 
     def train_step(model, batch):
         pair, drawn, weight = batch
-        rates = jnp.float32(1), jnp.float32(regularization), weight.reshape(1, 1)
+        rates = jnp.float32(1), same(regularization), weight.reshape(1, 1)
         arguments = pair[:1], pair[1:], drawn[None], jnp.ones(1, bool), *rates
         moved = jax.tree.map(lambda x: x, model)
         moved.user[...], moved.item[...], moved.similarity = step(
@@ -326,7 +334,7 @@ def test_one_positive_with_its_negatives_is_the_studys_step_to_second_order(mode
     def difference(learning_rate):
         want = study_loop(*tables, examples, learning_rate, 0.01, simultaneous=True)
         one = jnp.ones(1, bool)
-        arguments = jnp.array([2]), jnp.array([3]), jnp.array([negatives]), one, jnp.float32(1), jnp.float32(0.01)
+        arguments = jnp.array([2]), jnp.array([3]), jnp.array([negatives]), one, jnp.float32(1), same(0.01)
         user, item, similarity = step(model, learning_rate, sampled_gradient(model, *arguments))
         got = user, item, similarity.bias[...]
         return max(np.max(np.abs(ours - theirs)) for ours, theirs in zip(got, want, strict=True))

@@ -15,7 +15,7 @@ from ncfjax.data.catalog import csv_name
 from ncfjax.data.content import Content
 from ncfjax.data.identity import rating_content
 from ncfjax.data.rating_catalog import NAMES
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
+from ncfjax.keys import COUNT, DECAY, FLAG, NON_NEGATIVE, POSITIVE, SEED, Key, anything, one_of
 
 SHARE = Key(float, lambda value: 0 < value < 1, "a number between 0 and 1")
 # What a content-based method is given of every item.
@@ -29,7 +29,7 @@ _AXES = {
     "user_damping": NON_NEGATIVE,  # ratings at the mean that a user's bias counts beside the real ones
     "item_damping": NON_NEGATIVE,
     "learning_rate": POSITIVE,
-    "decay": Key(float, lambda value: 0 < value <= 1, "a number above 0, at most 1"),  # of the rate, per epoch
+    "decay": DECAY,
     "regularization": NON_NEGATIVE,
     "bias_regularization": NON_NEGATIVE,  # of the entries of a vector that are biases
     "nu": NON_NEGATIVE,  # the penalty of a row grows with its number of ratings to this power

@@ -110,7 +110,11 @@ class RatingTask(Task):
         return self.data_key(config), configs.model_name(config), dim, config.method.features, config.method.num_members
 
     def chosen_epoch(self, epoch: int) -> list[str]:
-        return [f"method.num_epochs={epoch}"] if epoch else []
+        return [f"method.num_epochs={epoch}"]
+
+    def shortened(self, config: Any, parts: int) -> list[str]:
+        num_epochs = config.method.num_epochs
+        return [f"method.num_epochs={-(-num_epochs // parts)}"] if num_epochs else []
 
     def epoch_rule(self, config: Any) -> str:
         return "last" if config.select_epoch == "last" else "all"

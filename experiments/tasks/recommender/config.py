@@ -7,22 +7,26 @@ from typing import Any
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
 from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_identity
-from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity
+from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity, model_options, similarity_of
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
-from ncfjax.keys import COUNT, FLAG, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
+from ncfjax.keys import COUNT, DECAY, FLAG, LARGEST, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
 
 KEYS: dict[str, Key] = {
     **MODEL_KEYS,
-    "num_epochs": COUNT,
+    "num_epochs": Key(int, lambda value: value >= 0, "an integer >= 0", most=LARGEST),  # 0: as pretraining left it
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
     "grid.regularization": NON_NEGATIVE,
     "grid.stddev": POSITIVE,
     "grid.negative_weight": NON_NEGATIVE,
     "grid.seed": SEED,
+    "grid.decay": DECAY._replace(default=None),
+    "grid.bias_regularization": NON_NEGATIVE._replace(default=None),
+    "grid.weights_regularization": NON_NEGATIVE._replace(default=None),
+    "grid.weights_rate": NON_NEGATIVE._replace(default=None),
 }
 
 _FILE = PATH._replace(expected="a file")
@@ -36,12 +40,24 @@ OBJECTIVES = {
     # A batch mixes positives and negatives of many users, as in NCF's code.
     "sampled": _EXPECTED | {"shuffle_examples": FLAG},
 }
-# What NeuMF starts from: nothing, a GMF and an MLP trained before it by Adam, or weights in Keras files. `alpha` is
-# GMF's share in the joined output weights.
+# What a model starts from: nothing; NeuMF from a GMF and an MLP trained before it by Adam, or from weights in Keras
+# files, where `alpha` is GMF's share in the joined output weights; an MLP from the scores of a dot product, which is
+# trained before it, learned in `num_steps` steps.
 PRETRAININGS = {
     "none": {},
     "trained": {"alpha": SHARE, "num_epochs": COUNT, "learning_rate": POSITIVE},
     "keras": {"alpha": SHARE, "gmf": _FILE, "mlp": _FILE},
+    "distilled": {
+        "learning_rate": POSITIVE,
+        "decay": DECAY,
+        "regularization": NON_NEGATIVE,
+        "stddev": POSITIVE,
+        "negative_weight": NON_NEGATIVE,
+        "batch_size": COUNT,
+        "num_negatives": COUNT,
+        "num_epochs": COUNT,
+        "num_steps": COUNT,
+    },
 }
 CHOICES = (
     DATASET,
@@ -70,11 +86,17 @@ def columns() -> dict[str, type | str]:
         "learning_rate": "grid.learning_rate",
         "regularization": "grid.regularization",
         "stddev": "grid.stddev",
+        "decay": "grid.decay",
+        "bias_regularization": "grid.bias_regularization",
+        "weights_regularization": "grid.weights_regularization",
+        "weights_rate": "grid.weights_rate",
         "seed": "grid.seed",
         "num_epochs": "num_epochs",
         "select_epoch": "select_epoch",  # the split on which the epoch was chosen; empty for the last
         "epoch": int,  # of the metrics
         "batch_size": "objective.batch_size",
+        "predictive_factors": int,  # the last layer's width, or a vector's entries without its bias
+        "multiplications": int,  # of a score, counted
     }
     outcomes = {*METRIC_COLUMNS, *TIE_COLUMNS}
     taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *outcomes, *ORIGIN_COLUMNS}
@@ -94,7 +116,7 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
         "objective": set_keys(config.objective),
         "optimizer": set_keys(config.optimizer),
         "num_epochs": config.num_epochs,
-        **point._asdict(),
+        **{axis: value for axis, value in point._asdict().items() if value is not None},
     }
     if config.pretraining.name != "none":
         run["pretraining"] = set_keys(config.pretraining) | weight_files(config.pretraining)
@@ -127,7 +149,12 @@ def check(config: Any) -> None:
     model, pretraining = config.model, config.pretraining
     check_dataset(config)
     check_model(model)
-    if pretraining.name != "none":
+    check_penalties(model, config.grid)
+    is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
+    expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=distilled", config.num_epochs)
+    if pretraining.name == "distilled":
+        expect("pretraining", model.name == "mlp", "distilled only with model=mlp", pretraining.name)
+    elif pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
         is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))
         expect("pretraining", is_ours, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name)
@@ -143,3 +170,15 @@ def check(config: Any) -> None:
     expect("save_models", not config.save_models or config.select_epoch != "test", "false, as select_epoch=test", True)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
+
+
+def check_penalties(model: SimpleNamespace, grid: SimpleNamespace) -> None:
+    """Raises ValueError for a penalty of biases or of own parameters that the model does not have or does not pay."""
+    if grid.weights_regularization != [None]:
+        is_paid = model_options(model).get("regularize_weights", True)
+        why = "nothing, as model.regularize_weights is false"
+        expect("grid.weights_regularization", is_paid, why, grid.weights_regularization)
+    if grid.bias_regularization != [None]:
+        holds_biases = similarity_of(model).holds_biases
+        why = f"nothing, as no vector of model={model.name} holds a bias"
+        expect("grid.bias_regularization", holds_biases, why, grid.bias_regularization)

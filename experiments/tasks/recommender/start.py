@@ -1,7 +1,8 @@
-"""What a block's training starts from: fresh models, or NeuMFs joined from a GMF and an MLP each.
+"""What a block's training starts from: fresh models, NeuMFs joined from a GMF and an MLP each, or distilled networks.
 
-The two come from Keras files, the same for every member, or are trained here first: by Adam, for each member with its
-own seed, regularization and negatives.
+GMF and MLP come from Keras files, the same for every member, or are trained here first: by Adam, for each member with
+its own seed, regularization and negatives. A distilled network has learned the scores of a dot product of its size and
+seed, which is trained here first as the study trains it.
 """
 
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from experiments.engine.checks import ConfigError
 from experiments.engine.progress import Progress
-from experiments.engine.training import Clock, Start, timed_advance
+from experiments.engine.training import Clock, Start, timed, timed_advance
 from experiments.tasks.models import model_options
 from experiments.tasks.weights import read_joined
 from ncfjax.data.interactions import LeaveOneOut
@@ -17,39 +18,61 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
-from ncfjax.training.recommender import Member, RecommenderProblem
+from ncfjax.training.recommender import Distill, Join, Member, RecommenderProblem
 
 
 def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_work: float, bar: Progress) -> Start:
-    """Fresh models, or joined ones, which are trained first unless they come from files.
+    """Fresh models, or what is made of others, which are trained first unless they come from files.
 
-    `epoch_work` is that of one member of the NeuMF, for the bar.
+    `epoch_work` is that of one member, for the bar.
     """
-    pretraining = config.pretraining
-    if pretraining.name == "none":
-        return Start(program.init())
-    if pretraining.name == "keras":
-        return Start(program.begin(joined_files(config, data)))
+    pretraining, spec = config.pretraining, program.problem.spec
+    match pretraining.name:
+        case "none":
+            return Start(program.init())
+        case "keras":
+            return Start(program.begin(joined_files(config, data)))
+        case "distilled":
+            parts, make = [(teacher_spec(spec, pretraining), _teacher)], Distill(spec, pretraining.num_steps)
+        case "trained":
+            parts, make = [(branch, _branch) for branch in branches(spec)], Join(spec, pretraining.alpha)
     models, seconds, compile_seconds = [], 0.0, 0.0
-    for spec in branches(program.problem.spec):
-        # Seeds that no member has, and two of them: NCF draws and trains the two independently.
-        rate = pretraining.learning_rate
-        members = [[_pretrained(member, spec.model, rate) for member in group] for group in block.groups]
-        branch = Program(
-            RecommenderProblem(data, spec, memory_bytes=program.problem.memory_bytes), Block(members, block.width)
-        )
-        name = f"pretraining {spec.model} d={spec.embedding_dim}"
-        clock = Clock(branch, epoch_work * len(block.members) / 2, bar, name)
-        state, compiling = timed_advance(branch, branch.init(), 0)
+    for part, member_of in parts:
+        groups = [[member_of(member, pretraining, part.model) for member in group] for group in block.groups]
+        problem = RecommenderProblem(data, part, memory_bytes=program.problem.memory_bytes)
+        first = Program(problem, Block(groups, block.width))
+        name = f"pretraining {part.model} d={part.embedding_dim}"
+        clock = Clock(first, epoch_work * len(block.members) / len(parts), bar, name)
+        state, compiling = timed_advance(first, first.init(), 0)
         bar.resume()
         models.append(clock.advance(state, pretraining.num_epochs).train_states.model)  # no moments
         seconds, compile_seconds = seconds + clock.seconds, compile_seconds + compiling
-    return Start(program.begin_joined(*models, pretraining.alpha), seconds, compile_seconds)
+    bar.show(f"{spec.model} d={spec.embedding_dim}, making it of {' and '.join(part.model for part, _ in parts)}")
+    made, making = timed(lambda: program.begin_made(make, *models))
+    return Start(made, seconds + making, compile_seconds)
 
 
-def _pretrained(member: Member, model: str, learning_rate: float) -> Member:
+def _branch(member: Member, pretraining: Any, model: str) -> Member:
+    """Seeds that no member has, and two of them: NCF draws and trains the two independently."""
     seed = 2**32 - 1 - member.seed if model == "gmf" else 2**31 + member.seed
-    return member._replace(learning_rate=learning_rate, seed=seed)
+    return Member(pretraining.learning_rate, member.regularization, member.stddev, member.negative_weight, seed)
+
+
+def _teacher(member: Member, pretraining: Any, model: str) -> Member:
+    return Member(
+        pretraining.learning_rate,
+        pretraining.regularization,
+        pretraining.stddev,
+        pretraining.negative_weight,
+        member.seed,
+        pretraining.decay,
+    )
+
+
+def teacher_spec(spec: Spec, pretraining: Any) -> Spec:
+    """The dot product that a network of this size learns."""
+    sizes = pretraining.batch_size, pretraining.num_negatives
+    return Spec(spec.embedding_dim, "expected", *sizes, "dot", (("biases", True),), "sgd")
 
 
 def branches(spec: Spec) -> tuple[Spec, Spec]:

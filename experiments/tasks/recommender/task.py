@@ -27,6 +27,7 @@ class RecommenderTask(RankedTask):
     arguments = ("+study=synthetic",)
     always_shown = ("model", "embedding_dim")
     one_per_study = frozenset({"select_epoch"})
+    outcomes = RankedTask.outcomes | {"predictive_factors", "multiplications"}
 
     @cached_property
     def own_columns(self) -> dict[str, type | str]:
@@ -52,7 +53,10 @@ class RecommenderTask(RankedTask):
         return {reference_id(config, name) for name in reference_names(config)}
 
     def chosen_epoch(self, epoch: int) -> list[str]:
-        return [f"num_epochs={epoch}"] if epoch else []
+        return [f"num_epochs={epoch}"]
+
+    def shortened(self, config: Any, parts: int) -> list[str]:
+        return [f"num_epochs={-(-config.num_epochs // parts)}"]
 
     def epoch_rule(self, config: Any) -> str:
         return "last" if config.select_epoch == "last" else "all"

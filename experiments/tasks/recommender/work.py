@@ -15,11 +15,12 @@ from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
-from experiments.tasks.recommender.config import weight_files
+from experiments.tasks.recommender.config import PRETRAININGS, weight_files
 from experiments.tasks.recommender.start import joined_files, start
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
 from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.baselines.popularity import fit_popularity
+from ncfjax.cost import cost
 from ncfjax.evaluation.ranking import Ranking, ranking_of
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
@@ -46,6 +47,15 @@ def spec_of(config: Any) -> Spec:
     )
 
 
+def members_of(block: Block) -> Block:
+    """A block of points of a grid as one of members: an axis that a job does not have has its default."""
+
+    def member(point: Any) -> Member:
+        return Member(**{axis: value for axis, value in point._asdict().items() if value is not None})
+
+    return Block([[member(point) for point in group] for group in block.groups], block.width)
+
+
 class RecommenderWork(Work):
     """One job of recommenders."""
 
@@ -54,7 +64,10 @@ class RecommenderWork(Work):
         self.data_cells = data_cells(config, self.data)  # now: its files may change while it is trained
         self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
-        how = {"pretrained": pretraining.name == "trained", "memory_bytes": memory_limit(config.memory_gb)}
+        how = {
+            "pretrained": pretraining.name in ("trained", "distilled"),
+            "memory_bytes": memory_limit(config.memory_gb),
+        }
         self.problem = RecommenderProblem(self.data, self.spec, **how)
         each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
         self.memory = self.problem.memory._replace(each=each, host=held_bytes(self.data))
@@ -65,7 +78,8 @@ class RecommenderWork(Work):
         if pretraining.name == "keras":
             joined_files(config, self.data)  # what is wrong with the files shows before anything is trained
 
-    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Member, Result]]:
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        points, block = block.members, members_of(block)
         trained = train_block(
             self.problem,
             block,
@@ -77,12 +91,13 @@ class RecommenderWork(Work):
             values=metrics,
             start=lambda program: start(self.config, self.data, program, block, self.epoch_work, bar),
             keeps_all=self.config.select_epoch == "test",
+            measures_start=self.config.pretraining.name == "distilled",
         )
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved
-        for i, member in enumerate(block.members):
+        for i, point in enumerate(points):
             result = self._result(i, trained.evaluations, trained.cost)
             save = self.saver.of("recommender", self.spec.model, lambda i=i: models()[i], dict(self.spec.options))
-            yield member, result._replace(save=save)
+            yield point, result._replace(save=save)
 
     def _result(self, i: int, evaluations: Sequence[Evaluation], cost: dict[str, Any]) -> Result:
         """One run. A diverged one has no metrics and no ranks, and a curve as far as it went."""
@@ -102,7 +117,12 @@ class RecommenderWork(Work):
 
     @cached_property
     def cells(self) -> dict[str, Any]:
-        return self.data_cells | {"pretraining": _pretraining(self.config.pretraining)}
+        dim, similarity = self.spec.embedding_dim, self.spec.similarity
+        counted = {
+            "predictive_factors": similarity.predictive_factors(dim),
+            "multiplications": cost(similarity, dim, self.data.train.num_items).per_score.multiplications,
+        }
+        return self.data_cells | counted | {"pretraining": _pretraining(self.config.pretraining)}
 
     def references(self, done: set[str]) -> Iterator[tuple[str, Result]]:
         """Where the numbers of a table begin, and on synthetic data where they must end."""
@@ -120,12 +140,16 @@ class RecommenderWork(Work):
         return str((*parts, config.num_epochs / config.eval_every))
 
     def trial(self, block: Block) -> Trial:
-        num_epochs, num_evaluations = self.config.num_epochs, -(-self.config.num_epochs // self.config.eval_every)
-        program = Program(self.problem, block)
+        num_epochs = max(self.config.num_epochs, 1)
+        num_evaluations = -(-num_epochs // self.config.eval_every)
+        program = Program(self.problem, members_of(block))
         return measure(program, self.epoch_work * len(block.members), num_epochs, num_evaluations)
 
 
 def _pretraining(pretraining: SimpleNamespace) -> str:
+    if pretraining.name == "distilled":
+        keys = (name for name in PRETRAININGS["distilled"])
+        return ", ".join(["distilled", *(f"{key}={getattr(pretraining, key):g}" for key in keys)])
     if pretraining.name == "trained":
         how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
     else:

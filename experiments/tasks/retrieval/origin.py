@@ -19,6 +19,7 @@ _TRAINING = (
     "objective", "num_negatives", "negative_weight", "optimizer", "pretraining", "learning_rate", "regularization",
     "stddev", "num_epochs", "batch_size",
 )  # fmt: skip
+_SINCE_LATER = ("decay", "bias_regularization", "weights_regularization", "weights_rate")  # older tables lack them
 _READ = ("run_id", "status", "model", "embedding_dim", "seed", "command", *_TRAINING)
 
 # Of a study's folder, the run_ids that the studies of conf/ ask for, None where none does: experiments.retrieval says.
@@ -59,7 +60,7 @@ def _row(path: Path, changed: int, pretrained: bool, wanted: tuple[tuple[str, st
 
 def training_text(row: dict[str, str]) -> str:
     """How a model of a study was trained: what its seeds share."""
-    return ", ".join(f"{name}={row[name]}" for name in _TRAINING if row[name])
+    return ", ".join(f"{name}={row[name]}" for name in (*_TRAINING, *_SINCE_LATER) if row.get(name))
 
 
 def _there(rows: pd.DataFrame) -> str:
@@ -71,9 +72,10 @@ def _there(rows: pd.DataFrame) -> str:
 def _read_runs(path: Path, _: int) -> pd.DataFrame:
     try:
         table = io.BytesIO(whole_lines(path.read_bytes()))
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, usecols=list(_READ))
-        return rows.drop_duplicates("run_id", ignore_index=True)
-    except ValueError as error:
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+        later = [column for column in _SINCE_LATER if column in rows]
+        return rows[[*_READ, *later]].drop_duplicates("run_id", ignore_index=True)
+    except (ValueError, KeyError) as error:
         raise ConfigError(f"source.folder={path.parent}: expected runs of experiments.sweep, got: {error}") from error
 
 

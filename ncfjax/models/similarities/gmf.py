@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ncfjax.keys import TRUE
+from ncfjax.keys import FLAG, TRUE
 from ncfjax.models.products import inner
 from ncfjax.models.similarity import DotForm, Similarity
 from ncfjax.models.tower import Output
@@ -14,16 +14,17 @@ class GMF(Similarity):
     """A dot product whose factors are weighted: s = b + <w, p * q>.
 
     The weights add no expressiveness, sqrt(|w|) moves into p and q. If they are not regularised, they void an L2
-    penalty on the embeddings: w grows, p and q shrink, the scores stay.
+    penalty on the embeddings: w grows, p and q shrink, the scores stay. With `unit_weights` they start at one, as a dot
+    product; else they are drawn as in NCF's code, half of them below zero.
     """
 
     name = "gmf"
-    keys = {"regularize_weights": TRUE}
+    keys = {"regularize_weights": TRUE, "unit_weights": FLAG}
 
-    def __init__(self, embedding_dim: int, *, regularize_weights: bool, key: Array):
+    def __init__(self, embedding_dim: int, *, regularize_weights: bool, unit_weights: bool = False, key: Array):
         self.check(embedding_dim)
         self.regularize_weights = regularize_weights
-        self.output = Output(embedding_dim, key)
+        self.output = Output(embedding_dim, key, num_ones=embedding_dim * unit_weights)
 
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""

@@ -36,6 +36,7 @@ class NeuMF(TowerSimilarity):
     keys = {
         "layers": layers_key("4/3", "2/3", "1/3"),
         "regularize_weights": TRUE,
+        "unit_weights": FLAG,  # those of GMF's factors start at one, as a dot product
         "gmf_sigmoid": FLAG,
         "frozen_constants": FLAG,
     }
@@ -53,6 +54,7 @@ class NeuMF(TowerSimilarity):
         *,
         layers: Sequence[int],
         regularize_weights: bool,
+        unit_weights: bool = False,
         gmf_sigmoid: bool = False,
         frozen_constants: bool = False,
         key: Array,
@@ -64,7 +66,8 @@ class NeuMF(TowerSimilarity):
         self.layers = tuple(layers)
         tower_key, output_key = jax.random.split(key)
         self.tower = Tower(layers, tower_key)
-        self.output = Output(layers[-1] + (0 if frozen_constants else self.num_factors), output_key)
+        num_factors = 0 if frozen_constants else self.num_factors
+        self.output = Output(num_factors + layers[-1], output_key, num_ones=num_factors * unit_weights)
 
     def __call__(self, p: Float[Array, "*#batch dim"], q: Float[Array, "*#batch dim"]) -> Float[Array, "*#batch"]:
         """Scores pairs; `p` and `q` broadcast over their leading axes."""
@@ -87,6 +90,10 @@ class NeuMF(TowerSimilarity):
         p_gmf, p_mlp = self._branches(p)
         gmf = self._gmf(inner(p_gmf * self._weight_gmf[None, :], prepared.gmf))
         return gmf + self.tower.all_prepared(self._weight_mlp, p_mlp, prepared.mlp) + self.output.bias[...]
+
+    def predictive_factors(self, embedding_dim: int) -> int:
+        """GMF's factors, or the width of the last layer, whichever are more: in the paper they are equal."""
+        return max(self.num_factors, self.layers[-1])
 
     def _branches(self, vectors: Float[Array, "*batch dim"]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         return vectors[..., : self.num_factors], vectors[..., self.num_factors :]

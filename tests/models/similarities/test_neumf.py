@@ -63,3 +63,9 @@ def test_the_reports_models_have_its_numbers_of_parameters(key, name, options, e
     similarity = make_similarity(name, 100, key=key, **options)
     model = jax.eval_shape(lambda: Recommender(2_649_430, 17_771, 100, similarity, stddev=1.0, key=key))
     assert sum(leaf.size for leaf in jax.tree.leaves(model)) == expected
+
+
+def test_neumf_whose_weights_start_at_one_starts_as_a_dot_product_and_a_fresh_mlp(key):
+    plain, started = (NeuMF(6, layers=(4, 3), regularize_weights=True, unit_weights=x, key=key) for x in (False, True))
+    np.testing.assert_array_equal(started.output.weight[...], [1.0] * 4 + plain.output.weight[4:].tolist())
+    np.testing.assert_array_equal(started.tower.kernels[0][...], plain.tower.kernels[0][...])

@@ -84,6 +84,40 @@ def test_the_memory_limit_counts_the_models_that_a_run_is_joined_from(tiny: tupl
     assert sum(ENTRY.task.open(config).memory[:2]) == pretrained
 
 
+DISTILLED = (
+    "model=mlp", "model.layers=[8,16,8]", "objective=sampled", "pretraining=distilled", "pretraining.num_epochs=4",
+    "pretraining.learning_rate=0.02", "pretraining.decay=0.9", "pretraining.num_steps=2000", "eval_every=1",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(run_tiny: Run, tiny: tuple[str, ...], results: Path):
+    """After no epoch it ranks nearly as the dot product of its seed, trained alone by the same settings."""
+    dot = ("objective.batch_size=64", "num_epochs=4", "grid.learning_rate=0.02", "grid.decay=0.9",
+           "grid.regularization=0.005")  # fmt: skip
+    assert run_tiny(results, *dot) == 0 and run_tiny(results, *DISTILLED, "num_epochs=0") == 0
+    store = store_of(results)
+    runs = store.runs().set_index("model")
+    row = runs.loc["mlp"]
+    ours, theirs = (store.ranks(runs.loc[model, "run_id"])["full"] for model in ("mlp", "dot"))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9 and row["num_epochs"] == row["epoch"] == 0
+    assert row["pretraining"].startswith("distilled, learning_rate=0.02, decay=0.9, regularization=0.005,")
+    assert run_tiny(results, *DISTILLED, "num_epochs=2") == 0
+    curve = store.curves().query("metric == 'ndcg@10'").set_index("epoch")["value"]
+    tuned = store.runs().query("model == 'mlp' and num_epochs == 2").iloc[0]
+    assert set(store.curves().query(f"run_id == '{tuned['run_id']}'")["epoch"]) == {0, 1, 2}
+    assert curve[0].nunique() == 1, "the start of both is the same"
+
+
+@pytest.mark.slow
+def test_no_epoch_is_a_candidate_where_training_begins_with_a_distilled_network(run_tiny: Run, results: Path):
+    """A learning rate that spoils the network leaves it as it was: the final runs train it for no epoch."""
+    tune = ("tune=true", "select_epoch=holdout", "final_seeds=[0]", "grid.learning_rate=30", "optimizer=sgd")
+    assert run_tiny(results, *DISTILLED, "num_epochs=2", *tune) == 0
+    final = store_of(results).runs().query("phase == 'final'").iloc[0]
+    assert final["num_epochs"] == 0 and final["epoch"] == 0
+
+
 def write_weights(path: Path, num_users: int, dim: int, layers: tuple[int, ...] = ()) -> Path:
     widths = layers or (dim,)
     arrays = {"user_embedding/user_embedding_W": (num_users, dim), "item_embedding/item_embedding_W": (60, dim)}
