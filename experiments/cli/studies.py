@@ -10,12 +10,13 @@ from omegaconf import OmegaConf
 
 from experiments.cli.compose import checked_jobs, compose_job
 from experiments.cli.entry import EntryPoint, options, parse, typed
-from experiments.cli.sweeper import as_arguments, expand
+from experiments.cli.sweeper import as_arguments, cut_space, expand
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
 from experiments.engine.jobs import Job
 from experiments.engine.study import plan
 from experiments.engine.task import Task
+from experiments.engine.trials import Search, replayed
 
 
 class ExpectedRuns(NamedTuple):
@@ -28,11 +29,16 @@ class ExpectedRuns(NamedTuple):
 
 
 def jobs_of(entry: EntryPoint, study: str, *arguments: str) -> list[Job]:
-    """The checked jobs of conf/study/ENTRY/STUDY.yaml."""
-    lines = [f"+study={study}", *arguments]
+    """The checked jobs of conf/study/ENTRY/STUDY.yaml; of a search those that the stored scores decide."""
+    lines, task = [f"+study={study}", *arguments], entry.task
     params = compose_job(entry, lines, with_hydra=True).hydra.sweeper.get("params") or {}
-    all_overrides = expand(parse([typed(entry.task, argument) for argument in as_arguments(params)]), entry.task)
-    return plan(entry.task, all_overrides, checked_jobs(entry, *lines))
+    overrides, space = cut_space(parse([typed(task, argument) for argument in as_arguments(params)]), task)
+    all_overrides = expand(overrides, task)
+    compose = checked_jobs(entry, *lines)
+    if space:
+        search = Search(task, all_overrides, space, compose)
+        return replayed(search, task.store(search.configs[0]))
+    return plan(task, all_overrides, compose)
 
 
 def expected_runs_of(entry: EntryPoint, study: str, results_dir: str = "results") -> ExpectedRuns:

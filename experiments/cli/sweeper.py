@@ -2,6 +2,11 @@
 
     model.embedding_dim=16,32 grid.learning_rate=0.001,0.002 grid.seed=range(0,8)   ->   2 jobs of 16 runs each
 
+A command with an interval is a search (engine/trials.py): of what is an interval, and of each choice(), one value is
+drawn per trial. Comma lists stay what they are, so that each job is searched by itself.
+
+    tune=true model=dot,gmf 'grid.learning_rate=tag(log,interval(0.001,0.1))' 'objective.batch_size=choice(64,128)'
+
 Whatever a launcher does with jobs (one after the other, joblib, submitit) it does with these; see hydra/launcher.
 All jobs are composed and checked before the first one is launched. Hydra finds the sweeper in hydra_plugins/ncfjax.
 """
@@ -14,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -24,6 +29,7 @@ from experiments.cli.entry import typed
 from experiments.cli.typed import quoted
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import is_list
+from experiments.engine.search import Dimension, Interval, Options, Space
 from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
@@ -71,11 +77,39 @@ def expand(overrides: Sequence[Override], task: Task) -> list[list[str]]:
     return [list(job) for job in itertools.product(*alternatives)]
 
 
+def cut_space(overrides: Sequence[Override], task: Task) -> tuple[list[Override], Space]:
+    """The overrides that make jobs, and what each job is searched over; nothing where no interval is among them."""
+    last = {override.key_or_group: override for override in overrides}.values()
+    if not task.tune_by or not any(isinstance(override.value(), IntervalSweep) for override in last):
+        return list(last), ()
+    searched = [override for override in last if _is_searched(override)]
+    return [override for override in last if override not in searched], tuple(map(_dimension, searched))
+
+
+def _is_searched(override: Override) -> bool:
+    value = override.value()
+    return isinstance(value, IntervalSweep) or (isinstance(value, ChoiceSweep) and not value.simple_form)
+
+
+def _dimension(override: Override) -> Dimension:
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        return Interval(key, float(value.start), float(value.end), "log" in value.tags)
+    # An interpolation stands within quotes there; Hydra would escape it.
+    options = zip(value.list, override.sweep_string_iterator(), strict=True)
+    return Options(key, tuple(f"'{x}'" if isinstance(x, str) and "${" in x else text for x, text in options))
+
+
 def as_arguments(params: Mapping[str, Any]) -> list[str]:
-    """`hydra.sweeper.params` of conf/: what follows the equals sign, or a list of the values to sweep."""
+    """`hydra.sweeper.params` of conf/: what follows the equals sign, or a list of the values to sweep.
+
+    @{...} is an interpolation that each job resolves by itself: Hydra resolves ${...} in these lines once for all.
+    """
 
     def text(value: Any) -> str:
-        return str(value) if isinstance(value, str) or not isinstance(value, Sequence) else ",".join(map(str, value))
+        if isinstance(value, str):
+            return value.replace("@{", "${")
+        return ",".join(map(str, value)) if isinstance(value, Sequence) else str(value)
 
     return [f"{key}={text(value)}" for key, value in params.items()]
 
@@ -108,7 +142,7 @@ class StudySweeper(Sweeper):
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         given = [typed(self.entry.task, argument) for argument in (*as_arguments(self.params), *arguments)]
-        overrides = parser.parse_overrides(given)
+        overrides, space = cut_space(parser.parse_overrides(given), self.entry.task)
         run_study(
             self.entry.task,
             expand(overrides, self.entry.task),
@@ -117,6 +151,7 @@ class StudySweeper(Sweeper):
             self.arguments,
             draw=self.entry.draw,
             table=self.entry.table,
+            space=space,
         )
 
     def compose(self, overrides: list[str]) -> Any:

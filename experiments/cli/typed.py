@@ -53,8 +53,10 @@ def _element(element: str) -> str:
     if len(text) > 1 and text[-1] == _BRACKETS.get(text[0]):
         return text[0] + ",".join(map(_entry if text[0] == "{" else _element, _split(text[1:-1]))) + text[-1]
     if (call := _CALL.fullmatch(text)) is not None:
-        # Hydra forgets the quotes within choice(): A,B is the same.
-        return ",".join(map(_element, _split(call[2]))) if call[1] == "choice" else text
+        # Hydra forgets the quotes within choice(): A,B is the same, unless an interval makes it a search.
+        options = [option.strip() for option in _split(call[2])]
+        needs_quotes = call[1] == "choice" and [*map(_element, options)] != options
+        return ",".join(map(_element, options)) if needs_quotes else text
     if text[:1] in _BRACKETS:  # Hydra says what is wrong with it
         return text
     is_quoted = len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]

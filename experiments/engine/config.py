@@ -22,12 +22,15 @@ _ROOT = Path(__file__).resolve().parents[1]
 CONF = next((path for path in (_ROOT / "conf", _ROOT.parent / "conf") if path.is_dir()), _ROOT.parent / "conf")
 
 AXIS = "grid."  # how the name of an axis begins
+SEEDS = "seed"  # the axis that a zipped grid repeats its members over
 
 
 def is_list(name: str) -> bool:
     """Whether a list of values is the value of one job."""
     return name.startswith(AXIS) or name == "final_seeds"
 
+
+MOST_TRIALS = 10_000
 
 # Of every study. None of these keys makes a run another run.
 COMMON: dict[str, Key] = {
@@ -56,6 +59,10 @@ def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
         "tune": FLAG,
         "tune_by": one_of(*tune_by),
         "final_seeds": SEED,
+        "zip": FLAG,  # true: the lists of grid.* but the seeds are members side by side, not every combination
+        "trials.drawn": Key(int, lambda value: value >= 0, "an integer >= 0", default=24, most=MOST_TRIALS),
+        "trials.around": Key(int, lambda value: value >= 0, "an integer >= 0", default=8, most=MOST_TRIALS),
+        "trials.seed": SEED._replace(default=0),
     }
 
 
@@ -101,18 +108,18 @@ def part(name: str, options: Mapping[str, Mapping[str, Key]]) -> Choice:
     return Choice(f"{name}.name", below)
 
 
-def read_key(key: Key, name: str, value: Any) -> Any:
+def read_key(key: Key, name: str, value: Any, is_zipped: bool = False) -> Any:
     """The value of a key in its type; of an axis a list, even if it is a single number.
 
     Raises:
-        ValueError: a value out of range, an axis without one, or one that has a value twice.
+        ValueError: a value out of range, an axis without one, or one that has a value twice and is not zipped.
     """
     if not is_list(name):
         return key.read(name, value)
     given = value if isinstance(value, list) else [value]
     expect(name, bool(given) or not name.startswith(AXIS), f"at least one of: {key.expected}", given)
     values = [key.read(name, one) for one in given]
-    expect(name, len(set(values)) == len(values), "each value once", given)
+    expect(name, is_zipped or len(set(values)) == len(values), "each value once", given)
     return values
 
 
@@ -159,10 +166,25 @@ def point_type(names: tuple[str, ...]) -> type:
     return namedtuple("Point", names, defaults=[None] * len(names))
 
 
-def points(grid: SimpleNamespace) -> list[Any]:
-    """The members of a grid, the last axis varying fastest."""
+def points(grid: SimpleNamespace, is_zipped: bool = False) -> list[Any]:
+    """The members of a grid, the last axis varying fastest; or, zipped, one for each place in the lists, per seed."""
     point = point_type(tuple(vars(grid)))
-    return [point(*row) for row in itertools.product(*(values or [None] for values in vars(grid).values()))]
+    if not is_zipped:
+        return [point(*row) for row in itertools.product(*(values or [None] for values in vars(grid).values()))]
+    axes = {name: values or [None] for name, values in vars(grid).items()}
+    seeds = axes.pop(SEEDS, [None])
+    length = max(map(len, axes.values()))
+    rows = zip(*(values * (length if len(values) == 1 else 1) for values in axes.values()), strict=True)
+    members = [dict(zip(axes, row, strict=True)) for row in rows]
+    return [point(**member | ({SEEDS: seed} if SEEDS in point._fields else {})) for member in members for seed in seeds]
+
+
+def check_zipped(grid: SimpleNamespace) -> None:
+    """Raises ValueError for lists that cannot stand side by side."""
+    lengths = {name: len(values or [None]) for name, values in vars(grid).items() if name != SEEDS}
+    longest = max(lengths.values(), default=1)
+    for name, length in lengths.items():
+        expect(f"{AXIS}{name}", length in (1, longest), f"1 value or {longest}, as zip=true", length)
 
 
 # ---- what conf/ computes with

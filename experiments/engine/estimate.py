@@ -7,7 +7,7 @@ some of them, as whoever asks waits for it.
 """
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 from experiments.engine.jobs import Job, blocks_of, check_runnable, num_runs
 from experiments.engine.progress import duration, log, pluralize
@@ -27,8 +27,8 @@ def job_seconds(block_sizes: Sequence[int], work_of_a_run: float, trial: Trial) 
     return len(set(block_sizes)) * trial.compiling + sum(block_sizes) * work_of_a_run * trial.per_work
 
 
-def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
-    """Prints a line for each job with something to run, and the sum.
+def estimate(task: Task, jobs: Sequence[Job], done: set[str], afterwards: Collection[str] = ()) -> None:
+    """Prints a line for each job with something to run, and the sum; `afterwards` is what follows them.
 
     Raises:
         ConfigError: what would stop the study before it begins.
@@ -37,7 +37,7 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str]) -> None:
     check_runnable(task, list(todo.values()), done)
     trials: dict[Hashable, Trial] = {}
     measured: list[Trial] = []
-    total, num_shapes, not_counted, started = 0.0, 0, set(), time.perf_counter()
+    total, num_shapes, not_counted, started = 0.0, 0, set(afterwards), time.perf_counter()
     for number, job in todo.items():
         work = task.opened(job.config)
         blocks = blocks_of(task, work, job.config, done)

@@ -15,7 +15,9 @@ from experiments.engine.jobs import Job, Launch, announce, launch_missing, make_
 from experiments.engine.names import check_names
 from experiments.engine.progress import log
 from experiments.engine.provenance import origin
+from experiments.engine.search import Space
 from experiments.engine.task import Compose, Draw, Table, Task
+from experiments.engine.trials import Search
 from experiments.engine.tuning import final_jobs, stored_scores, tune_overrides
 from ncfjax.store import Store
 
@@ -34,27 +36,32 @@ def run_study(
     arguments: Sequence[str],
     draw: Draw | None = None,
     table: Table | None = None,
+    space: Space = (),
 ) -> None:
     """Runs what is missing of a study, given as the overrides of its jobs, and shows the whole.
 
-    `arguments` are those of the command line, for the rows' `command`.
+    `arguments` are those of the command line, for the rows' `command`; `space` is what each job is searched over.
 
     Raises:
         ConfigError, StoreError: before anything is run.
         TuningError: before it, if a stored run was evaluated less often; at the end, if a tuning had no winner.
     """
-    jobs, without_winner = plan(task, all_overrides, compose), []
+    search = Search(task, all_overrides, space, compose) if space else None
+    jobs, without_winner = search.first() if search else plan(task, all_overrides, compose), []
     config, store = jobs[0].config, task.store(jobs[0].config)
     is_tuning = getattr(config, "tune", False)
     for told in check_names(task, [job.config for job in jobs], store):
         log(told)
     announce(task, jobs, store)
     if config.dry_run:
-        return estimate(task, jobs, models.completed(config, store))
+        rest = {"what their scores decide"} if search else set()
+        return estimate(task, jobs, models.completed(config, store), rest)
     if is_tuning:
         stored_scores(task, jobs, store)  # what could not be scored in the end is refused before anything is run
     provenance = origin(task.name, arguments)
     launch_missing(task, jobs, store, launch, provenance)
+    if search:
+        jobs = _searched(search, store, launch, provenance)
     if is_tuning:
         final, without_winner = final_jobs(task, jobs, store, compose)
         launch_missing(task, final, store, launch, provenance)
@@ -62,6 +69,17 @@ def run_study(
     close(task, jobs, store, draw, table)
     if without_winner:
         raise TuningError(f"no winner for {', '.join(without_winner)}: every candidate diverged")
+
+
+def _searched(search: Search, store: Store, launch: Launch, provenance: dict[str, str]) -> list[Job]:
+    """The jobs of all stages, run."""
+    jobs: list[Job] = []
+    for stage in search.stages(store):
+        jobs += stage.jobs
+        if any(job.pending(store.completed()) for job in stage.jobs):
+            log(stage.what)
+            launch_missing(search.task, stage.jobs, store, launch, provenance)
+    return jobs
 
 
 def close(task: Task, jobs: Sequence[Job], store: Store, draw: Draw | None, table: Table | None) -> None:

@@ -21,6 +21,7 @@ from experiments.engine.config import (
     SAVING,
     Choice,
     as_config,
+    check_zipped,
     dotted,
     nested,
     pick,
@@ -120,7 +121,11 @@ class Task(ABC):
         raise TypeError(f"{self.name}: expected a task that is tuned to say what a winner is the winner of")
 
     def chosen_epoch(self, epoch: int) -> list[str]:
-        """The overrides that make a final run end at the epoch that the holdout chose; none where it has no choice."""
+        """The overrides that make a final run end at the epoch that the holdout chose."""
+        return []
+
+    def shortened(self, config: Any, parts: int) -> list[str]:
+        """The overrides that make a run end after 1 / `parts` of its epochs; none where it has no epochs."""
         return []
 
     def epoch_rule(self, config: Any) -> str:
@@ -177,8 +182,11 @@ class Task(ABC):
             expect(name, not is_rewritten, "a text, in quotes where it could be read as a number", value)
         for choice in self.choices:
             choice.read(values)
-        values |= {name: read_key(key, name, values[name]) for name, key in self._common_keys.items()}
+        is_zipped = values.get("zip") is True
+        values |= {name: read_key(key, name, values[name], is_zipped) for name, key in self._common_keys.items()}
         config = as_config(nested(values))
+        if is_zipped:
+            check_zipped(config.grid)
         needs_seeds = self.tune_by and config.tune and getattr(config.grid, "seed", None)
         expect("final_seeds", not needs_seeds or bool(config.final_seeds), "at least one, as tune=true", [])
         self.check(config)
@@ -186,7 +194,7 @@ class Task(ABC):
 
     def points(self, config: Any) -> list[Any]:
         """The runs of one job, the last axis varying fastest."""
-        return points(config.grid)
+        return points(config.grid, is_zipped=getattr(config, "zip", False))
 
     def id_of(self, config: Any, point: Any) -> str:
         """The run_id of one run."""

@@ -86,6 +86,15 @@ STUDIES = {
     ("sweep", "retrieval_models_ml-1m_report"): ("retrieval-models-ml-1m", 2, 2, 0),
     ("sweep", "retrieval_models_pinterest-u37501"): ("retrieval-models-pinterest-u37501", 6, 18, 0),
     ("sweep", "retrieval_models_pinterest-u37501_neumf"): ("retrieval-models-pinterest-u37501", 2, 6, 0),
+    ("sweep", "search_ml-1m"): ("search-ml-1m", 1, 12, 12),
+    ("sweep", "search_ml-1m_bilinear"): ("search-ml-1m", 1, 12, 12),
+    ("sweep", "search_ml-1m_cosine"): ("search-ml-1m", 3, 12, 12),
+    ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 1, 12, 12),
+    ("sweep", "search_ml-1m_gmf"): ("search-ml-1m", 2, 12, 12),
+    ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 9, 24, 24),
+    ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 4, 24, 24),
+    ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 8, 24, 24),
+    ("sweep", "search_ml-1m_residual"): ("search-ml-1m", 4, 24, 24),
     ("sweep", "synthetic"): ("sweep", 3, 36, 36),
     ("sweep", "tuning_ml-1m"): ("tuning-ml-1m", 3, 60, 0),
 }
@@ -241,7 +250,9 @@ def dry_run(run_sweep: Callable[..., int], folder: Path, results: Path, capfd) -
 def estimated(monkeypatch: pytest.MonkeyPatch) -> list[list[Job]]:
     """The jobs of dry runs, in the place of their estimate."""
     jobs: list[list[Job]] = []
-    monkeypatch.setattr("experiments.engine.study.estimate", lambda task, planned, done: jobs.append(list(planned)))
+    monkeypatch.setattr(
+        "experiments.engine.study.estimate", lambda task, planned, done, afterwards: jobs.append(list(planned))
+    )
     return jobs
 
 

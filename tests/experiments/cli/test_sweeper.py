@@ -19,10 +19,11 @@ from joblib.externals.loky.backend.reduction import dumps
 from experiments import baselines, imitate, sweep
 from experiments.cli import main
 from experiments.cli.entry import parse
-from experiments.cli.sweeper import as_arguments, expand
+from experiments.cli.sweeper import as_arguments, cut_space, expand
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import is_list
 from experiments.engine.jobs import Job
+from experiments.engine.search import Interval, Options
 from ncfjax.store import Store
 
 TASK = sweep.ENTRY.task
@@ -95,6 +96,40 @@ def test_of_two_values_of_one_key_the_later_counts():
 def test_what_cannot_be_swept_is_refused(argument: str, message: str):
     with pytest.raises(ConfigError, match=re.escape(message)):
         expanded(argument)
+
+
+SEARCHED = ("grid.learning_rate=tag(log,interval(0.001,0.1))", "grid.decay=interval(0.5,1)", "model=choice(dot,gmf)",
+            "num_epochs=4,8", "model.layers=choice('${x:1,2}',[3,4])")  # fmt: skip
+
+
+def test_an_interval_makes_a_search_over_it_and_every_choice_and_lists_stay_jobs():
+    overrides, space = cut_space(OverridesParser.create().parse_overrides(list(SEARCHED)), TASK)
+    assert expand(overrides, TASK) == [["num_epochs=4"], ["num_epochs=8"]]
+    assert space == (
+        Interval("grid.learning_rate", 0.001, 0.1, True),
+        Interval("grid.decay", 0.5, 1.0, False),
+        Options("model", ("dot", "gmf")),
+        Options("model.layers", ("'${x:1,2}'", "[3,4]")),
+    )
+
+
+def test_without_an_interval_a_choice_is_a_list_and_what_is_not_tuned_has_no_search():
+    overrides, space = cut_space(OverridesParser.create().parse_overrides(["model=choice(dot,gmf)"]), TASK)
+    assert space == () and expand(overrides, TASK) == [["model=dot"], ["model=gmf"]]
+    overrides, space = cut_space(parse(["grid.learning_rate=interval(0.1,1)"]), imitate.ENTRY.task)
+    assert space == () and len(overrides) == 1
+
+
+@pytest.mark.slow
+def test_a_search_on_the_command_line_ends_in_the_winners_rows_on_test(run_tiny: Callable[..., int], results: Path):
+    arguments = ("tune=true", "model=dot,gmf", "grid.learning_rate=tag(log,interval(0.01,0.3))", "num_epochs=6",
+                 "trials.drawn=4", "trials.around=2", "final_seeds=[3]")  # fmt: skip
+    assert run_tiny(results, *arguments) == 0
+    runs = Store(results / "sweep", TASK.all_columns).runs()
+    tried, final = runs[runs["phase"] == "tune"], runs[runs["phase"] == "final"]
+    assert len(tried) == 2 * (4 + 2 + 2 + 1) and set(tried["num_epochs"]) == {2, 6}
+    assert sorted(final["model"]) == ["dot", "gmf"] and set(final["seed"]) == {3}
+    assert run_tiny(results, *arguments) == 0 and len(Store(results / "sweep", TASK.all_columns).runs()) == len(runs)
 
 
 def test_what_only_one_kind_of_run_cannot_sweep_is_refused_there():

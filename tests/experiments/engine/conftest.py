@@ -93,7 +93,10 @@ class ToyTask(Task):
         return config.data
 
     def chosen_epoch(self, epoch: int) -> list[str]:
-        return [f"num_epochs={epoch}"] if epoch else []
+        return [f"num_epochs={epoch}"]
+
+    def shortened(self, config: Any, parts: int) -> list[str]:
+        return [f"num_epochs={-(-config.num_epochs // parts)}"]
 
     def epoch_rule(self, config: Any) -> str:
         return config.epoch_rule

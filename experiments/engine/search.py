@@ -1,0 +1,138 @@
+"""A search over ranges: which trials it makes, from its seed and from the scores of the trials before.
+
+    drawn     points of a scrambled Sobol sequence in the unit cube of the ranges (scipy.stats.qmc)
+    around    points near the best trials so far: each coordinate of one of them, moved by up to NEAR of its range
+
+An interval is uniform in its value or, where tagged `log`, in its logarithm. One with a logarithm has no natural end:
+a trial around one that lies near its end may lie beyond it, so that a range grows where its end was best. A trial is
+the text of its values, as an override takes them: what it is made of can be read from it, and its runs have the ids of
+the same runs asked for by hand.
+
+What is compiled into a program (choices, and intervals of other keys than `grid.*`) is drawn for two trials at a time:
+they then share a program, which trains both side by side.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import qmc
+
+from experiments.engine.checks import expect
+from experiments.engine.config import AXIS
+
+NEAR = 0.15  # of a range: how far a trial around a good one may be from it
+EDGE = 0.1  # of what was tried: a winner within it is at an end
+DIGITS = 3  # of a value, that an override can be read
+_SHARED = 2  # trials that share a program
+
+
+class Interval(NamedTuple):
+    """tag(log, interval(LOW, HIGH)), or without its tag."""
+
+    key: str
+    low: float
+    high: float
+    is_log: bool
+
+    @property
+    def is_compiled(self) -> bool:
+        return not self.key.startswith(AXIS)
+
+    def at(self, place: float) -> str:
+        """The value at a place of the range, 0 its low end and 1 its high one."""
+        place = place if self.is_log else min(max(place, 0.0), 1.0)
+        low, high = self._scale(self.low), self._scale(self.high)
+        value = low + place * (high - low)
+        return f"{math.exp(value) if self.is_log else value:.{DIGITS}g}"
+
+    def place(self, text: str) -> float:
+        """Where a value lies."""
+        low, high = self._scale(self.low), self._scale(self.high)
+        return (self._scale(float(text)) - low) / (high - low)
+
+    def near(self, text: str, step: float) -> str:
+        """A value `step` of the range away."""
+        return self.at(self.place(text) + step)
+
+    def _scale(self, value: float) -> float:
+        return math.log(value) if self.is_log else value
+
+
+class Options(NamedTuple):
+    """choice(A, B, ...)."""
+
+    key: str
+    values: tuple[str, ...]
+    is_compiled = True
+
+    def at(self, place: float) -> str:
+        return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
+
+    def near(self, text: str, step: float) -> str:
+        """The same: options have no order."""
+        return text
+
+
+Dimension = Interval | Options
+Space = tuple[Dimension, ...]
+Trial = tuple[str, ...]  # a value per dimension
+
+
+def check_space(space: Space) -> None:
+    """Raises ConfigError for a range that is none."""
+    for dimension in space:
+        if isinstance(dimension, Interval):
+            is_range = dimension.low < dimension.high and (dimension.low > 0 or not dimension.is_log)
+            expected = "0 < LOW < HIGH, as it is tagged log" if dimension.is_log else "LOW < HIGH"
+            got = f"({dimension.low:g}, {dimension.high:g})"
+            expect(dimension.key, is_range, f"interval(LOW, HIGH) with {expected}", got)
+
+
+def overrides_of(space: Space, trial: Trial) -> list[str]:
+    return [f"{dimension.key}={text}" for dimension, text in zip(space, trial, strict=True)]
+
+
+def drawn(space: Space, count: int, seed: int) -> list[Trial]:
+    """`count` trials spread over the ranges."""
+    places = _places(len(space), count, seed)
+    compiled = _places(len(space), -(-count // _SHARED), seed + 1)
+    return [
+        tuple(
+            dimension.at(compiled[i // _SHARED, k] if dimension.is_compiled else places[i, k])
+            for k, dimension in enumerate(space)
+        )
+        for i in range(count)
+    ]
+
+
+def around(space: Space, best: Sequence[Trial], count: int, seed: int) -> list[Trial]:
+    """`count` trials near some, as many near each or one less."""
+    steps = NEAR * (2 * _places(len(space), count, seed) - 1)
+    parents = [best[i * len(best) // count] for i in range(count)]
+    return [
+        tuple(dimension.near(text, step) for dimension, text, step in zip(space, parent, of_trial, strict=True))
+        for parent, of_trial in zip(parents, steps, strict=True)
+    ]
+
+
+def at_an_end(space: Space, winner: Trial, trials: Sequence[Trial]) -> list[str]:
+    """What to say of each interval of which the winner lies in the outer tenth of what was tried."""
+    said = []
+    for k, dimension in enumerate(space):
+        if isinstance(dimension, Interval):
+            places = [0.0, 1.0, *(dimension.place(trial[k]) for trial in trials)]
+            low, high = min(places), max(places)
+            share = (dimension.place(winner[k]) - low) / (high - low)
+            if not EDGE <= share <= 1 - EDGE:
+                ends = f"{dimension.at(low)} to {dimension.at(high)}"
+                said.append(f"{dimension.key}={winner[k]} is near an end of what was tried, {ends}")
+    return said
+
+
+def _places(dimensions: int, count: int, seed: int) -> Float[np.ndarray, "count dimensions"]:
+    """The first points of the sequence, which is balanced over the powers of two: more of them begin with the same."""
+    sequence = qmc.Sobol(dimensions, rng=np.random.default_rng(seed))
+    return sequence.random_base2((count - 1).bit_length())[:count]

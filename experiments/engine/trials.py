@@ -1,0 +1,144 @@
+"""The trials of a search as jobs: stage by stage, each decided by the scores of those before it.
+
+    1   `trials.drawn` trials, each for a third of its epochs
+    2   the better half of them for all of their epochs
+    3   `trials.around` trials near the four best of these, each for a third of its epochs
+    4   the better half of them for all of their epochs
+
+A stage follows from the seed and from stored scores: started again, a search asks for the same runs, and finds those
+that are done. All runs compete in the end, the short ones too. Where a study has several jobs, each is a search by
+itself; one with trials.drawn=0 begins at stage 3, around the best of the last one before it that drew any.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from experiments.engine.checks import expect
+from experiments.engine.jobs import Job, make_job
+from experiments.engine.progress import log, pluralize
+from experiments.engine.search import Space, Trial, around, at_an_end, check_space, drawn, overrides_of
+from experiments.engine.task import Compose, Task
+from experiments.engine.tuning import candidates, choose, stored_scores, tune_overrides
+from ncfjax.store import Store
+
+BEST = 4  # trials that others are drawn around
+FIRST = 3  # the first look at a trial is after 1 / FIRST of its epochs
+_AROUND = 2  # added to the seed: their places are others than those of the drawn ones, which take two
+
+
+class Stage(NamedTuple):
+    """What is trained before the next decision."""
+
+    jobs: list[Job]
+    what: str  # "24 trials, a third of their epochs each"
+
+
+class _Asked(NamedTuple):
+    job: Job
+    trials: list[Trial]  # in the order of the job's candidates
+
+
+class Search:
+    """The searches of a study, given as the overrides of its jobs without those that are searched over."""
+
+    def __init__(self, task: Task, all_overrides: Sequence[list[str]], space: Space, compose: Compose):
+        """Raises ConfigError where it cannot be: a range that is none, a configuration that cannot be tuned."""
+        check_space(space)
+        self.task, self.all_overrides, self.space, self.compose = task, all_overrides, space, compose
+        self.configs = [self._compose(overrides, drawn(space, 1, 0)) for overrides in all_overrides]
+        for dimension in space:
+            expected = "one value or a list, unless tune=true"
+            expect(dimension.key, self.configs[0].tune, expected, "an interval or choice()")
+        begins = self.configs[0].trials
+        expect("trials.drawn", begins.drawn >= BEST, f"an integer >= {BEST}, of the first job", begins.drawn)
+
+    def first(self) -> list[Job]:
+        """The jobs of the first stages: what is known before there are scores."""
+        there = zip(self.all_overrides, self.configs, strict=True)
+        asked = [self._asked(overrides, self._drawn(config), False) for overrides, config in there]
+        return [one.job for some in asked for one in some]
+
+    def stages(self, store: Store) -> Iterator[Stage]:
+        """All of them; the runs of one have to be in the store before the next is asked for."""
+        origin: dict[Trial, float] = {}
+        for overrides, config in zip(self.all_overrides, self.configs, strict=True):
+            scores: dict[Trial, float] = {}
+            name = self.task.label(config)
+            if config.trials.drawn:
+                yield from self._halved(store, overrides, self._drawn(config), scores, f"{name}, ")
+                origin = scores
+            if config.trials.around and origin:
+                best = sorted(origin, key=origin.get, reverse=True)[:BEST]
+                near = around(self.space, best, config.trials.around, config.trials.seed + _AROUND)
+                yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
+            if scores:
+                winner = max(scores, key=scores.get)
+                for said in at_an_end(self.space, winner, list(scores)):
+                    log(f"{name}: the best trial's {said}")
+
+    def _drawn(self, config) -> list[Trial]:
+        return drawn(self.space, config.trials.drawn, config.trials.seed) if config.trials.drawn else []
+
+    def _halved(
+        self, store: Store, overrides: list[str], trials: list[Trial], scores: dict[Trial, float], name: str
+    ) -> Iterator[Stage]:
+        """Two stages; the scores of the trials are added as soon as they are there."""
+        count = pluralize(len(trials), "trial")
+        short = self._asked(overrides, trials, False)
+        yield Stage([asked.job for asked in short], f"{name}{count}, 1/{FIRST} of their epochs each")
+        first = self._scores(store, short)
+        better = sorted(first, key=first.get, reverse=True)[: -(-len(trials) // 2)]
+        whole = self._asked(overrides, better, True)
+        yield Stage([asked.job for asked in whole], f"{name}the better half of {count}")
+        for trial, score in (first | self._scores(store, whole)).items():
+            scores[trial] = max(score, first[trial])
+
+    def _asked(self, overrides: list[str], trials: Sequence[Trial], is_whole: bool) -> list[_Asked]:
+        """The jobs of some trials, those of one program together."""
+        programs: dict[tuple[str, ...], list[Trial]] = {}
+        for trial in dict.fromkeys(trials):
+            lines = zip(self.space, overrides_of(self.space, trial), strict=True)
+            programs.setdefault(tuple(line for dimension, line in lines if dimension.is_compiled), []).append(trial)
+        return [_Asked(self._job(overrides, members, is_whole), members) for members in programs.values()]
+
+    def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool) -> Job:
+        lines = self._lines(overrides, trials)
+        shortened = [] if is_whole else self.task.shortened(self.compose(lines), FIRST)
+        return make_job(self.task, [*lines, *shortened], self.compose)
+
+    def _lines(self, overrides: list[str], trials: list[Trial]) -> list[str]:
+        """Of a job whose members differ in the axes alone."""
+        axes = [
+            f"{dimension.key}=[{','.join(trial[k] for trial in trials)}]"
+            for k, dimension in enumerate(self.space)
+            if not dimension.is_compiled
+        ]
+        lines = zip(self.space, overrides_of(self.space, trials[0]), strict=True)
+        shared = [line for dimension, line in lines if dimension.is_compiled]
+        return tune_overrides([*overrides, *shared, *axes, "zip=true"])
+
+    def _compose(self, overrides: list[str], trials: list[Trial]):
+        return self.compose(self._lines(overrides, trials))
+
+    def _scores(self, store: Store, asked: Sequence[_Asked]) -> dict[Trial, float]:
+        """Of the trials that have one: a diverged one has none."""
+        if not asked:
+            return {}
+        stored = stored_scores(self.task, [one.job for one in asked], store)
+        there = {}
+        for job, trials in asked:
+            for candidate, trial in zip(candidates(job), trials, strict=True):
+                if winner := choose([candidate], stored):
+                    there[trial] = winner.score
+        return there
+
+
+def replayed(search: Search, store: Store) -> list[Job]:
+    """The jobs of the stages that the stored scores decide; those of the last one may have missing runs."""
+    jobs: list[Job] = []
+    for stage in search.stages(store):
+        jobs += stage.jobs
+        done = store.completed()
+        if any(job.pending(done) for job in stage.jobs):
+            break
+    return jobs

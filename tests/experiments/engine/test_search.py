@@ -1,0 +1,79 @@
+"""The trials of a search: spread over ranges, near the best, and the same whenever it is asked."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.engine.checks import ConfigError
+from experiments.engine.search import NEAR, Interval, Options, around, at_an_end, check_space, drawn, overrides_of
+
+RATE, SHARE = Interval("grid.rate", 1e-3, 1e-1, True), Interval("grid.share", 0.0, 1.0, False)
+WIDTH, SIZE = Options("size", ("8", "16", "32")), Interval("temperature", 0.1, 10.0, True)
+SPACE = (RATE, SHARE, WIDTH, SIZE)
+
+
+@given(st.integers(1, 40), st.integers(0, 2**31 - 1))
+def test_every_trial_lies_within_its_ranges_and_a_seed_draws_the_same_ones(count: int, seed: int):
+    trials = drawn(SPACE, count, seed)
+    assert len(trials) == count and trials == drawn(SPACE, count, seed)
+    for rate, share, width, size in trials:
+        assert 1e-3 <= float(rate) <= 1e-1 and 0 <= float(share) <= 1 and width in WIDTH.values
+        assert 0.1 <= float(size) <= 10
+
+
+def test_trials_are_spread_evenly_a_log_range_over_its_decades():
+    trials = drawn((RATE, SHARE), 64, 0)
+    decades = [math.floor(math.log10(float(rate))) for rate, _ in trials]
+    assert 28 <= decades.count(-3) <= 36 and 28 <= sum(float(share) < 0.5 for _, share in trials) <= 36
+
+
+def test_two_trials_share_what_is_compiled_and_differ_in_the_rest():
+    trials = drawn(SPACE, 8, 3)
+    for one, other in zip(trials[::2], trials[1::2], strict=True):
+        assert one[2:] == other[2:] and one[:2] != other[:2]
+    assert len({trial[2:] for trial in trials}) == 4
+
+
+@given(st.integers(0, 1000))
+def test_trials_around_are_near_their_own_and_beyond_an_end_only_where_a_range_has_none(seed: int):
+    best = [("0.1", "1", "16", "1"), ("0.01", "0.5", "8", "0.2")]
+    near = around(SPACE, best, 6, seed)
+    assert len(near) == 6 and near == around(SPACE, best, 6, seed)
+    for trial, parent in zip(near, [best[0]] * 3 + [best[1]] * 3, strict=True):
+        assert trial[2] == parent[2]
+        for dimension, text, of_parent in zip((RATE, SHARE), trial, parent, strict=False):
+            assert abs(dimension.place(text) - dimension.place(of_parent)) <= NEAR + 0.01  # three digits
+        assert 0 <= float(trial[1]) <= 1
+
+
+def test_a_logarithmic_range_grows_where_its_end_was_best():
+    near = around((RATE,), [("0.1",)], 8, 0)
+    assert any(float(rate) > 0.1 for (rate,) in near) and any(float(rate) < 0.1 for (rate,) in near)
+
+
+def test_a_winner_in_the_outer_tenth_of_what_was_tried_is_named():
+    tried = [("0.01", "0.5"), ("0.2", "0.4")]  # beyond the range's own end
+    assert at_an_end((RATE, SHARE), ("0.01", "0.5"), tried) == []
+    assert at_an_end((RATE, SHARE), ("0.09", "0.5"), tried) == [], "0.1 is no end any more"
+    (said,) = at_an_end((RATE, SHARE), ("0.2", "0.5"), tried)
+    assert said == "grid.rate=0.2 is near an end of what was tried, 0.001 to 0.2"
+    assert len(at_an_end((RATE, SHARE), ("0.001", "0.95"), tried)) == 2
+
+
+def test_a_trial_is_the_text_of_its_overrides():
+    assert overrides_of(SPACE, ("0.01", "0.5", "8", "2")) == [
+        "grid.rate=0.01",
+        "grid.share=0.5",
+        "size=8",
+        "temperature=2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_log"), [(1.0, 1.0, False), (2.0, 1.0, True), (0.0, 1.0, True), (-1.0, 1.0, True)]
+)
+def test_a_range_that_is_none_is_refused(low: float, high: float, is_log: bool):
+    with pytest.raises(ConfigError, match=r"grid.rate: expected interval\(LOW, HIGH\) with"):
+        check_space((Interval("grid.rate", low, high, is_log),))

@@ -1,0 +1,141 @@
+"""A search of a made-up task: half of the trials stop early, the rest follows from scores, and it can be stopped."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from experiments.engine.checks import ConfigError
+from experiments.engine.search import Interval, Options
+from experiments.engine.trials import Search, replayed
+from experiments.engine.tuning import TuningError
+from ncfjax.store import Store
+
+RATE, SIZE = Interval("grid.rate", 0.5, 8.0, True), Options("size", ("1", "2"))
+SPACE = (RATE, SIZE)
+TRIALS = {"tune": "true", "trials.drawn": 8, "trials.around": 4}
+
+
+@pytest.fixture
+def search(run: Callable[..., None]) -> Callable[..., None]:
+    return lambda arguments=TRIALS, space=SPACE: run(arguments, space=space)
+
+
+@pytest.fixture
+def tried(store: Store) -> Callable[[], pd.DataFrame]:
+    def tried() -> pd.DataFrame:
+        runs = store.runs()
+        return runs[runs["phase"] == "tune"]
+
+    return tried
+
+
+def test_every_trial_is_seen_early_and_the_better_half_is_trained_to_its_end(search, tried, store):
+    search()
+    rows = tried()
+    short, whole = (rows[rows["num_epochs"] == epochs] for epochs in (2, 6))
+    assert (len(short), len(whole)) == (8 + 4, 4 + 2) and set(rows["split"]) == {"holdout"}
+    drawn = short.iloc[:8].sort_values("score", ascending=False)
+    pairs = ["rate", "size"]
+    assert set(map(tuple, whole[pairs].iloc[:4].to_numpy())) == set(map(tuple, drawn[pairs].iloc[:4].to_numpy()))
+
+
+def test_the_last_trials_are_near_the_best(search, tried):
+    search()
+    rates = tried().loc[lambda rows: rows["num_epochs"] == 2, "rate"]
+    best = rates.iloc[:8].sub(2.0).abs().sort_values().iloc[:4]
+    reach = 16**0.15
+    assert all(any(1 / reach <= near / rates[i] <= reach for i in best.index) for near in rates.iloc[8:])
+
+
+def test_the_best_of_all_trials_is_scored_on_test_with_the_final_seeds(search, tried, store):
+    search({**TRIALS, "final_seeds": [5, 6]})
+    final = store.runs().loc[lambda rows: rows["phase"] == "final"]
+    best = tried().sort_values("score", ascending=False, kind="stable").iloc[0]
+    assert list(final["rate"]) == [best["rate"]] * 2 and list(final["seed"]) == [5, 6]
+    assert set(final["split"]) == {"test"} and set(final["num_epochs"]) == {best["num_epochs"]}
+
+
+def test_a_search_that_is_asked_again_has_nothing_to_do(search, store, task):
+    search()
+    table = (store.folder / "runs.csv").read_bytes()
+    task.trained.clear()
+    search()
+    assert not task.trained and (store.folder / "runs.csv").read_bytes() == table
+
+
+@pytest.mark.parametrize("num_left", [1, 6, 9, 15, 18])
+def test_a_search_that_was_stopped_ends_in_the_same_rows(num_left, search, run, results, store, without_clocks):
+    search()
+    whole, lines = without_clocks(store), (store.folder / "runs.csv").read_text().splitlines(keepends=True)
+    (store.folder / "runs.csv").write_text("".join(lines[: 1 + num_left]))
+    search()
+    pd.testing.assert_frame_equal(without_clocks(store), whole)
+
+
+def test_trials_of_one_program_are_trained_beside_each_other(search, task):
+    search(space=(RATE,))
+    assert len(task.trained[0].members) == 2 and task.trained[0].members[0].rate != task.trained[0].members[1].rate
+
+
+def test_a_job_that_draws_none_begins_around_the_best_of_the_one_before(search, tried, task):
+    task.register()
+    search({**TRIALS, "data": ("there", "elsewhere"), "trials.drawn": "${pick:${data},{there:8,elsewhere:0}}"})
+    rows = tried()
+    assert len(rows[rows["num_epochs"] == 2]) == 8 + 4 + 4
+
+
+def test_what_is_left_of_a_search_is_what_its_scores_decide(search, store, task, planned):
+    """Of an empty table the first trials alone; of a whole one all of them."""
+
+    def replay() -> set[str]:
+        from tests.experiments.engine.conftest import compose, overrides_of
+
+        arguments = overrides_of(TRIALS | {"results_dir": store.folder.parent})
+        asked = Search(task, arguments, SPACE, lambda overrides: compose(task, overrides))
+        return {run_id for job in replayed(asked, store) for run_id in job.runs}
+
+    first = replay()
+    assert len(first) == 8
+    search()
+    runs = store.runs()
+    assert first < replay() == set(runs.loc[runs["phase"] == "tune", "run_id"])
+
+
+def test_diverged_trials_cannot_win_and_do_not_go_on(search, tried, store):
+    search({**TRIALS, "final_seeds": [0]}, space=(Interval("grid.rate", 1.0, 1e6, True),))
+    rows = tried()
+    assert (rows["status"] == "diverged").any()
+    assert (rows.loc[rows["num_epochs"] == 6, "status"] == "completed").all()
+
+
+def test_where_every_trial_diverges_there_is_no_winner(search):
+    with pytest.raises(TuningError, match="every candidate diverged"):
+        search(space=(Interval("grid.rate", 2e3, 1e6, True),))
+
+
+def test_a_winner_near_an_end_is_told(search, capfd):
+    search({**TRIALS, "trials.around": 0}, space=(Interval("grid.rate", 1.9, 80.0, True),))
+    assert "grid.rate=" in (said := capfd.readouterr().out) and "is near an end of what was tried, 1.9 to 80" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "space", "message"),
+    [
+        ({"tune": "false"}, SPACE, "grid.rate: expected one value or a list, unless tune=true"),
+        ({"trials.drawn": 0}, SPACE, "trials.drawn: expected an integer >= 4, of the first job, got 0"),
+        ({}, (Interval("grid.rate", 2.0, 1.0, False),), "grid.rate: expected interval(LOW, HIGH) with LOW < HIGH"),
+        ({}, (RATE, Options("size", ("1", "x"))), "size: expected an integer, got 'x'"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_anything_runs(arguments, space, message, search, store, task):
+    with pytest.raises(ConfigError) as refused:
+        search({**TRIALS, **arguments}, space)
+    assert str(refused.value).startswith(message) and not task.trained and not store.folder.exists()
+
+
+def test_lists_that_are_zipped_are_members_side_by_side(planned):
+    (job,) = planned({"zip": "true", "grid.rate": [1, 2, 2], "grid.seed": [0, 1]})
+    assert [tuple(point) for point in job.runs.values()] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    (crossed,) = planned({"grid.rate": [1, 2], "grid.seed": [0, 1]})
+    assert set(crossed.runs) == set(job.runs), "the runs are the same runs"
