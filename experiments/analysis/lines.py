@@ -22,7 +22,10 @@ from ncfjax.store import ORIGIN_COLUMNS
 _NAMES = (
     "run_id", "status", "phase", "study", "dataset", "content", "split", "model", "embedding_dim", "objective", "seed",
 )  # fmt: skip
-_OUTCOME = ("epoch", "predictive_factors", "multiplications", *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS)
+_OUTCOME = (
+    "epoch", "predictive_factors", "multiplications", "network_share", "network_interaction", *METRIC_COLUMNS,
+    *TIE_COLUMNS, *ORIGIN_COLUMNS,
+)  # fmt: skip
 MODELS = {
     "dot": "MF",
     "gmf": "GMF",

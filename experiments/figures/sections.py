@@ -37,6 +37,7 @@ from experiments.figures import (
     retrieval,
     retrieval_scale,
     scaling_law,
+    verdict,
 )
 from experiments.figures import equal_budget as budget
 from experiments.figures import orders as order_tables
@@ -71,6 +72,7 @@ def _cut_offs(results: Results, _: Any) -> Any:
 
 
 KINDS = {
+    "verdict": Kind(_of_study(verdict.verdict), verdict.tables, verdict.answer, verdict.draw, verdict.parts),
     "headline": Kind(lambda results, _: methods(results), headline.tables, answers.best_method, headline.draw),
     "equal_budget": Kind(_of_study(equal_budget), budget.tables, answers.equal_budget, budget.draw),
     "figure2": Kind(

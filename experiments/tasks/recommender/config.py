@@ -97,6 +97,8 @@ def columns() -> dict[str, type | str]:
         "batch_size": "objective.batch_size",
         "predictive_factors": int,  # the last layer's width, or a vector's entries without its bias
         "multiplications": int,  # of a score, counted
+        "network_share": float,  # of the variance of a residual's scores
+        "network_interaction": float,  # the share that no bias of an item or a user could have
     }
     outcomes = {*METRIC_COLUMNS, *TIE_COLUMNS}
     taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *outcomes, *ORIGIN_COLUMNS}

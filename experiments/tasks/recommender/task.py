@@ -27,7 +27,12 @@ class RecommenderTask(RankedTask):
     arguments = ("+study=synthetic",)
     always_shown = ("model", "embedding_dim")
     one_per_study = frozenset({"select_epoch"})
-    outcomes = RankedTask.outcomes | {"predictive_factors", "multiplications"}
+    outcomes = RankedTask.outcomes | {
+        "predictive_factors",
+        "multiplications",
+        "network_share",
+        "network_interaction",
+    }
 
     @cached_property
     def own_columns(self) -> dict[str, type | str]:

@@ -22,6 +22,7 @@ from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.cost import cost
 from ncfjax.evaluation.ranking import Ranking, ranking_of
+from ncfjax.evaluation.shares import network_shares
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
@@ -93,9 +94,13 @@ class RecommenderWork(Work):
             keeps_all=self.config.select_epoch == "test",
             measures_start=self.config.pretraining.name == "distilled",
         )
-        models = cache(lambda: trained.program.models(trained.state))  # if any is saved
+        models = cache(lambda: trained.program.models(trained.state))  # if any is saved, or looked into
         for i, point in enumerate(points):
             result = self._result(i, trained.evaluations, trained.cost)
+            if self.spec.model == "residual" and result.status == "completed":
+                shares = network_shares(models()[i])
+                cells = {"network_share": float(shares.network), "network_interaction": float(shares.interaction)}
+                result = result._replace(cells=result.cells | cells)
             save = self.saver.of("recommender", self.spec.model, lambda i=i: models()[i], dict(self.spec.options))
             yield point, result._replace(save=save)
 

@@ -1,0 +1,131 @@
+"""The verdict: every similarity at its best, each found by as large a search, on one page.
+
+One row per similarity and size: what it reaches, its difference to the dot product by the one rule of the project
+(analysis/pairwise.py), what a score costs and how its best items are found. Below, what the searches were, and whether
+a larger one would have found more.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.analysis.equal_budget import BASE, EqualBudget, TunedModel, equal_budget
+from experiments.analysis.lines import MODELS
+from experiments.analysis.pairwise import PairwiseTest
+from experiments.analysis.retrieval import INNER_PRODUCTS
+from experiments.analysis.search import CHOSEN_BY, Searched, searched
+from experiments.figures import equal_budget as budget
+from experiments.figures import panels
+from experiments.figures.markdown import difference_text, mean_text, table
+from ncfjax.evaluation.columns import COLUMNS
+from ncfjax.store import Store
+
+VERDICT = (
+    "| embedding_dim | similarity | objective | parameters | predictive factors | seeds | HR@10 | NDCG@10 | less dot "
+    "| full NDCG@10 | less dot | better | multiplications per score | retrieved |"
+)
+SEARCHES = (
+    "| embedding_dim | similarity | trials | best NDCG@10 on the holdout | of their first half | hours of training |"
+)
+NDCG, FULL_NDCG = (name for name in COLUMNS if "ndcg" in name)
+
+
+class Verdict(NamedTuple):
+    study: EqualBudget
+    searches: list[Searched]
+
+
+def verdict(store: Store) -> Verdict:
+    """Raises ValueError, StoreError as `equal_budget` does."""
+    return Verdict(equal_budget(store), searched(store))
+
+
+def tables(numbers: Verdict) -> str:
+    return "\n\n".join([verdict_table(numbers.study), searches_table(numbers.searches), budget.tables(numbers.study)])
+
+
+def verdict_table(study: EqualBudget) -> str:
+    tests = {(test.ours.order, test.column): test for test in study.tests}
+    return table(VERDICT, [_row(tuned, tests) for tuned in study.models if len(tuned)])
+
+
+def _row(tuned: TunedModel, tests: dict[tuple, PairwiseTest]) -> list[object]:
+    row = tuned.rows.iloc[0]
+    sampled, full = (tests.get((tuned.order, column)) for column in (NDCG, FULL_NDCG))
+    differences = [difference_text(test.comparison) if test else None for test in (sampled, full)]
+    winners = dict.fromkeys(test.winner for test in (sampled, full) if test)
+    hits, ndcg, _, full_ndcg = (mean_text(tuned.mean(column)) for column in COLUMNS)
+    return [
+        tuned.embedding_dim,
+        MODELS.get(tuned.model, tuned.model) + ", pretrained" * tuned.pretrained,
+        row["objective"],
+        f"{row['parameters']:,}",
+        row["predictive_factors"],
+        len(tuned),
+        hits,
+        ndcg,
+        differences[0],
+        full_ndcg,
+        differences[1],
+        " / ".join(winners) or None,
+        f"{row['multiplications']:,}",
+        "as a dot product" if tuned.model in INNER_PRODUCTS else "in two stages",
+    ]
+
+
+def searches_table(searches: Sequence[Searched]) -> str:
+    rows = []
+    for one in sorted(searches, key=lambda one: (one.embedding_dim, list(MODELS).index(one.model))):
+        best = one.best_so_far
+        half = best[(len(best) - 1) // 2]
+        cells = [f"{best[-1]:.4f}", f"{half:.4f}", f"{one.seconds / 3600:.2f}"]
+        rows.append([one.embedding_dim, MODELS[one.model], len(best), *cells])
+    return table(SEARCHES, rows)
+
+
+def parts(numbers: Verdict) -> dict[str, Verdict | EqualBudget]:
+    return {"": numbers, "_differences": numbers.study}
+
+
+def draw(numbers: Verdict | EqualBudget) -> Figure:
+    """The best so far over the trials; or the differences to the dot product."""
+    return draw_searches(numbers.searches) if isinstance(numbers, Verdict) else budget.draw(numbers)
+
+
+def draw_searches(searches: Sequence[Searched]) -> Figure:
+    """One panel: the best score on the holdout over the number of trials, of the size with the most trials."""
+    most = max(searches, key=lambda one: len(one.scores)).embedding_dim
+    shown = sorted(
+        (one for one in searches if one.embedding_dim == most), key=lambda one: list(MODELS).index(one.model)
+    )
+    figure = panels.new_figure()
+    axes = figure.subplots()
+    for number, one in enumerate(shown):
+        style, label = panels.line_style(number), MODELS[one.model]
+        axes.step(np.arange(1, len(one.scores) + 1), one.best_so_far, where="post", label=label, **style, markevery=4)
+    best = max(np.nanmax(one.scores) for one in shown)
+    worst = min(one.best_so_far[min(3, len(one.scores) - 1)] for one in shown)
+    axes.set_ylim(worst - 0.2 * (best - worst), best + 0.05 * (best - worst))
+    axes.set(xlabel="trials", ylabel=f"best {COLUMNS[CHOSEN_BY].name} on the holdout so far")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    title = f"Would a larger search bring more? Similarities at d={most}"
+    return panels.complete(figure, title, [MODELS[one.model] for one in shown])
+
+
+def answer(numbers: Verdict) -> str:
+    """Who is best by NDCG@10, and by how much the best learned similarity differs from the dot product, per size."""
+    sentences = []
+    for dim in sorted({tuned.embedding_dim for tuned in numbers.study.models if tuned.model == BASE}):
+        tests = [t for t in numbers.study.tests if t.column == NDCG and t.ours.embedding_dim == dim]
+        if tests:
+            best = max(tests, key=lambda test: test.comparison.difference)
+            name = MODELS.get(best.ours.model, best.ours.model)
+            what = f"{best.winner if best.winner != BASE else 'the dot product'} is better"
+            what = "no difference" if best.winner not in (BASE, best.ours.name) else what
+            sentences.append(f"at d={dim} the best of them, {name}: {difference_text(best.comparison)}, {what}")
+    if not sentences:
+        raise ValueError("expected a learned similarity and a dot product of one size, got none")
+    return f"A learned similarity less the dot product, by NDCG@10 among sampled candidates: {'; '.join(sentences)}."
