@@ -106,9 +106,10 @@ def draw_searches(searches: Sequence[Searched]) -> Figure:
     for number, one in enumerate(shown):
         style, label = panels.line_style(number), MODELS[one.model]
         axes.step(np.arange(1, len(one.scores) + 1), one.best_so_far, where="post", label=label, **style, markevery=4)
-    best = max(np.nanmax(one.scores) for one in shown)
-    worst = min(one.best_so_far[min(3, len(one.scores) - 1)] for one in shown)
-    axes.set_ylim(worst - 0.2 * (best - worst), best + 0.05 * (best - worst))
+    # The first trials of some lie far below all that follows.
+    best, low = max(np.nanmax(one.scores) for one in shown), min(one.best_so_far[len(one.scores) // 4] for one in shown)
+    if low < best:
+        axes.set_ylim(low - 0.2 * (best - low), best + 0.05 * (best - low))
     axes.set(xlabel="trials", ylabel=f"best {COLUMNS[CHOSEN_BY].name} on the holdout so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Would a larger search bring more? Similarities at d={most}"

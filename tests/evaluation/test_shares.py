@@ -16,7 +16,7 @@ def a_model(key, weight: float) -> Recommender:
 
 def test_shares_are_those_of_a_loop_over_all_pairs(key):
     model = a_model(key, 0.4)
-    users, items = np.meshgrid(np.arange(7), np.arange(9), indexing="ij")
+    users, items = jnp.meshgrid(jnp.arange(7), jnp.arange(9), indexing="ij")
     scores = np.asarray(model.score(users, items), np.float64)
     without = a_model(key, 0.0)
     network = scores - np.asarray(without.score(users, items), np.float64)

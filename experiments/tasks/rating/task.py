@@ -110,7 +110,7 @@ class RatingTask(Task):
         return self.data_key(config), configs.model_name(config), dim, config.method.features, config.method.num_members
 
     def chosen_epoch(self, epoch: int) -> list[str]:
-        return [f"method.num_epochs={epoch}"]
+        return [f"method.num_epochs={epoch}"] if epoch else []  # a method without epochs ends after epoch 0
 
     def shortened(self, config: Any, parts: int) -> list[str]:
         num_epochs = config.method.num_epochs
