@@ -38,6 +38,22 @@ def join(gmf: Recommender, mlp: Recommender, alpha, *, regularize_weights: bool)
     return Recommender.from_tables(user, item, similarity)
 
 
+def as_gmf(dot: Recommender, *, regularize_weights: bool) -> Recommender:
+    """The GMF, of one factor more, that scores as a dot product with biases: each bias meets a one.
+
+    p = [x; b_u; 1]    q = [y; 1; b_i]    w = 1    so that    <w, p * q> = <x, y> + b_u + b_i
+    """
+    user, item = dot.user[...], dot.item[...]
+    ones = [jnp.ones((len(table), 1)) for table in (user, item)]
+    p = jnp.concatenate([user, ones[0]], axis=1)
+    q = jnp.concatenate([item[:, :-1], ones[1], item[:, -1:]], axis=1)
+    build = partial(GMF, p.shape[1], regularize_weights=regularize_weights)
+    similarity = jax.eval_shape(build, key=jax.random.key(0))  # shapes alone: what would be drawn is replaced
+    similarity.output.weight = nnx.Param(jnp.ones(p.shape[1]))
+    similarity.output.bias = nnx.Param(dot.similarity.bias[...])
+    return Recommender.from_tables(p, q, similarity)
+
+
 def _expect_pair(gmf: Recommender, mlp: Recommender) -> None:
     if not (isinstance(gmf.similarity, GMF) and isinstance(mlp.similarity, MLP)):
         got = f"{type(gmf.similarity).__name__} and {type(mlp.similarity).__name__}"

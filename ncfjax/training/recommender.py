@@ -26,7 +26,7 @@ from ncfjax.evaluation.ranking import (
     make_evaluation_batches,
     rank_with_ties,
 )
-from ncfjax.models.pretraining import join
+from ncfjax.models.pretraining import as_gmf, join
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
 from ncfjax.models.similarity import make_similarity
@@ -117,6 +117,19 @@ class Join(NamedTuple):
     def __call__(self, seed: Array, gmf: Recommender, mlp: Recommender) -> Recommender:
         options = with_defaults(self.spec.model, self.spec.embedding_dim, dict(self.spec.options))
         return join(gmf, mlp, self.alpha, regularize_weights=options["regularize_weights"])
+
+
+class JoinDistilled(NamedTuple):
+    """Makes the NeuMF of two dot products: GMF is the first, and its MLP has learned the second's scores."""
+
+    spec: Spec  # of the NeuMF
+    mlp: Spec
+    alpha: float
+    num_steps: int
+
+    def __call__(self, seed: Array, first: Recommender, second: Recommender) -> Recommender:
+        gmf = as_gmf(first, regularize_weights=True)
+        return Join(self.spec, self.alpha)(seed, gmf, Distill(self.mlp, self.num_steps)(seed, second))
 
 
 class Distill(NamedTuple):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncfjax.models.pretraining import join
+from ncfjax.models.pretraining import as_gmf, join
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.similarities.dot import Dot
 from ncfjax.models.similarities.gmf import GMF
 from ncfjax.models.similarities.mlp import MLP
 from ncfjax.models.similarities.neumf import NeuMF
@@ -113,3 +114,12 @@ def test_models_in_the_wrong_order_are_refused(key):
     gmf, mlp = make_pair(key)
     with pytest.raises(ValueError, match="pretraining: expected GMF and MLP, got MLP and GMF"):
         join(mlp, gmf, 0.5, regularize_weights=True)
+
+
+def test_a_dot_product_is_a_gmf_of_one_factor_more(key):
+    dot = Recommender(NUM_USERS, NUM_ITEMS, 4, Dot(4, biases=True), stddev=1.0, key=key)
+    dot.user[...], dot.item[...] = jax.random.normal(key, (NUM_USERS, 4)), jax.random.normal(key, (NUM_ITEMS, 4))
+    dot.similarity.bias[...] = jnp.float32(0.3)
+    gmf, users = as_gmf(dot, regularize_weights=True), jnp.arange(NUM_USERS)
+    assert gmf.user.shape == (NUM_USERS, 5)
+    np.testing.assert_allclose(gmf.score_all(users), dot.score_all(users), rtol=1e-5, atol=1e-6)

@@ -57,6 +57,7 @@ PRETRAININGS = {
         "num_negatives": COUNT,
         "num_epochs": COUNT,
         "num_steps": COUNT,
+        "alpha": SHARE._replace(default=None),
     },
 }
 CHOICES = (
@@ -155,7 +156,7 @@ def check(config: Any) -> None:
     is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
     expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=distilled", config.num_epochs)
     if pretraining.name == "distilled":
-        expect("pretraining", model.name == "mlp", "distilled only with model=mlp", pretraining.name)
+        check_distilled(model, pretraining)
     elif pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
         is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))
@@ -172,6 +173,26 @@ def check(config: Any) -> None:
     expect("save_models", not config.save_models or config.select_epoch != "test", "false, as select_epoch=test", True)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
+
+
+def check_distilled(model: SimpleNamespace, pretraining: SimpleNamespace) -> None:
+    """Raises ValueError for another model than MLP and NeuMF, or one whose parts do not fit."""
+    expect("pretraining", model.name in ("mlp", "neumf"), "distilled only with model=mlp or neumf", pretraining.name)
+    has_alpha = pretraining.alpha is not None
+    expected = (
+        "a number from 0 to 1, as model=neumf" if model.name == "neumf" else "nothing, as only model=neumf has it"
+    )
+    expect("pretraining.alpha", has_alpha == (model.name == "neumf"), expected, pretraining.alpha)
+    options = model_options(model)
+    dims = [model.embedding_dim]
+    if model.name == "neumf":
+        is_plain = not (options["gmf_sigmoid"] or options["frozen_constants"])
+        expect(
+            "pretraining", is_plain, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name
+        )
+        of_mlp = options["layers"][0] // 2
+        dims = [model.embedding_dim - of_mlp - 1, of_mlp]
+    expect("model.embedding_dim", min(dims) >= 2, "teachers of at least 2 dimensions, as pretraining=distilled", dims)
 
 
 def check_penalties(model: SimpleNamespace, grid: SimpleNamespace) -> None:

@@ -2,7 +2,8 @@
 
 GMF and MLP come from Keras files, the same for every member, or are trained here first: by Adam, for each member with
 its own seed, regularization and negatives. A distilled network has learned the scores of a dot product of its size and
-seed, which is trained here first as the study trains it.
+seed, which is trained here first as the study trains it; a distilled NeuMF is joined of such a dot product, as a GMF,
+and of such a network.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
-from ncfjax.training.recommender import Distill, Join, Member, RecommenderProblem
+from ncfjax.training.recommender import Distill, Join, JoinDistilled, Member, RecommenderProblem
 
 
 def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_work: float, bar: Progress) -> Start:
@@ -33,7 +34,7 @@ def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_
         case "keras":
             return Start(program.begin(joined_files(config, data)))
         case "distilled":
-            parts, make = [(teacher_spec(spec, pretraining), _teacher)], Distill(spec, pretraining.num_steps)
+            parts, make = _distilled(spec, pretraining)
         case "trained":
             parts, make = [(branch, _branch) for branch in branches(spec)], Join(spec, pretraining.alpha)
     models, seconds, compile_seconds = [], 0.0, 0.0
@@ -69,10 +70,20 @@ def _teacher(member: Member, pretraining: Any, model: str) -> Member:
     )
 
 
-def teacher_spec(spec: Spec, pretraining: Any) -> Spec:
+def _distilled(spec: Spec, pretraining: Any) -> tuple[list, Distill | JoinDistilled]:
+    """The teachers of an MLP, or of the two parts of a NeuMF, and what makes it of them."""
+    if spec.model == "mlp":
+        return [(teacher_spec(spec.embedding_dim, pretraining), _teacher)], Distill(spec, pretraining.num_steps)
+    gmf, mlp = branches(spec)
+    dims = gmf.embedding_dim - 1, mlp.embedding_dim  # a GMF needs two factors for the two biases
+    parts = [(teacher_spec(dim, pretraining), _teacher) for dim in dims]
+    return parts, JoinDistilled(spec, mlp, pretraining.alpha, pretraining.num_steps)
+
+
+def teacher_spec(embedding_dim: int, pretraining: Any) -> Spec:
     """The dot product that a network of this size learns."""
     sizes = pretraining.batch_size, pretraining.num_negatives
-    return Spec(spec.embedding_dim, "expected", *sizes, "dot", (("biases", True),), "sgd")
+    return Spec(embedding_dim, "expected", *sizes, "dot", (("biases", True),), "sgd")
 
 
 def branches(spec: Spec) -> tuple[Spec, Spec]:

@@ -153,8 +153,8 @@ class RecommenderWork(Work):
 
 def _pretraining(pretraining: SimpleNamespace) -> str:
     if pretraining.name == "distilled":
-        keys = (name for name in PRETRAININGS["distilled"])
-        return ", ".join(["distilled", *(f"{key}={getattr(pretraining, key):g}" for key in keys)])
+        set_to = ((key, getattr(pretraining, key)) for key in PRETRAININGS["distilled"])
+        return ", ".join(["distilled", *(f"{key}={value:g}" for key, value in set_to if value is not None)])
     if pretraining.name == "trained":
         how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
     else:

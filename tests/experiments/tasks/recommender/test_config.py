@@ -120,7 +120,9 @@ def test_a_key_that_is_not_set_is_no_part_of_a_run():
         (["num_epochs=0"], "num_epochs: expected an integer >= 1, unless pretraining=distilled, got 0"),
         (["num_epochs=4,0"], "num_epochs: expected an integer >= 1, unless pretraining=distilled, got 0"),
         (["num_epochs=-1"], "num_epochs: expected an integer >= 0, got -1"),
-        (["pretraining=distilled"], "pretraining: expected distilled only with model=mlp, got 'distilled'"),
+        (["pretraining=distilled"], "pretraining: expected distilled only with model=mlp or neumf, got 'distilled'"),
+        (["pretraining=distilled", "model=neumf"], "pretraining.alpha: expected a number from 0 to 1, as model=neumf"),
+        (["pretraining=distilled", "model=mlp", "pretraining.alpha=0.5"], "pretraining.alpha: expected nothing, as"),
         (["model=mlp", "grid.bias_regularization=0"], "grid.bias_regularization: expected nothing, as no vector of"),
         (
             ["model=gmf", "model.regularize_weights=false", "grid.weights_regularization=0.1"],

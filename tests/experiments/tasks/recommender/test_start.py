@@ -110,6 +110,20 @@ def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(run_tiny: Run
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("alpha", "dim"), [(1.0, 3), (0.0, 4)], ids=["gmf", "mlp"])
+def test_a_distilled_neumf_starts_as_its_two_dot_products(alpha: float, dim: int, run_tiny: Run, results: Path):
+    neumf = ("model=neumf", "model.embedding_dim=8", "model.layers=[8,16,8]", f"pretraining.alpha={alpha}")
+    dot = ("objective.batch_size=64", "num_epochs=4", "grid.learning_rate=0.02", "grid.decay=0.9",
+           "grid.regularization=0.005", f"model.embedding_dim={dim}")  # fmt: skip
+    start = [line for line in DISTILLED if not line.startswith("model")]
+    assert run_tiny(results, *dot) == 0 and run_tiny(results, *neumf, *start, "num_epochs=0") == 0
+    store = store_of(results)
+    runs = store.runs().set_index("model")
+    ours, theirs = (store.ranks(runs.loc[model, "run_id"])["full"] for model in ("neumf", "dot"))
+    assert np.corrcoef(ours, theirs)[0, 1] > (0.999 if alpha else 0.9)
+
+
+@pytest.mark.slow
 def test_no_epoch_is_a_candidate_where_training_begins_with_a_distilled_network(run_tiny: Run, results: Path):
     """A learning rate that spoils the network leaves it as it was: the final runs train it for no epoch."""
     tune = ("tune=true", "select_epoch=holdout", "final_seeds=[0]", "grid.learning_rate=30", "optimizer=sgd")
