@@ -61,7 +61,8 @@ def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
         "final_seeds": SEED,
         "zip": FLAG,  # true: the lists of grid.* but the seeds are members side by side, not every combination
         "trials.drawn": Key(int, lambda value: value >= 0, "an integer >= 0", default=24, most=MOST_TRIALS),
-        "trials.around": Key(int, lambda value: value >= 0, "an integer >= 0", default=8, most=MOST_TRIALS),
+        "trials.around": COUNT._replace(default=8, most=MOST_TRIALS),
+        "trials.rounds": Key(int, lambda value: value >= 0, "an integer >= 0", default=1, most=MOST_TRIALS),
         "trials.seed": SEED._replace(default=0),
     }
 

@@ -1,7 +1,7 @@
 """A search over ranges: which trials it makes, from its seed and from the scores of the trials before.
 
     drawn     points of a scrambled Sobol sequence in the unit cube of the ranges (scipy.stats.qmc)
-    around    points near the best trials so far: each coordinate of one of them, moved by up to NEAR of its range
+    around    points near the best trials so far: each coordinate of one of them, moved by up to a share of its range
 
 An interval is uniform in its value or, where tagged `log`, in its logarithm. One with a logarithm has no natural end:
 a trial around one that lies near its end may lie beyond it, so that a range grows where its end was best. A trial is
@@ -23,7 +23,7 @@ from scipy.stats import qmc
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS
 
-NEAR = 0.15  # of a range: how far a trial around a good one may be from it
+NEAR = 0.15  # of a range: how far a trial around a good one may be from it at first
 EDGE = 0.1  # of what was tried: a winner within it is at an end
 DIGITS = 3  # of a value, that an override can be read
 _SHARED = 2  # trials that share a program
@@ -108,9 +108,9 @@ def drawn(space: Space, count: int, seed: int) -> list[Trial]:
     ]
 
 
-def around(space: Space, best: Sequence[Trial], count: int, seed: int) -> list[Trial]:
-    """`count` trials near some, as many near each or one less."""
-    steps = NEAR * (2 * _places(len(space), count, seed) - 1)
+def around(space: Space, best: Sequence[Trial], count: int, seed: int, reach: float = NEAR) -> list[Trial]:
+    """`count` trials near some, as many near each or one less; at most `reach` of a range away."""
+    steps = reach * (2 * _places(len(space), count, seed) - 1)
     parents = [best[i * len(best) // count] for i in range(count)]
     return [
         tuple(dimension.near(text, step) for dimension, text, step in zip(space, parent, of_trial, strict=True))

@@ -2,8 +2,8 @@
 
     1   `trials.drawn` trials, each for a third of its epochs
     2   the better half of them for all of their epochs
-    3   `trials.around` trials near the four best of these, each for a third of its epochs
-    4   the better half of them for all of their epochs
+    3   `trials.around` trials near the four best so far, each for a third of its epochs
+    4   the better half of them for all of their epochs; then 3 and 4 again, `trials.rounds` times in all, ever nearer
 
 A stage follows from the seed and from stored scores: started again, a search asks for the same runs, and finds those
 that are done. All runs compete in the end, the short ones too. Where a study has several jobs, each is a search by
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from experiments.engine.checks import expect
 from experiments.engine.jobs import Job, make_job
 from experiments.engine.progress import log, pluralize
-from experiments.engine.search import Space, Trial, around, at_an_end, check_space, drawn, overrides_of
+from experiments.engine.search import NEAR, Space, Trial, around, at_an_end, check_space, drawn, overrides_of
 from experiments.engine.task import Compose, Task
 from experiments.engine.tuning import candidates, choose, stored_scores, tune_overrides
 from ncfjax.store import Store
@@ -67,10 +67,12 @@ class Search:
             if config.trials.drawn:
                 yield from self._halved(store, overrides, self._drawn(config), scores, f"{name}, ")
                 origin = scores
-            if config.trials.around and origin:
-                best = sorted(origin, key=origin.get, reverse=True)[:BEST]
-                near = around(self.space, best, config.trials.around, config.trials.seed + _AROUND)
-                yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
+            for number in range(config.trials.rounds):
+                best = sorted(scores or origin, key=(scores or origin).get, reverse=True)[:BEST]
+                if best:
+                    seed = config.trials.seed + _AROUND + number
+                    near = around(self.space, best, config.trials.around, seed, NEAR / (1 + number))
+                    yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
             if scores:
                 winner = max(scores, key=scores.get)
                 for said in at_an_end(self.space, winner, list(scores)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,6 +47,15 @@ def test_the_last_trials_are_near_the_best(search, tried):
     best = rates.iloc[:8].sub(2.0).abs().sort_values().iloc[:4]
     reach = 16**0.15
     assert all(any(1 / reach <= near / rates[i] <= reach for i in best.index) for near in rates.iloc[8:])
+
+
+def test_every_round_is_around_the_best_so_far_and_nearer(search, tried):
+    search({**TRIALS, "trials.rounds": 3}, space=(RATE,))
+    rows = tried()
+    short = rows[rows["num_epochs"] == 2]
+    assert len(short) == 8 + 3 * 4 and len(rows) == len(short) + 4 + 3 * 2
+    off = np.abs(np.log(short["rate"] / 2.0)).to_numpy()
+    assert off[-4:].min() <= off[:8].min() and off[-4:].mean() < off[8:12].mean()
 
 
 def test_the_best_of_all_trials_is_scored_on_test_with_the_final_seeds(search, tried, store):
@@ -115,7 +125,7 @@ def test_where_every_trial_diverges_there_is_no_winner(search):
 
 
 def test_a_winner_near_an_end_is_told(search, capfd):
-    search({**TRIALS, "trials.around": 0}, space=(Interval("grid.rate", 1.9, 80.0, True),))
+    search({**TRIALS, "trials.rounds": 0}, space=(Interval("grid.rate", 1.9, 80.0, True),))
     assert "grid.rate=" in (said := capfd.readouterr().out) and "is near an end of what was tried, 1.9 to 80" in said
 
 
