@@ -81,6 +81,7 @@ def one_of(*names: str, **default: Any) -> Key:
 
 
 COUNT = Key(int, lambda value: value >= 1, "an integer >= 1", most=LARGEST)
+COUNT_OR_ZERO = Key(int, lambda value: value >= 0, "an integer >= 0", most=LARGEST)
 POSITIVE = Key(float, lambda value: value > 0, "a number > 0")
 NON_NEGATIVE = Key(float, lambda value: value >= 0, "a number >= 0")
 SHARE = Key(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")

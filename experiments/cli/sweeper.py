@@ -29,7 +29,7 @@ from experiments.cli.entry import typed
 from experiments.cli.typed import quoted
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import is_list
-from experiments.engine.search import Dimension, Interval, Options, Space
+from experiments.engine.search import Dimension, Interval, Options, Space, with_keys
 from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
@@ -78,12 +78,22 @@ def expand(overrides: Sequence[Override], task: Task) -> list[list[str]]:
 
 
 def cut_space(overrides: Sequence[Override], task: Task) -> tuple[list[Override], Space]:
-    """The overrides that make jobs, and what each job is searched over; nothing where no interval is among them."""
+    """The overrides that make jobs, and what each job is searched over; nothing where no interval is among them.
+
+    Raises:
+        ConfigError: an interval of what is no real number, or of what the whole study shares.
+    """
     last = {override.key_or_group: override for override in overrides}.values()
     if not task.tune_by or not any(isinstance(override.value(), IntervalSweep) for override in last):
         return list(last), ()
     searched = [override for override in last if _is_searched(override)]
-    return [override for override in last if override not in searched], tuple(map(_dimension, searched))
+    for override in searched:
+        if override.key_or_group in ONE_PER_STUDY | task.one_per_study | {"grid.seed", "final_seeds"}:
+            raise ConfigError(f"{override.key_or_group}: expected a value or a list, got {override.input_line}")
+        if unknown := override.value().tags - {"log"}:
+            raise ConfigError(f"{override.key_or_group}: expected no tag but log, got {', '.join(sorted(unknown))}")
+    space = with_keys(tuple(map(_dimension, searched)), task.all_keys)
+    return [override for override in last if override not in searched], space
 
 
 def _is_searched(override: Override) -> bool:
@@ -92,7 +102,7 @@ def _is_searched(override: Override) -> bool:
 
 
 def _dimension(override: Override) -> Dimension:
-    key, value = override.get_key_element(), override.value()
+    key, value = override.key_or_group, override.value()
     if isinstance(value, IntervalSweep):
         return Interval(key, float(value.start), float(value.end), "log" in value.tags)
     # An interpolation stands within quotes there; Hydra would escape it.

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from experiments.engine.checks import ConfigError, expect
-from ncfjax.keys import COUNT, FLAG, PATH, POSITIVE, REQUIRED, SEED, Key, anything, one_of
+from ncfjax.keys import COUNT, COUNT_OR_ZERO, FLAG, PATH, POSITIVE, REQUIRED, SEED, Key, anything, one_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 # conf/ lies beside experiments/ in a checkout, and inside it where the package was installed from a wheel.
@@ -60,9 +60,9 @@ def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
         "tune_by": one_of(*tune_by),
         "final_seeds": SEED,
         "zip": FLAG,  # true: the lists of grid.* but the seeds are members side by side, not every combination
-        "trials.drawn": Key(int, lambda value: value >= 0, "an integer >= 0", default=24, most=MOST_TRIALS),
+        "trials.drawn": COUNT_OR_ZERO._replace(default=24, most=MOST_TRIALS),
         "trials.around": COUNT._replace(default=8, most=MOST_TRIALS),
-        "trials.rounds": Key(int, lambda value: value >= 0, "an integer >= 0", default=1, most=MOST_TRIALS),
+        "trials.rounds": COUNT_OR_ZERO._replace(default=1, most=MOST_TRIALS),
         "trials.seed": SEED._replace(default=0),
     }
 
@@ -80,7 +80,7 @@ class Choice(NamedTuple):
         union = {name: key for keys in self.options.values() for name, key in keys.items()}
         return {self.key: one_of(*self.options)} | union
 
-    def read(self, values: dict[str, Any]) -> None:
+    def read(self, values: dict[str, Any], is_zipped: bool = False) -> None:
         """Puts the values of its keys into their types.
 
         Raises:
@@ -96,7 +96,7 @@ class Choice(NamedTuple):
             if name in own:
                 is_there = value is not None or own[name].default is not REQUIRED
                 expect(name, is_there, f"{own[name].expected}, as {what}={chosen}", value)
-                values[name] = read_key(own[name], name, value)
+                values[name] = read_key(own[name], name, value, is_zipped)
             elif name != self.key:
                 owners = [option for option, keys in self.options.items() if name in keys]
                 is_set = value is not None and value is not False
@@ -120,7 +120,8 @@ def read_key(key: Key, name: str, value: Any, is_zipped: bool = False) -> Any:
     given = value if isinstance(value, list) else [value]
     expect(name, bool(given) or not name.startswith(AXIS), f"at least one of: {key.expected}", given)
     values = [key.read(name, one) for one in given]
-    expect(name, is_zipped or len(set(values)) == len(values), "each value once", given)
+    may_repeat = is_zipped and name not in (AXIS + SEEDS, "final_seeds")
+    expect(name, may_repeat or len(set(values)) == len(values), "each value once", given)
     return values
 
 
@@ -176,7 +177,7 @@ def points(grid: SimpleNamespace, is_zipped: bool = False) -> list[Any]:
     seeds = axes.pop(SEEDS, [None])
     length = max(map(len, axes.values()))
     rows = zip(*(values * (length if len(values) == 1 else 1) for values in axes.values()), strict=True)
-    members = [dict(zip(axes, row, strict=True)) for row in rows]
+    members = [dict(zip(axes, row, strict=True)) for row in dict.fromkeys(rows)]
     return [point(**member | ({SEEDS: seed} if SEEDS in point._fields else {})) for member in members for seed in seeds]
 
 

@@ -13,19 +13,19 @@ they then share a program, which trains both side by side.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import qmc
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS
+from ncfjax.keys import Key
 
 NEAR = 0.15  # of a range: how far a trial around a good one may be from it at first
 EDGE = 0.1  # of what was tried: a winner within it is at an end
-DIGITS = 3  # of a value, that an override can be read
+STEPS = 100  # of a range, at least, that its values can tell apart
 _SHARED = 2  # trials that share a program
 
 
@@ -36,17 +36,29 @@ class Interval(NamedTuple):
     low: float
     high: float
     is_log: bool
+    is_valid: Callable[[float], bool] = lambda value: True  # whether its key takes a value beyond an end
 
     @property
     def is_compiled(self) -> bool:
         return not self.key.startswith(AXIS)
 
     def at(self, place: float) -> str:
-        """The value at a place of the range, 0 its low end and 1 its high one."""
-        place = place if self.is_log else min(max(place, 0.0), 1.0)
+        """The value at a place of the range, 0 its low end and 1 its high one, in a few digits."""
+        text = self._text(place if self.is_log else min(max(place, 0.0), 1.0))
+        return text if self.is_valid(float(text)) else self._text(min(max(place, 0.0), 1.0))
+
+    def _text(self, place: float) -> str:
         low, high = self._scale(self.low), self._scale(self.high)
         value = low + place * (high - low)
-        return f"{math.exp(value) if self.is_log else value:.{DIGITS}g}"
+        return f"{math.exp(value) if self.is_log else value:.{self._digits}g}"
+
+    @property
+    def _digits(self) -> int:
+        """Three, that an override can be read, or what a narrow range needs."""
+        if self.is_log:
+            return 3
+        places, step = math.ceil(math.log10(max(abs(self.low), abs(self.high)))), (self.high - self.low) / STEPS
+        return max(3, math.ceil(places - math.log10(step) - 1e-9))
 
     def place(self, text: str) -> float:
         """Where a value lies."""
@@ -79,6 +91,24 @@ class Options(NamedTuple):
 Dimension = Interval | Options
 Space = tuple[Dimension, ...]
 Trial = tuple[str, ...]  # a value per dimension
+
+
+def with_keys(space: Space, keys: Mapping[str, Key]) -> Space:
+    """The space whose ranges know what their keys take.
+
+    Raises:
+        ConfigError: a key of integers, or of texts.
+    """
+    known = []
+    for dimension in space:
+        key = keys.get(dimension.key)
+        if isinstance(dimension, Interval) and key is not None:
+            expect(
+                dimension.key, key.kind is float, "a list or choice(), as its values are no real numbers", "an interval"
+            )
+            dimension = dimension._replace(is_valid=key.is_valid)
+        known.append(dimension)
+    return tuple(known)
 
 
 def check_space(space: Space) -> None:
@@ -119,10 +149,13 @@ def around(space: Space, best: Sequence[Trial], count: int, seed: int, reach: fl
 
 
 def at_an_end(space: Space, winner: Trial, trials: Sequence[Trial]) -> list[str]:
-    """What to say of each interval of which the winner lies in the outer tenth of what was tried."""
+    """What to say of each interval of which the winner lies in the outer tenth of what was tried.
+
+    Of those with a logarithm: the ends of the others mean something, as 0 and 1 of a share.
+    """
     said = []
     for k, dimension in enumerate(space):
-        if isinstance(dimension, Interval):
+        if isinstance(dimension, Interval) and dimension.is_log:
             places = [0.0, 1.0, *(dimension.place(trial[k]) for trial in trials)]
             low, high = min(places), max(places)
             share = (dimension.place(winner[k]) - low) / (high - low)
@@ -134,5 +167,7 @@ def at_an_end(space: Space, winner: Trial, trials: Sequence[Trial]) -> list[str]
 
 def _places(dimensions: int, count: int, seed: int) -> Float[np.ndarray, "count dimensions"]:
     """The first points of the sequence, which is balanced over the powers of two: more of them begin with the same."""
+    from scipy.stats import qmc  # most of a second, which commands that search nothing do without
+
     sequence = qmc.Sobol(dimensions, rng=np.random.default_rng(seed))
     return sequence.random_base2((count - 1).bit_length())[:count]

@@ -11,13 +11,13 @@ from experiments.engine import models
 from experiments.engine.checks import TuningError
 from experiments.engine.closing import closing_table, where_it_is
 from experiments.engine.estimate import estimate
-from experiments.engine.jobs import Job, Launch, announce, launch_missing, make_job
+from experiments.engine.jobs import Job, Launch, announce, check_runnable, launch_missing, make_job
 from experiments.engine.names import check_names
 from experiments.engine.progress import log
 from experiments.engine.provenance import origin
 from experiments.engine.search import Space
 from experiments.engine.task import Compose, Draw, Table, Task
-from experiments.engine.trials import Search
+from experiments.engine.trials import Search, known
 from experiments.engine.tuning import final_jobs, stored_scores, tune_overrides
 from ncfjax.store import Store
 
@@ -48,10 +48,13 @@ def run_study(
     """
     search = Search(task, all_overrides, space, compose) if space else None
     jobs, without_winner = search.first() if search else plan(task, all_overrides, compose), []
+    later = search.later() if search else []
     config, store = jobs[0].config, task.store(jobs[0].config)
     is_tuning = getattr(config, "tune", False)
-    for told in check_names(task, [job.config for job in jobs], store):
+    for told in check_names(task, [job.config for job in [*jobs, *later]], store):
         log(told)
+    if search:
+        jobs = known(search, store)
     announce(task, jobs, store)
     if config.dry_run:
         rest = {"what their scores decide"} if search else set()
@@ -59,11 +62,15 @@ def run_study(
     if is_tuning:
         stored_scores(task, jobs, store)  # what could not be scored in the end is refused before anything is run
     provenance = origin(task.name, arguments)
+    if later:
+        check_runnable(task, later, set())
     launch_missing(task, jobs, store, launch, provenance)
     if search:
         jobs = _searched(search, store, launch, provenance)
+        without_winner = list(search.without_trials)
     if is_tuning:
-        final, without_winner = final_jobs(task, jobs, store, compose)
+        final, lost = final_jobs(task, jobs, store, compose)
+        without_winner += lost
         launch_missing(task, final, store, launch, provenance)
         jobs = [*jobs, *final]
     close(task, jobs, store, draw, table)
@@ -79,6 +86,8 @@ def _searched(search: Search, store: Store, launch: Launch, provenance: dict[str
         if any(job.pending(store.completed()) for job in stage.jobs):
             log(stage.what)
             launch_missing(search.task, stage.jobs, store, launch, provenance)
+    for said in search.ends:
+        log(said)
     return jobs
 
 

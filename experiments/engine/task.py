@@ -180,9 +180,9 @@ class Task(ABC):
             # A command line keeps the text (cli/typed.py); of a file of conf/ a number is all that is left of it.
             is_rewritten = name in self.texts and type(value) in (int, float, bool)
             expect(name, not is_rewritten, "a text, in quotes where it could be read as a number", value)
-        for choice in self.choices:
-            choice.read(values)
         is_zipped = values.get("zip") is True
+        for choice in self.choices:
+            choice.read(values, is_zipped)
         values |= {name: read_key(key, name, values[name], is_zipped) for name, key in self._common_keys.items()}
         config = as_config(nested(values))
         if is_zipped:

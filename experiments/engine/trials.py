@@ -7,16 +7,18 @@
 
 A stage follows from the seed and from stored scores: started again, a search asks for the same runs, and finds those
 that are done. All runs compete in the end, the short ones too. Where a study has several jobs, each is a search by
-itself; one with trials.drawn=0 begins at stage 3, around the best of the last one before it that drew any.
+itself; one with trials.drawn=0 begins at stage 3, around the best of the last one before it that drew any, from which
+it may differ in one key: the size.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from experiments.engine.checks import expect
+from experiments.engine.checks import TuningError, expect
+from experiments.engine.config import AXIS, SEEDS
 from experiments.engine.jobs import Job, make_job
-from experiments.engine.progress import log, pluralize
-from experiments.engine.search import NEAR, Space, Trial, around, at_an_end, check_space, drawn, overrides_of
+from experiments.engine.progress import pluralize
+from experiments.engine.search import NEAR, Options, Space, Trial, around, at_an_end, check_space, drawn, overrides_of
 from experiments.engine.task import Compose, Task
 from experiments.engine.tuning import candidates, choose, stored_scores, tune_overrides
 from ncfjax.store import Store
@@ -30,7 +32,7 @@ class Stage(NamedTuple):
     """What is trained before the next decision."""
 
     jobs: list[Job]
-    what: str  # "24 trials, a third of their epochs each"
+    what: str  # "model=dot, 24 trials, the first look"
 
 
 class _Asked(NamedTuple):
@@ -45,12 +47,48 @@ class Search:
         """Raises ConfigError where it cannot be: a range that is none, a configuration that cannot be tuned."""
         check_space(space)
         self.task, self.all_overrides, self.space, self.compose = task, all_overrides, space, compose
+        self.ends: list[str] = []  # what there is to say of winners at an end of what was tried
+        self.without_trials: list[str] = []  # jobs that had no trial to begin around
         self.configs = [self._compose(overrides, drawn(space, 1, 0)) for overrides in all_overrides]
-        for dimension in space:
+        self._check_tuned()
+        self._check_axes()
+        self._check_groups()
+        self._check_origins()
+
+    def _check_tuned(self) -> None:
+        for dimension in self.space:
             expected = "one value or a list, unless tune=true"
             expect(dimension.key, self.configs[0].tune, expected, "an interval or choice()")
-        begins = self.configs[0].trials
-        expect("trials.drawn", begins.drawn >= BEST, f"an integer >= {BEST}, of the first job", begins.drawn)
+
+    def _check_axes(self) -> None:
+        searched = {dimension.key for dimension in self.space}
+        for config in self.configs:
+            for axis, values in vars(config.grid).items():
+                is_one = axis == SEEDS or AXIS + axis in searched or len(values or [None]) == 1
+                expect(f"{AXIS}{axis}", is_one, "one value or an interval, as other keys are searched over", values)
+
+    def _check_groups(self) -> None:
+        """A winner is the winner of one group: what makes another group is no choice of a search."""
+        first, group = drawn(self.space, 1, 0)[0], self.task.tuning_group(self.configs[0])
+        for k, dimension in enumerate(self.space):
+            for text in dimension.values if isinstance(dimension, Options) else ():
+                config = self._compose(self.all_overrides[0], [(*first[:k], text, *first[k + 1 :])])
+                expected = "a list, as each value has a winner of its own"
+                expect(dimension.key, self.task.tuning_group(config) == group, expected, "choice()")
+
+    def _check_origins(self) -> None:
+        origin = None
+        for overrides, config in zip(self.all_overrides, self.configs, strict=True):
+            drawn_count, rounds = config.trials.drawn, config.trials.rounds
+            if drawn_count:
+                expect("trials.drawn", drawn_count >= BEST, f"0 or an integer >= {BEST}", drawn_count)
+                origin = overrides
+                continue
+            expect("trials.drawn", origin is not None, f"an integer >= {BEST}, of the first job", 0)
+            expect("trials.rounds", rounds > 0, "an integer >= 1, as trials.drawn=0", rounds)
+            others = [line for line in overrides if line not in origin]
+            expected = f"a job that differs in one key from {' '.join(origin)}, around whose best it begins"
+            expect("trials.drawn=0", len(others) == 1, expected, " ".join(overrides))
 
     def first(self) -> list[Job]:
         """The jobs of the first stages: what is known before there are scores."""
@@ -58,12 +96,18 @@ class Search:
         asked = [self._asked(overrides, self._drawn(config), False) for overrides, config in there]
         return [one.job for some in asked for one in some]
 
+    def later(self) -> list[Job]:
+        """For each job that draws none, one such as it will have: what is wrong shows before anything is run."""
+        there = zip(self.all_overrides, self.configs, strict=True)
+        return [self._job(o, drawn(self.space, 1, 0), True) for o, config in there if not config.trials.drawn]
+
     def stages(self, store: Store) -> Iterator[Stage]:
         """All of them; the runs of one have to be in the store before the next is asked for."""
+        self.ends.clear(), self.without_trials.clear()
         origin: dict[Trial, float] = {}
         for overrides, config in zip(self.all_overrides, self.configs, strict=True):
             scores: dict[Trial, float] = {}
-            name = self.task.label(config)
+            name = " ".join(overrides) or self.task.label(config)
             if config.trials.drawn:
                 yield from self._halved(store, overrides, self._drawn(config), scores, f"{name}, ")
                 origin = scores
@@ -73,10 +117,11 @@ class Search:
                     seed = config.trials.seed + _AROUND + number
                     near = around(self.space, best, config.trials.around, seed, NEAR / (1 + number))
                     yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
-            if scores:
+            if not scores:
+                self.without_trials.append(name)
+            else:
                 winner = max(scores, key=scores.get)
-                for said in at_an_end(self.space, winner, list(scores)):
-                    log(f"{name}: the best trial's {said}")
+                self.ends += [f"{name}: the best trial's {said}" for said in at_an_end(self.space, winner, [*scores])]
 
     def _drawn(self, config) -> list[Trial]:
         return drawn(self.space, config.trials.drawn, config.trials.seed) if config.trials.drawn else []
@@ -85,9 +130,10 @@ class Search:
         self, store: Store, overrides: list[str], trials: list[Trial], scores: dict[Trial, float], name: str
     ) -> Iterator[Stage]:
         """Two stages; the scores of the trials are added as soon as they are there."""
+        trials = list(dict.fromkeys(trials))
         count = pluralize(len(trials), "trial")
         short = self._asked(overrides, trials, False)
-        yield Stage([asked.job for asked in short], f"{name}{count}, 1/{FIRST} of their epochs each")
+        yield Stage([asked.job for asked in short], f"{name}{count}, the first look")
         first = self._scores(store, short)
         better = sorted(first, key=first.get, reverse=True)[: -(-len(trials) // 2)]
         whole = self._asked(overrides, better, True)
@@ -98,7 +144,7 @@ class Search:
     def _asked(self, overrides: list[str], trials: Sequence[Trial], is_whole: bool) -> list[_Asked]:
         """The jobs of some trials, those of one program together."""
         programs: dict[tuple[str, ...], list[Trial]] = {}
-        for trial in dict.fromkeys(trials):
+        for trial in trials:
             lines = zip(self.space, overrides_of(self.space, trial), strict=True)
             programs.setdefault(tuple(line for dimension, line in lines if dimension.is_compiled), []).append(trial)
         return [_Asked(self._job(overrides, members, is_whole), members) for members in programs.values()]
@@ -135,12 +181,22 @@ class Search:
         return there
 
 
+def known(search: Search, store: Store) -> list[Job]:
+    """What there is to do: the first stages, and what the stored scores have decided since."""
+    first = search.first()
+    asked = [job.overrides for job in first]
+    return first + [job for job in replayed(search, store) if job.overrides not in asked]
+
+
 def replayed(search: Search, store: Store) -> list[Job]:
     """The jobs of the stages that the stored scores decide; those of the last one may have missing runs."""
     jobs: list[Job] = []
-    for stage in search.stages(store):
-        jobs += stage.jobs
-        done = store.completed()
-        if any(job.pending(done) for job in stage.jobs):
-            break
+    try:
+        for stage in search.stages(store):
+            jobs += stage.jobs
+            done = store.completed()
+            if any(job.pending(done) for job in stage.jobs):
+                break
+    except TuningError:  # scores that cannot be read decide nothing
+        pass
     return jobs

@@ -69,9 +69,9 @@ def _scores_by_epoch(tried: pd.DataFrame, curves: pd.DataFrame, tune_by: str, ev
     points = points[is_last | (points["epoch"] % eval_every == 0)]
     for run_id, curve in points.groupby("run_id"):
         expected = -(-curve["epoch"].max() // eval_every)
-        if len(curve) < expected:
+        if (got := int((curve["epoch"] > 0).sum())) < expected:
             raise TuningError(
-                f"run {run_id}: expected {expected} evaluations, one every {eval_every} epochs, got {len(curve)}: it "
+                f"run {run_id}: expected {expected} evaluations, one every {eval_every} epochs, got {got}: it "
                 "was stored with another eval_every; give that one, or another study.name"
             )
     return points.pivot(index="run_id", columns="epoch", values="value").astype(float)

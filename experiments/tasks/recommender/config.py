@@ -10,13 +10,13 @@ from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_id
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity, model_options, similarity_of
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
-from ncfjax.keys import COUNT, DECAY, FLAG, LARGEST, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
+from ncfjax.keys import COUNT, COUNT_OR_ZERO, DECAY, FLAG, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
 
 KEYS: dict[str, Key] = {
     **MODEL_KEYS,
-    "num_epochs": Key(int, lambda value: value >= 0, "an integer >= 0", most=LARGEST),  # 0: as pretraining left it
+    "num_epochs": COUNT_OR_ZERO,  # 0: as pretraining=distilled left it
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
     "grid.regularization": NON_NEGATIVE,
@@ -153,6 +153,9 @@ def check(config: Any) -> None:
     check_dataset(config)
     check_model(model)
     check_penalties(model, config.grid)
+    if getattr(model, "unit_weights", False):
+        is_drawn = pretraining.name == "none" and not getattr(model, "frozen_constants", False)
+        expect("model.unit_weights", is_drawn, "false, as the output weights are not drawn", True)
     is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
     expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=distilled", config.num_epochs)
     if pretraining.name == "distilled":

@@ -86,7 +86,7 @@ STUDIES = {
     ("sweep", "retrieval_models_ml-1m_report"): ("retrieval-models-ml-1m", 2, 2, 0),
     ("sweep", "retrieval_models_pinterest-u37501"): ("retrieval-models-pinterest-u37501", 6, 18, 0),
     ("sweep", "retrieval_models_pinterest-u37501_neumf"): ("retrieval-models-pinterest-u37501", 2, 6, 0),
-    ("sweep", "search_ml-1m"): ("search-ml-1m", 2, 24, 24),
+    ("sweep", "search_ml-1m"): ("search-ml-1m", 15, 80, 8),
     ("sweep", "search_ml-1m_bilinear"): ("search-ml-1m", 2, 24, 24),
     ("sweep", "search_ml-1m_cosine"): ("search-ml-1m", 6, 24, 24),
     ("sweep", "search_ml-1m_distilled"): ("search-ml-1m", 2, 12, 12),

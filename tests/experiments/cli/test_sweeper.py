@@ -23,7 +23,6 @@ from experiments.cli.sweeper import as_arguments, cut_space, expand
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import is_list
 from experiments.engine.jobs import Job
-from experiments.engine.search import Interval, Options
 from ncfjax.store import Store
 
 TASK = sweep.ENTRY.task
@@ -105,12 +104,28 @@ SEARCHED = ("grid.learning_rate=tag(log,interval(0.001,0.1))", "grid.decay=inter
 def test_an_interval_makes_a_search_over_it_and_every_choice_and_lists_stay_jobs():
     overrides, space = cut_space(OverridesParser.create().parse_overrides(list(SEARCHED)), TASK)
     assert expand(overrides, TASK) == [["num_epochs=4"], ["num_epochs=8"]]
-    assert space == (
-        Interval("grid.learning_rate", 0.001, 0.1, True),
-        Interval("grid.decay", 0.5, 1.0, False),
-        Options("model", ("dot", "gmf")),
-        Options("model.layers", ("'${x:1,2}'", "[3,4]")),
-    )
+    assert [dimension[:4] for dimension in space] == [
+        ("grid.learning_rate", 0.001, 0.1, True),
+        ("grid.decay", 0.5, 1.0, False),
+        ("model", ("dot", "gmf")),
+        ("model.layers", ("'${x:1,2}'", "[3,4]")),
+    ]
+    assert space[1].is_valid(0.9) and not space[1].is_valid(1.1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("study.name=choice(a,b)", "study.name: expected a value or a list, got study.name=choice(a,b)"),
+        ("grid.seed=choice(0,1)", "grid.seed: expected a value or a list"),
+        ("eval_every=choice(2,4)", "eval_every: expected a value or a list"),
+        ("objective.batch_size=interval(16,64)", "objective.batch_size: expected a list or choice()"),
+        ("grid.decay=tag(logarithmic,interval(0.5,1))", "grid.decay: expected no tag but log, got logarithmic"),
+    ],
+)
+def test_what_cannot_be_searched_over_is_refused(argument: str, message: str):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        cut_space(parse(["grid.learning_rate=tag(log,interval(0.001,0.1))", argument]), TASK)
 
 
 def test_without_an_interval_a_choice_is_a_list_and_what_is_not_tuned_has_no_search():

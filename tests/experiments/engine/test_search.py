@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.engine.checks import ConfigError
-from experiments.engine.search import NEAR, Interval, Options, around, at_an_end, check_space, drawn, overrides_of
+from experiments.engine.search import (
+    NEAR,
+    Interval,
+    Options,
+    around,
+    at_an_end,
+    check_space,
+    drawn,
+    overrides_of,
+    with_keys,
+)
+from ncfjax.keys import COUNT
 
 RATE, SHARE = Interval("grid.rate", 1e-3, 1e-1, True), Interval("grid.share", 0.0, 1.0, False)
 WIDTH, SIZE = Options("size", ("8", "16", "32")), Interval("temperature", 0.1, 10.0, True)
@@ -59,7 +70,24 @@ def test_a_winner_in_the_outer_tenth_of_what_was_tried_is_named():
     assert at_an_end((RATE, SHARE), ("0.09", "0.5"), tried) == [], "0.1 is no end any more"
     (said,) = at_an_end((RATE, SHARE), ("0.2", "0.5"), tried)
     assert said == "grid.rate=0.2 is near an end of what was tried, 0.001 to 0.2"
-    assert len(at_an_end((RATE, SHARE), ("0.001", "0.95"), tried)) == 2
+    assert len(at_an_end((RATE, SHARE), ("0.001", "0.95"), tried)) == 1, (
+        "what has no logarithm has ends that mean something"
+    )
+
+
+def test_a_value_beyond_an_end_is_one_that_its_key_takes():
+    decay = Interval("grid.decay", 0.5, 1.0, True, is_valid=lambda value: value <= 1)
+    assert decay.near("1", 0.2) == "1" and float(decay.near("0.5", -0.2)) < 0.5
+
+
+def test_a_narrow_range_has_as_many_digits_as_it_needs():
+    narrow = Interval("grid.decay", 0.995, 1.0, False)
+    assert len({narrow.at(k / 50) for k in range(51)}) == 51 and SHARE.at(0.123456) == "0.123"
+
+
+def test_a_range_of_what_is_no_real_number_is_refused():
+    with pytest.raises(ConfigError, match="size: expected a list or choice"):
+        with_keys((Interval("size", 1.0, 8.0, False),), {"size": COUNT})
 
 
 def test_a_trial_is_the_text_of_its_overrides():

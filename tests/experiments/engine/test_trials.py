@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.engine.checks import ConfigError
+from experiments.engine.config import points
 from experiments.engine.search import Interval, Options
 from experiments.engine.trials import Search, replayed
 from experiments.engine.tuning import TuningError
@@ -134,18 +135,34 @@ def test_a_winner_near_an_end_is_told(search, capfd):
     [
         ({"tune": "false"}, SPACE, "grid.rate: expected one value or a list, unless tune=true"),
         ({"trials.drawn": 0}, SPACE, "trials.drawn: expected an integer >= 4, of the first job, got 0"),
+        ({"trials.drawn": 3}, SPACE, "trials.drawn: expected 0 or an integer >= 4, got 3"),
+        (
+            {"data": ("x", "y"), "epoch_rule": ("last", "all"), "trials.drawn": "${pick:${data},{x:8,y:0}}"},
+            SPACE,
+            "trials.drawn=0: expected a job that differs in one key from",
+        ),
+        ({}, (RATE, Options("data", ("x", "y"))), "data: expected a list, as each value has a winner of its own"),
         ({}, (Interval("grid.rate", 2.0, 1.0, False),), "grid.rate: expected interval(LOW, HIGH) with LOW < HIGH"),
         ({}, (RATE, Options("size", ("1", "x"))), "size: expected an integer, got 'x'"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_before_anything_runs(arguments, space, message, search, store, task):
+    task.register()
     with pytest.raises(ConfigError) as refused:
         search({**TRIALS, **arguments}, space)
     assert str(refused.value).startswith(message) and not task.trained and not store.folder.exists()
 
 
+def test_an_axis_that_is_not_searched_over_has_one_value(search):
+    with pytest.raises(
+        ConfigError, match="grid.rate: expected one value or an interval, as other keys are searched over"
+    ):
+        search({**TRIALS, "grid.rate": [1, 2]}, (SIZE,))
+
+
 def test_lists_that_are_zipped_are_members_side_by_side(planned):
     (job,) = planned({"zip": "true", "grid.rate": [1, 2, 2], "grid.seed": [0, 1]})
     assert [tuple(point) for point in job.runs.values()] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert len(points(job.config.grid, is_zipped=True)) == 4, "a member that is asked for twice is one"
     (crossed,) = planned({"grid.rate": [1, 2], "grid.seed": [0, 1]})
     assert set(crossed.runs) == set(job.runs), "the runs are the same runs"
