@@ -5,24 +5,24 @@ is the best of its curve by the metric that chose. Trials are in the order in wh
 is still rising says that a larger budget would bring more.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from experiments.analysis.equal_budget import TunedModel
 from experiments.analysis.lines import setting_columns
 from ncfjax.store import Store
 
 CHOSEN_BY = "ndcg@10"
-_NOT_A_TRIALS = ("num_epochs", "note", "select_epoch")
+_NOT_A_TRIALS = ("num_epochs", "note", "select_epoch", "score")
 
 
 class Searched(NamedTuple):
-    """The trials of one model at one size."""
+    """The trials of one tuned model."""
 
-    model: str
-    embedding_dim: int
+    tuned: TunedModel
     scores: Float[np.ndarray, " trials"]  # on the holdout; NaN where every run of a trial diverged
     seconds: float  # of training, all of them
 
@@ -31,18 +31,15 @@ class Searched(NamedTuple):
         return np.fmax.accumulate(self.scores)
 
 
-def searched(store: Store) -> list[Searched]:
-    """Per model and size, in the order of the table."""
-    runs = store.runs()
-    tried = runs[(runs["phase"] == "tune") & (runs["split"] == "holdout")]
+def searched(models: Sequence[TunedModel], store: Store) -> list[Searched]:
+    """Of every tuned model that has trials, in their order."""
     curves = store.curves()
     best = curves[curves["metric"] == CHOSEN_BY].groupby("run_id")["value"].max()
-    tried = tried.assign(score=tried["run_id"].map(best))
-    groups = tried.groupby(["model", "embedding_dim"], sort=False)
-    return [_searched(model, int(dim), rows) for (model, dim), rows in groups]
+    return [_searched(tuned, best) for tuned in models if len(tuned.tried)]
 
 
-def _searched(model: str, dim: int, rows: pd.DataFrame) -> Searched:
-    settings = [column for column in setting_columns(rows) if column not in _NOT_A_TRIALS and column != "score"]
+def _searched(tuned: TunedModel, best) -> Searched:
+    rows = tuned.tried.assign(score=tuned.tried["run_id"].map(best))
+    settings = [column for column in setting_columns(rows) if column not in _NOT_A_TRIALS]
     trials = rows.groupby(["objective", *settings], sort=False, dropna=False)["score"].max()
-    return Searched(model, dim, trials.to_numpy(float), float(rows["train_seconds"].sum()))
+    return Searched(tuned, trials.to_numpy(float), float(rows["train_seconds"].sum()))

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.equal_budget import BASE, EqualBudget, TunedModel, equal_budget
-from experiments.analysis.lines import MODELS
-from experiments.analysis.pairwise import PairwiseTest
+from experiments.analysis.lines import model_name
+from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest
 from experiments.analysis.retrieval import INNER_PRODUCTS
 from experiments.analysis.search import CHOSEN_BY, Searched, searched
 from experiments.figures import equal_budget as budget
@@ -40,7 +40,8 @@ class Verdict(NamedTuple):
 
 def verdict(store: Store) -> Verdict:
     """Raises ValueError, StoreError as `equal_budget` does."""
-    return Verdict(equal_budget(store), searched(store))
+    study = equal_budget(store)
+    return Verdict(study, searched(study.models, store))
 
 
 def tables(numbers: Verdict) -> str:
@@ -60,7 +61,7 @@ def _row(tuned: TunedModel, tests: dict[tuple, PairwiseTest]) -> list[object]:
     hits, ndcg, _, full_ndcg = (mean_text(tuned.mean(column)) for column in COLUMNS)
     return [
         tuned.embedding_dim,
-        MODELS.get(tuned.model, tuned.model) + ", pretrained" * tuned.pretrained,
+        shown_name(tuned),
         row["objective"],
         f"{row['parameters']:,}",
         row["predictive_factors"],
@@ -76,13 +77,16 @@ def _row(tuned: TunedModel, tests: dict[tuple, PairwiseTest]) -> list[object]:
     ]
 
 
+def shown_name(tuned: TunedModel) -> str:
+    return model_name(tuned.model, tuned.pretrained) + budget.FREE_WEIGHTS * tuned.free_weights
+
+
 def searches_table(searches: Sequence[Searched]) -> str:
     rows = []
-    for one in sorted(searches, key=lambda one: (one.embedding_dim, list(MODELS).index(one.model))):
+    for one in searches:
         best = one.best_so_far
-        half = best[(len(best) - 1) // 2]
-        cells = [f"{best[-1]:.4f}", f"{half:.4f}", f"{one.seconds / 3600:.2f}"]
-        rows.append([one.embedding_dim, MODELS[one.model], len(best), *cells])
+        cells = [f"{best[-1]:.4f}", f"{best[(len(best) - 1) // 2]:.4f}", f"{one.seconds / 3600:.2f}"]
+        rows.append([one.tuned.embedding_dim, shown_name(one.tuned), len(best), *cells])
     return table(SEARCHES, rows)
 
 
@@ -97,15 +101,13 @@ def draw(numbers: Verdict | EqualBudget) -> Figure:
 
 def draw_searches(searches: Sequence[Searched]) -> Figure:
     """One panel: the best score on the holdout over the number of trials, of the size with the most trials."""
-    most = max(searches, key=lambda one: len(one.scores)).embedding_dim
-    shown = sorted(
-        (one for one in searches if one.embedding_dim == most), key=lambda one: list(MODELS).index(one.model)
-    )
+    most = max(searches, key=lambda one: len(one.scores)).tuned.embedding_dim
+    shown = [one for one in searches if one.tuned.embedding_dim == most]
     figure = panels.new_figure()
     axes = figure.subplots()
     for number, one in enumerate(shown):
-        style, label = panels.line_style(number), MODELS[one.model]
-        axes.step(np.arange(1, len(one.scores) + 1), one.best_so_far, where="post", label=label, **style, markevery=4)
+        style = panels.line_style(number) | {"label": shown_name(one.tuned), "markevery": 4}
+        axes.step(np.arange(1, len(one.scores) + 1), one.best_so_far, where="post", **style)
     # The first trials of some lie far below all that follows.
     best, low = max(np.nanmax(one.scores) for one in shown), min(one.best_so_far[len(one.scores) // 4] for one in shown)
     if low < best:
@@ -113,20 +115,18 @@ def draw_searches(searches: Sequence[Searched]) -> Figure:
     axes.set(xlabel="trials", ylabel=f"best {COLUMNS[CHOSEN_BY].name} on the holdout so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Would a larger search bring more? Similarities at d={most}"
-    return panels.complete(figure, title, [MODELS[one.model] for one in shown])
+    return panels.complete(figure, title, [shown_name(one.tuned) for one in shown])
 
 
 def answer(numbers: Verdict) -> str:
-    """Who is best by NDCG@10, and by how much the best learned similarity differs from the dot product, per size."""
+    """The best learned similarity of every size less the dot product, by NDCG@10 among sampled candidates."""
     sentences = []
-    for dim in sorted({tuned.embedding_dim for tuned in numbers.study.models if tuned.model == BASE}):
+    for dim in sorted({test.ours.embedding_dim for test in numbers.study.tests}):
         tests = [t for t in numbers.study.tests if t.column == NDCG and t.ours.embedding_dim == dim]
-        if tests:
-            best = max(tests, key=lambda test: test.comparison.difference)
-            name = MODELS.get(best.ours.model, best.ours.model)
-            what = f"{best.winner if best.winner != BASE else 'the dot product'} is better"
-            what = "no difference" if best.winner not in (BASE, best.ours.name) else what
-            sentences.append(f"at d={dim} the best of them, {name}: {difference_text(best.comparison)}, {what}")
+        best = max(tests, key=lambda test: test.comparison.difference)
+        winner = {BASE: "the dot product is better", NO_DIFFERENCE: NO_DIFFERENCE}.get(best.winner, "it is better")
+        sentences.append(f"at d={dim} {shown_name(best.ours)}, {difference_text(best.comparison)}: {winner}")
     if not sentences:
         raise ValueError("expected a learned similarity and a dot product of one size, got none")
-    return f"A learned similarity less the dot product, by NDCG@10 among sampled candidates: {'; '.join(sentences)}."
+    what = "By NDCG@10 among sampled candidates, the best learned similarity less the dot product"
+    return f"{what}: {'; '.join(sentences)}."

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from ncfjax.models.recommender import Recommender
 
-MOST_USERS = 512
+MOST_USERS = 128  # a few arrays of so many users' scores are held, as where a block of users is ranked
 
 
 class Shares(NamedTuple):

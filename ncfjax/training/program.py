@@ -109,12 +109,21 @@ class Program:
         models = jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), model)
         return State(_begin(split(models, self.mesh), **self._static), 0)
 
-    def begin_made(self, make: Make, *models: nnx.Module) -> State:
-        """Every member as what is made of its own models and its seed.
+    def begin_each(self, models: list[nnx.Module]) -> State:
+        """Every member as a model of its own; `models` are in the order of the members."""
+        numbers = iter(range(len(models)))
+        groups, _ = filled(Block([[next(numbers) for _ in group] for group in self.block.groups], self.block.width))
+        places = np.asarray(groups)
+        grouped = jax.tree.map(lambda *leaves: jnp.stack(leaves)[places], *models)
+        return State(_begin(split(grouped, self.mesh), **self._static), 0)
 
-        These are `train_states.model` of programs of the same block; `make` is hashable, and compiled.
+    def maker(self, make: Make, *models: nnx.Module) -> Callable[[], State]:
+        """Compiled, what begins with every member as what is made of its own models and its seed.
+
+        These are `train_states.model` of programs of the same block; `make` is hashable.
         """
-        return State(_begin_made(models, self._seeds, make=make, **self._static), 0)
+        compiled = _begin_made.lower(models, self._seeds, make=make, **self._static).compile()
+        return lambda: State(compiled(models, self._seeds), 0)
 
     def advance(self, state: State, num_epochs: int) -> State:
         """Trains every member for `num_epochs` more epochs. `state` is donated: it must not be used again."""

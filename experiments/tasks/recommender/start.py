@@ -6,26 +6,32 @@ seed, which is trained here first as the study trains it; a distilled NeuMF is j
 and of such a network.
 """
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.engine.checks import ConfigError
+from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import Clock, Start, timed, timed_advance
+from experiments.tasks.data import data_identity
 from experiments.tasks.models import model_options
 from experiments.tasks.weights import read_joined
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
-from ncfjax.training.program import Program
+from ncfjax.training.program import Make, Program
 from ncfjax.training.recommender import Distill, Join, JoinDistilled, Member, RecommenderProblem
+
+_distilled = Kept(64)  # networks by what they learned: the trials of a search begin with the same
 
 
 def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_work: float, bar: Progress) -> Start:
     """Fresh models, or what is made of others, which are trained first unless they come from files.
 
-    `epoch_work` is that of one member, for the bar.
+    `epoch_work` is that of one member, for the bar, which counts no teachers.
     """
     pretraining, spec = config.pretraining, program.problem.spec
     match pretraining.name:
@@ -33,24 +39,59 @@ def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_
             return Start(program.init())
         case "keras":
             return Start(program.begin(joined_files(config, data)))
-        case "distilled":
-            parts, make = _distilled(spec, pretraining)
         case "trained":
-            parts, make = [(branch, _branch) for branch in branches(spec)], Join(spec, pretraining.alpha)
-    models, seconds, compile_seconds = [], 0.0, 0.0
-    for part, member_of in parts:
+            parts, make = branches(spec), Join(spec, pretraining.alpha)
+            return _made(data, program, parts, make, _branch, pretraining, epoch_work / len(parts), bar)
+    return _begin_distilled(config, data, program, block, bar)
+
+
+def _begin_distilled(config: Any, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> Start:
+    """Networks that have learned the dot products of their seeds; those of seeds that are not kept are made at once."""
+    spec, pretraining = program.problem.spec, config.pretraining
+    parts, make = teachers(spec, pretraining), _distillation(spec, pretraining)
+    keys = {
+        member.seed: (str(data_identity(config)), spec, tuple(vars(pretraining).items()), member.seed)
+        for member in block.members
+    }
+    began = Start(None)
+    if missing := [seed for seed, key in keys.items() if key not in _distilled.values]:
+        members = [next(member for member in block.members if member.seed == seed) for seed in missing]
+        alone = Program(program.problem, Block([[member] for member in members], 1))
+        began = _made(data, alone, parts, make, _teacher, pretraining, 0.0, bar)
+        for seed, model in zip(missing, alone.models(began.state), strict=True):
+            _distilled.get(keys[seed], lambda model=model: model)
+    models = [_distilled.values[keys[member.seed]] for member in block.members]
+    return began._replace(state=program.begin_each(models))
+
+
+def _made(
+    data: LeaveOneOut,
+    program: Program,
+    parts: Sequence[Spec],
+    make: Make,
+    member_of: Callable[[Member, Any, str], Member],
+    pretraining: Any,
+    epoch_work: float,
+    bar: Progress,
+) -> Start:
+    """Every member of a program as what is made of the models of `parts`, which are trained first."""
+    block, models, seconds, compile_seconds = program.block, [], 0.0, 0.0
+    for part in parts:
         groups = [[member_of(member, pretraining, part.model) for member in group] for group in block.groups]
         problem = RecommenderProblem(data, part, memory_bytes=program.problem.memory_bytes)
         first = Program(problem, Block(groups, block.width))
-        name = f"pretraining {part.model} d={part.embedding_dim}"
-        clock = Clock(first, epoch_work * len(block.members) / len(parts), bar, name)
+        clock = Clock(first, epoch_work * len(block.members), bar, f"pretraining {part.model} d={part.embedding_dim}")
         state, compiling = timed_advance(first, first.init(), 0)
         bar.resume()
         models.append(clock.advance(state, pretraining.num_epochs).train_states.model)  # no moments
         seconds, compile_seconds = seconds + clock.seconds, compile_seconds + compiling
-    bar.show(f"{spec.model} d={spec.embedding_dim}, making it of {' and '.join(part.model for part, _ in parts)}")
-    made, making = timed(lambda: program.begin_made(make, *models))
-    return Start(made, seconds + making, compile_seconds)
+    bar.show(f"{program.problem.spec.model}, making it of {' and '.join(part.model for part in parts)}")
+    began = time.perf_counter()
+    making = program.maker(make, *models)
+    compile_seconds += time.perf_counter() - began
+    made, took = timed(making)
+    bar.resume()
+    return Start(made, seconds + took, compile_seconds)
 
 
 def _branch(member: Member, pretraining: Any, model: str) -> Member:
@@ -70,14 +111,19 @@ def _teacher(member: Member, pretraining: Any, model: str) -> Member:
     )
 
 
-def _distilled(spec: Spec, pretraining: Any) -> tuple[list, Distill | JoinDistilled]:
-    """The teachers of an MLP, or of the two parts of a NeuMF, and what makes it of them."""
+def teachers(spec: Spec, pretraining: Any) -> tuple[Spec, ...]:
+    """The dot products that an MLP learns, or the two parts of a NeuMF."""
+    dims = [spec.embedding_dim]
+    if spec.model == "neumf":
+        gmf, mlp = branches(spec)
+        dims = [gmf.embedding_dim - 1, mlp.embedding_dim]  # a GMF needs two factors for the two biases
+    return tuple(teacher_spec(dim, pretraining) for dim in dims)
+
+
+def _distillation(spec: Spec, pretraining: Any) -> Make:
     if spec.model == "mlp":
-        return [(teacher_spec(spec.embedding_dim, pretraining), _teacher)], Distill(spec, pretraining.num_steps)
-    gmf, mlp = branches(spec)
-    dims = gmf.embedding_dim - 1, mlp.embedding_dim  # a GMF needs two factors for the two biases
-    parts = [(teacher_spec(dim, pretraining), _teacher) for dim in dims]
-    return parts, JoinDistilled(spec, mlp, pretraining.alpha, pretraining.num_steps)
+        return Distill(spec, pretraining.num_steps)
+    return JoinDistilled(spec, branches(spec)[1], pretraining.alpha, pretraining.num_steps)
 
 
 def teacher_spec(embedding_dim: int, pretraining: Any) -> Spec:

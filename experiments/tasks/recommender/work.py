@@ -16,7 +16,7 @@ from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
 from experiments.tasks.recommender.config import PRETRAININGS, weight_files
-from experiments.tasks.recommender.start import joined_files, start
+from experiments.tasks.recommender.start import joined_files, start, teachers
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
 from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.baselines.popularity import fit_popularity
@@ -75,7 +75,12 @@ class RecommenderWork(Work):
         self.cpu_width = self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
         self.epoch_work = self.spec.embedding_dim + OVERHEAD_DIM + tower  # of one member
-        self.each = self.epoch_work * (config.num_epochs + (pretraining.num_epochs or 0))
+        is_trained = pretraining.name == "trained"
+        self.each = self.epoch_work * max(1, config.num_epochs + is_trained * (pretraining.num_epochs or 0))
+        if pretraining.name == "distilled":
+            self.not_counted = "the dot products that networks learn first"
+            memories = [RecommenderProblem(self.data, part).memory.each for part in teachers(self.spec, pretraining)]
+            self.memory = self.memory._replace(each=max(each, *memories))
         if pretraining.name == "keras":
             joined_files(config, self.data)  # what is wrong with the files shows before anything is trained
 
@@ -97,7 +102,8 @@ class RecommenderWork(Work):
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved, or looked into
         for i, point in enumerate(points):
             result = self._result(i, trained.evaluations, trained.cost)
-            if self.spec.model == "residual" and result.status == "completed":
+            is_last = self.config.select_epoch != "test"  # else the row is of another epoch's model
+            if self.spec.model == "residual" and result.status == "completed" and is_last:
                 shares = network_shares(models()[i])
                 cells = {"network_share": float(shares.network), "network_interaction": float(shares.interaction)}
                 result = result._replace(cells=result.cells | cells)

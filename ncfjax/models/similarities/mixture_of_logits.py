@@ -110,6 +110,10 @@ class MixtureOfLogits(BiasedSimilarity):
         weights = jax.nn.softmax(gates + affine(units, self.output[...], self.output_bias[...]), axis=-1)
         return jnp.sum(weights * logits, axis=-1)
 
+    def predictive_factors(self, embedding_dim: int) -> int:
+        """The logits."""
+        return self.num_components**2
+
     @property
     def hidden_widths(self) -> tuple[int, ...]:
         """Logits, the gate's units, the weights."""

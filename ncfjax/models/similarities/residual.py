@@ -77,6 +77,10 @@ class Residual(BiasedSimilarity, TowerSimilarity):
         dot = inner(x, y) + self.biases(p[:, None, :], q[None, :, :])
         return Parts(dot, in_item_blocks(score, (x, from_user), y.T))
 
+    def predictive_factors(self, embedding_dim: int) -> int:
+        """The dot product's, or the width of the last layer, whichever are more."""
+        return max(embedding_dim - 1, self.layers[-1])
+
     @property
     def _first_kernels(self) -> list[Float[Array, "factors width"]]:
         """Of x, of y and of x * y."""

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from experiments.cli.compose import configured
+from experiments.engine.kept import Kept
 from experiments.sweep import ENTRY
 from experiments.tasks.data import load_data
+from experiments.tasks.recommender import start as start_module
 from experiments.tasks.recommender.start import branches
 from experiments.tasks.recommender.work import spec_of
 from ncfjax.store import Store
@@ -91,8 +93,11 @@ DISTILLED = (
 
 
 @pytest.mark.slow
-def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(run_tiny: Run, tiny: tuple[str, ...], results: Path):
+def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(
+    run_tiny: Run, results: Path, monkeypatch: pytest.MonkeyPatch
+):
     """After no epoch it ranks nearly as the dot product of its seed, trained alone by the same settings."""
+    monkeypatch.setattr(start_module, "_distilled", Kept(64))
     dot = ("objective.batch_size=64", "num_epochs=4", "grid.learning_rate=0.02", "grid.decay=0.9",
            "grid.regularization=0.005")  # fmt: skip
     assert run_tiny(results, *dot) == 0 and run_tiny(results, *DISTILLED, "num_epochs=0") == 0
@@ -103,6 +108,7 @@ def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(run_tiny: Run
     assert np.corrcoef(ours, theirs)[0, 1] > 0.9 and row["num_epochs"] == row["epoch"] == 0
     assert row["pretraining"].startswith("distilled, learning_rate=0.02, decay=0.9, regularization=0.005,")
     assert run_tiny(results, *DISTILLED, "num_epochs=2") == 0
+    assert len(start_module._distilled.values) == 1, "both begin with one network"
     curve = store.curves().query("metric == 'ndcg@10'").set_index("epoch")["value"]
     tuned = store.runs().query("model == 'mlp' and num_epochs == 2").iloc[0]
     assert set(store.curves().query(f"run_id == '{tuned['run_id']}'")["epoch"]) == {0, 1, 2}
