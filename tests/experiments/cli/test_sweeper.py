@@ -3,6 +3,7 @@
 import functools
 import math
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from joblib.externals.loky.backend.reduction import dumps
 
 from experiments import baselines, imitate, sweep
 from experiments.cli import main
-from experiments.cli.entry import parse
+from experiments.cli.compose import checked_jobs
+from experiments.cli.entry import parse, typed
 from experiments.cli.sweeper import as_arguments, cut_space, expand
 from experiments.engine.checks import ConfigError
-from experiments.engine.config import is_list
+from experiments.engine.config import CONF, is_list
 from experiments.engine.jobs import Job
+from experiments.engine.trials import Search
 from ncfjax.store import Store
 
 TASK = sweep.ENTRY.task
@@ -111,6 +114,16 @@ def test_an_interval_makes_a_search_over_it_and_every_choice_and_lists_stay_jobs
         ("model.layers", ("'${x:1,2}'", "[3,4]")),
     ]
     assert space[1].is_valid(0.9) and not space[1].is_valid(1.1)
+
+
+@pytest.mark.parametrize("page", ["conf/sweep.yaml", "docs/operating.md"])
+def test_the_example_of_a_search_is_one(page: str):
+    text = (CONF.parent / page).read_text().replace("\\\n", " ")
+    (line,) = [line for line in text.splitlines() if "interval(" in line and "python -m experiments.sweep" in line]
+    lines = [typed(TASK, argument) for argument in shlex.split(line.split("experiments.sweep")[1])]
+    overrides, space = cut_space(parse(lines), TASK)
+    searched = Search(TASK, expand(overrides, TASK), space, checked_jobs(sweep.ENTRY))
+    assert sum(len(job.runs) for job in searched.first()) == 2 * 24
 
 
 @pytest.mark.parametrize(
