@@ -316,7 +316,7 @@ def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
         "equal-budget-pinterest-u37501", "figure2-fast-ml-1m", "figure2-ml-1m", "figure3", "ncf-reference-ml-1m",
         "ratings-ml-100k", "ratings-ml-1m", "ratings-netflix-excerpt", "report-leak",
         "retrieval-ml-1m", "retrieval-models-ml-1m", "retrieval-models-pinterest-u37501", "retrieval-pinterest-u37501",
-        "retrieval-scale", "tuning-ml-1m", "weak-evaluation-ml-1m", "worked-example"
+        "retrieval-scale", "search-ml-1m", "tuning-ml-1m", "weak-evaluation-ml-1m", "worked-example"
     ]  # fmt: skip
 
 

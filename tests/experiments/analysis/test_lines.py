@@ -57,9 +57,10 @@ def test_every_column_of_a_runs_configuration_tells_lines_apart():
     table = pd.DataFrame(columns=list(COLUMNS_OF["sweep"]))
     assert set(setting_columns(table)) == {
         "negatives", "note", "biases", "frozen_constants", "gmf_sigmoid", "layers", "regularize_weights",
-        "gate_width", "num_components", "temperature",
+        "gate_width", "num_components", "temperature", "unit_weights",
         "num_negatives", "reject_positives", "shuffle_examples", "negative_weight", "optimizer", "pretraining",
-        "learning_rate", "regularization", "stddev", "num_epochs", "select_epoch", "batch_size",
+        "learning_rate", "regularization", "stddev", "num_epochs", "select_epoch", "batch_size", "decay",
+        "bias_regularization", "weights_regularization", "weights_rate",
     }  # fmt: skip
 
 

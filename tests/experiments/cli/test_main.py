@@ -259,4 +259,4 @@ def test_rows_are_given_the_command_as_it_was_typed(study):
 @each_command
 def test_a_command_hands_the_engine_its_figure_and_its_table(command, study):
     more = study(command, *(["+study=synthetic"] if command is sweep else [])).more
-    assert more == {"draw": command.ENTRY.draw, "table": command.ENTRY.table}
+    assert more == {"draw": command.ENTRY.draw, "table": command.ENTRY.table, "space": ()}
