@@ -7,12 +7,12 @@ from experiments.engine.kept import Kept
 from experiments.engine.progress import Progress
 from experiments.engine.training import train_block
 from experiments.tasks.data import dataset_identity
+from experiments.tasks.teacher import teacher_spec
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.ranking import Ranking
 from ncfjax.models.recommender import Recommender
 from ncfjax.store import run_id
 from ncfjax.training.blocks import Block, MemoryEstimate
-from ncfjax.training.loop import Spec
 from ncfjax.training.recommender import Member, RecommenderProblem
 
 _fitted = Kept(64)  # more than a grid has seeds: each is a minute's work
@@ -40,9 +40,7 @@ def teacher_memory(config: Any, data: LeaveOneOut) -> MemoryEstimate:
 
 
 def _problem_of(config: Any, data: LeaveOneOut) -> RecommenderProblem:
-    teacher, biases = config.teacher, (("biases", True),)
-    sizes = teacher.batch_size, teacher.num_negatives
-    spec = Spec(config.embedding_dim, "expected", *sizes, "dot", biases, "sgd")
+    spec = teacher_spec(config.embedding_dim, config.teacher)
     return RecommenderProblem(data, spec, memory_bytes=memory_limit(config.memory_gb))
 
 

@@ -17,6 +17,7 @@ from experiments.engine.progress import Progress
 from experiments.engine.training import Clock, Start, timed, timed_advance
 from experiments.tasks.data import data_identity
 from experiments.tasks.models import model_options
+from experiments.tasks.teacher import teacher_spec
 from experiments.tasks.weights import read_joined
 from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.models.recommender import Recommender
@@ -124,12 +125,6 @@ def _distillation(spec: Spec, pretraining: Any) -> Make:
     if spec.model == "mlp":
         return Distill(spec, pretraining.num_steps)
     return JoinDistilled(spec, branches(spec)[1], pretraining.alpha, pretraining.num_steps)
-
-
-def teacher_spec(embedding_dim: int, pretraining: Any) -> Spec:
-    """The dot product that a network of this size learns."""
-    sizes = pretraining.batch_size, pretraining.num_negatives
-    return Spec(embedding_dim, "expected", *sizes, "dot", (("biases", True),), "sgd")
 
 
 def branches(spec: Spec) -> tuple[Spec, Spec]:
