@@ -162,6 +162,7 @@ def check(config: Any) -> None:
         check_distilled(model, pretraining)
     elif pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)
+    if pretraining.name != "none":
         is_ours = not (getattr(model, "gmf_sigmoid", False) or getattr(model, "frozen_constants", False))
         expect("pretraining", is_ours, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name)
     if pretraining.name == "keras":
@@ -189,10 +190,6 @@ def check_distilled(model: SimpleNamespace, pretraining: SimpleNamespace) -> Non
     options = model_options(model)
     dims = [model.embedding_dim]
     if model.name == "neumf":
-        is_plain = not (options["gmf_sigmoid"] or options["frozen_constants"])
-        expect(
-            "pretraining", is_plain, "none, as model.gmf_sigmoid or model.frozen_constants is true", pretraining.name
-        )
         of_mlp = options["layers"][0] // 2
         dims = [model.embedding_dim - of_mlp - 1, of_mlp]
     expect("model.embedding_dim", min(dims) >= 2, "teachers of at least 2 dimensions, as pretraining=distilled", dims)
