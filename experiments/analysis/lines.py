@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ncfjax.data.notes import without_remarks
-from ncfjax.evaluation.columns import METRIC_COLUMNS, TIE_COLUMNS
+from ncfjax.evaluation.columns import METRIC_COLUMNS, RESIDUAL_COLUMNS, TIE_COLUMNS
 from ncfjax.evaluation.intervals import SeedMean, seed_mean
 from ncfjax.store import ORIGIN_COLUMNS
 
@@ -23,8 +23,7 @@ _NAMES = (
     "run_id", "status", "phase", "study", "dataset", "content", "split", "model", "embedding_dim", "objective", "seed",
 )  # fmt: skip
 _OUTCOME = (
-    "epoch", "predictive_factors", "multiplications", "network_share", "network_interaction", *METRIC_COLUMNS,
-    *TIE_COLUMNS, *ORIGIN_COLUMNS,
+    "epoch", "predictive_factors", "multiplications", *RESIDUAL_COLUMNS, *METRIC_COLUMNS, *TIE_COLUMNS, *ORIGIN_COLUMNS,
 )  # fmt: skip
 MODELS = {
     "dot": "MF",

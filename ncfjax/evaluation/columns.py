@@ -45,4 +45,13 @@ METRIC_COLUMNS = {
 }
 COLUMNS = {name: column for name, column in METRIC_COLUMNS.items() if column.k == K}  # what tables and figures show
 SAMPLED = [name for name, column in COLUMNS.items() if column.protocol == "sampled"]  # what the papers report
+# Of a residual: shares of its scores' variance (shares.py), and NDCG@10 without its network (ablation.py).
+RESIDUAL_COLUMNS = (
+    "network_share",  # the network's
+    "network_interaction",  # the part of it that no bias of an item or a user could have
+    "without_network_ndcg@10",
+    "without_network_full_ndcg@10",
+    "item_means_ndcg@10",  # with the network's mean score of each item instead of it
+    "item_means_full_ndcg@10",
+)
 TIE_COLUMNS = {"tied": "sampled", "full_tied": "full"}  # column -> protocol

@@ -10,6 +10,7 @@ from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_id
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity, model_options, similarity_of
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
+from ncfjax.evaluation.columns import RESIDUAL_COLUMNS
 from ncfjax.keys import COUNT, COUNT_OR_ZERO, DECAY, FLAG, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
@@ -98,8 +99,7 @@ def columns() -> dict[str, type | str]:
         "batch_size": "objective.batch_size",
         "predictive_factors": int,  # the last layer's width, or a vector's entries without its bias
         "multiplications": int,  # of a score, counted
-        "network_share": float,  # of the variance of a residual's scores
-        "network_interaction": float,  # the share that no bias of an item or a user could have
+        **dict.fromkeys(RESIDUAL_COLUMNS, float),
     }
     outcomes = {*METRIC_COLUMNS, *TIE_COLUMNS}
     taken = {"run_id", "status", "phase", "study", *before, *after, *DATA_COLUMNS, *outcomes, *ORIGIN_COLUMNS}

@@ -8,6 +8,7 @@ from experiments.tasks.data import data_identity
 from experiments.tasks.models import model_cells
 from experiments.tasks.ranking import RankedTask
 from experiments.tasks.recommender import config as configs
+from ncfjax.evaluation.columns import RESIDUAL_COLUMNS
 from ncfjax.store import run_id
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ class RecommenderTask(RankedTask):
     arguments = ("+study=synthetic",)
     always_shown = ("model", "embedding_dim")
     one_per_study = frozenset({"select_epoch"})
-    outcomes = RankedTask.outcomes | {
-        "predictive_factors",
-        "multiplications",
-        "network_share",
-        "network_interaction",
-    }
+    outcomes = RankedTask.outcomes | {"predictive_factors", "multiplications", *RESIDUAL_COLUMNS}
 
     @cached_property
     def own_columns(self) -> dict[str, type | str]:

@@ -16,13 +16,13 @@ from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
 from experiments.tasks.recommender.config import PRETRAININGS, weight_files
+from experiments.tasks.recommender.residual import ablation_cells, share_cells
 from experiments.tasks.recommender.start import joined_files, start, teachers
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
 from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.cost import cost
 from ncfjax.evaluation.ranking import Ranking, ranking_of
-from ncfjax.evaluation.shares import network_shares
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Program
@@ -104,8 +104,9 @@ class RecommenderWork(Work):
             result = self._result(i, trained.evaluations, trained.cost)
             is_last = self.config.select_epoch != "test"  # else the row is of another epoch's model
             if self.spec.model == "residual" and result.status == "completed" and is_last:
-                shares = network_shares(models()[i])
-                cells = {"network_share": float(shares.network), "network_interaction": float(shares.interaction)}
+                cells = share_cells(models()[i])
+                if self.config.phase != "tune":  # scoring every pair for the item means takes as long as evaluating
+                    cells |= ablation_cells(models()[i], self.data, self.problem.memory_bytes)
                 result = result._replace(cells=result.cells | cells)
             save = self.saver.of("recommender", self.spec.model, lambda i=i: models()[i], dict(self.spec.options))
             yield point, result._replace(save=save)

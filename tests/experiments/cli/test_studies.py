@@ -65,6 +65,7 @@ STUDIES = {
     ("retrieval", "retrieval_scale_neumf"): ("retrieval-scale", 36, 72, 0),
     ("retrieval", "retrieval_scale_pretrained"): ("retrieval-scale", 12, 24, 0),
     ("sweep", "block_size_ml-1m"): ("block-size-ml-1m", 4, 16, 0),
+    ("sweep", "controls_ml-1m"): ("controls-ml-1m", 3, 48, 48),
     ("sweep", "equal_budget_ml-1m"): ("equal-budget-ml-1m", 6, 54, 0),
     ("sweep", "equal_budget_ml-1m_free_weights"): ("equal-budget-ml-1m", 4, 36, 18),
     ("sweep", "equal_budget_ml-1m_neumf"): ("equal-budget-ml-1m", 4, 36, 0),
@@ -113,7 +114,7 @@ def test_the_studies_are_those_listed_here_and_each_belongs_to_one_command():
     assert sorted(path.stem for path in (CONF / "study").rglob("*.yaml")) == sorted(study for _, study in offered)
 
 
-@pytest.mark.slow  # composes 265 jobs; make check has the ids of the committed runs
+@pytest.mark.slow  # composes 268 jobs; make check has the ids of the committed runs
 @pytest.mark.parametrize(("entry", "study"), STUDIES, ids=lambda name: name)
 def test_a_study_is_what_its_head_says_and_finds_its_committed_runs_done(entry: str, study: str):
     """`dry_run=true` of any of them says as many to train as it always did."""
