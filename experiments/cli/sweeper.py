@@ -34,7 +34,19 @@ from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
 ONE_PER_STUDY = frozenset(
-    {"study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by", "save_models"}
+    {
+        "study",
+        "study.name",
+        "results_dir",
+        "dry_run",
+        "eval_every",
+        "memory_gb",
+        "tune",
+        "tune_by",
+        "save_models",
+        "checkpoint_every",
+        "keep_checkpoints",
+    }
 )
 MOST_VALUES = 10_000  # of a key: Hydra takes a second to read them
 

@@ -51,6 +51,13 @@ COMMON: dict[str, Key] = {
 SAVING: dict[str, Key] = {"save_models": FLAG}
 
 
+# Of a study whose runs are trained epoch by epoch. Neither of these makes a run another run.
+CHECKPOINTS: dict[str, Key] = {
+    "checkpoint_every": COUNT._replace(default=None),  # epochs
+    "keep_checkpoints": FLAG,  # true: the last epoch's outlives the run, so that a longer one goes on from there
+}
+
+
 def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
     """Of a study whose grid can compete on a holdout by one of some metrics."""
     return {

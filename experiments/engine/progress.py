@@ -57,7 +57,8 @@ class Progress:
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line:
             self._next_line = elapsed + min(max(elapsed / 4, _SHORTEST_GAP), _LONGEST_GAP)
-            print(f"{self._label}{self.done / self.total:4.0%}, {what}", file=self._stream, flush=True)
+            share = self.done / self.total if self.total else 1.0  # nothing is left where all was done before
+            print(f"{self._label}{share:4.0%}, {what}", file=self._stream, flush=True)
 
     def show(self, what: str) -> None:
         """Tells what is under way that is not work; only a bar shows it."""
@@ -79,6 +80,10 @@ class Progress:
         left = f", about {duration(self.seconds * (self.total - self.done) / self.done)} left" if self.done else ""
         text = f"{duration(now - self._started)} gone{left}, {what}"
         self._draw(text) if self._has_bar else self._write_line(text)
+
+    def skip(self, amount: float) -> None:
+        """Leaves out work that was done before this command: it says nothing of the pace."""
+        self.total = max(self.total - amount, self.done)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.engine import device, models
+from experiments.engine.checkpoints import checkpoints_of
 from experiments.engine.jobs import blocks_of, check_unchanged, num_runs
 from experiments.engine.names import check_names
 from experiments.engine.progress import progress
@@ -39,6 +40,8 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
                 if keeps_models and result.status == "completed" and run_id not in done:
                     models.save(store, run_id, row, result)
                 store.append(row, list(result.curve), dict(result.arrays))
+            if task.has_checkpoints and not config.keep_checkpoints:
+                checkpoints_of(task, config, block.members).remove()
     return num_runs(blocks)
 
 

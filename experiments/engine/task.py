@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import (
     AXIS,
+    CHECKPOINTS,
     COMMON,
     CONF,
     SAVING,
@@ -60,6 +61,7 @@ class Task(ABC):
     arguments: ClassVar[tuple[str, ...]]  # of a command without any
     tune_by: ClassVar[tuple[str, ...]] = ()  # metrics that may choose on the holdout; none: it is not tuned
     saves_models: ClassVar[bool] = False  # whether a Result of its runs says how its model is saved
+    has_checkpoints: ClassVar[bool] = False  # whether its runs can go on in the middle of their training
     one_per_study: ClassVar[frozenset[str]] = frozenset()  # further keys that cannot differ between jobs
     # Of its table, in order, beside run_id, status, phase, study and the origin: the type of the cells, or the name of
     # the key that fills them.
@@ -114,6 +116,10 @@ class Task(ABC):
         """The run_ids of the rows that `Work.references` gives."""
         return set()
 
+    def checkpoint_id(self, config: Any, point: Any) -> str:
+        """What names the checkpoints of a run: that of a run which is the same up to the shorter one's end."""
+        return self.id_of(config, point)
+
     # ---- tuning
 
     def tuning_group(self, config: Any) -> Hashable:
@@ -142,7 +148,8 @@ class Task(ABC):
     def _common_keys(self) -> dict[str, Key]:
         """Those that all jobs have."""
         tuning, saving = tunable(self.tune_by) if self.tune_by else {}, SAVING if self.saves_models else {}
-        return {**self.keys, **COMMON, **tuning, **saving}
+        checkpoints = CHECKPOINTS if self.has_checkpoints else {}
+        return {**self.keys, **COMMON, **tuning, **saving, **checkpoints}
 
     @cached_property
     def all_keys(self) -> dict[str, Key]:

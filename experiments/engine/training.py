@@ -6,14 +6,16 @@ divided by its number of runs: what a run cost, not how long it took.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from experiments.engine.progress import Progress
+from experiments.engine.checkpoints import Checkpoints
+from experiments.engine.evaluation import Evaluation
+from experiments.engine.progress import Progress, log
 from experiments.engine.work import Trial, seconds_of
 from ncfjax.training.blocks import Block, State
 from ncfjax.training.program import Problem, Program
@@ -51,23 +53,14 @@ class Clock:
             self.bar.advance(step * self.epoch_work, f"{self.name}, epoch {state.epoch}")
         return state
 
-    def stops(self, state: State, num_epochs: int, eval_every: int, with_start: bool = False) -> Iterator[State]:
-        """Trains up to epoch `num_epochs`: the states every `eval_every` epochs and after the last one."""
-        if with_start:
-            yield state
+    def stops(self, state: State, num_epochs: int, every: Iterable[int]) -> Iterator[State]:
+        """The state given, then those that are trained of it, up to epoch `num_epochs`: after each multiple of one of
+        `every`, and after the last epoch."""
+        yield state
         while state.epoch < num_epochs:
-            stop = min(state.epoch - state.epoch % eval_every + eval_every, num_epochs)
-            state = self.advance(state, stop)
+            stop = min(state.epoch - state.epoch % step + step for step in every)
+            state = self.advance(state, min(stop, num_epochs))
             yield state
-
-
-class Evaluation(NamedTuple):
-    """A block after some epochs."""
-
-    epoch: int
-    values: Mapping[str, Float[np.ndarray, " members"]]  # metric -> value
-    diverged: Bool[np.ndarray, " members"]
-    measured: Any  # what the program's `evaluate` gave; None where it is not kept
 
 
 class Start(NamedTuple):
@@ -100,6 +93,7 @@ def train_block(
     start: Callable[[Program], Start] | None = None,
     keeps_all: bool = False,
     measures_start: bool = False,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Compiles, trains and evaluates the runs of a block.
 
@@ -109,6 +103,7 @@ def train_block(
         start: where training begins; by default with fresh models.
         keeps_all: whether `measured` is kept of every evaluation; else of the last one alone.
         measures_start: whether what training begins with is evaluated too, as epoch 0.
+        checkpoints: where a block goes on that was stopped, and what is kept of this one.
     """
     bar.show(f"{name}, compiling")
     started = time.perf_counter()
@@ -116,14 +111,25 @@ def train_block(
     program.compile()
     compile_seconds = time.perf_counter() - started
     bar.resume()
-    began = start(program) if start else Start(program.init())
+    epochs = _Epochs(num_epochs, eval_every, measures_start)
+    resumed = checkpoints and checkpoints.restored(program, epochs.evaluated)
+    if resumed:
+        began, evaluations = Start(resumed.state, resumed.seconds), resumed.evaluations
+        bar.skip(resumed.state.epoch * epoch_work * len(block.members))
+        log(f"{name}: goes on after epoch {resumed.state.epoch} of {num_epochs}")
+    else:
+        began, evaluations = start(program) if start else Start(program.init()), []
     bar.resume()
-    clock, evaluations = Clock(program, epoch_work * len(block.members), bar, name), []
-    for state in clock.stops(began.state, num_epochs, eval_every, measures_start):
-        if evaluations and not keeps_all:
-            evaluations[-1] = evaluations[-1]._replace(measured=None)
-        measured = program.evaluate(state)
-        evaluations.append(Evaluation(state.epoch, values(measured), program.diverged(state), measured))
+    clock, first = Clock(program, epoch_work * len(block.members), bar, name), began.state.epoch
+    every = [eval_every, *([checkpoints.every] if checkpoints and checkpoints.every else [])]
+    for state in clock.stops(began.state, num_epochs, every):
+        if epochs.is_evaluated(state.epoch):
+            if evaluations and not keeps_all:
+                evaluations[-1] = evaluations[-1]._replace(measured=None)
+            measured = program.evaluate(state)
+            evaluations.append(Evaluation(state.epoch, values(measured), program.diverged(state), measured))
+        if checkpoints and state.epoch > first and checkpoints.is_due(state.epoch, num_epochs):
+            checkpoints.save(program, state, evaluations, began.seconds + clock.seconds)
     cost = {
         "parameters": problem.num_parameters,
         "compile_seconds": compile_seconds + began.compile_seconds,
@@ -132,23 +138,21 @@ def train_block(
     return Trained(program, state, evaluations, cost)
 
 
-def metrics_at(evaluation: Evaluation, member: int) -> dict[str, float]:
-    return {name: float(values[member]) for name, values in evaluation.values.items()}
+class _Epochs(NamedTuple):
+    """After which epochs a block is evaluated."""
 
+    num_epochs: int
+    eval_every: int
+    measures_start: bool
 
-def before_divergence(evaluations: Sequence[Evaluation], member: int) -> list[Evaluation]:
-    """Those before a run diverged."""
-    return [evaluation for evaluation in evaluations if not evaluation.diverged[member]]
+    def is_evaluated(self, epoch: int) -> bool:
+        if epoch in (0, self.num_epochs):
+            return epoch > 0 or self.measures_start
+        return epoch % self.eval_every == 0
 
-
-def curve_of(evaluations: Sequence[Evaluation], member: int, metrics: Sequence[str] | None = None) -> list[dict]:
-    """Rows of curves.csv of one run: of some metrics, or of all."""
-    return [
-        {"epoch": evaluation.epoch, "metric": name, "value": value}
-        for evaluation in before_divergence(evaluations, member)
-        for name, value in metrics_at(evaluation, member).items()
-        if metrics is None or name in metrics
-    ]
+    @property
+    def evaluated(self) -> list[int]:
+        return [epoch for epoch in range(self.num_epochs + 1) if self.is_evaluated(epoch)]
 
 
 def measure(program: Program, epoch_work: float, num_epochs: int, num_evaluations: int) -> Trial:

@@ -1,7 +1,7 @@
 """The trials of a search as jobs: stage by stage, each decided by the scores of those before it.
 
     1   `trials.drawn` trials, each for a third of its epochs
-    2   the better half of them for all of their epochs
+    2   the better half of them for all of their epochs, from there on where its task has checkpoints
     3   `trials.around` trials near the four best so far, each for a third of its epochs
     4   the better half of them for all of their epochs; then 3 and 4 again, `trials.rounds` times in all, ever nearer
 
@@ -14,6 +14,7 @@ it may differ in one key: the size.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from experiments.engine.checkpoints import KEEP, checkpoints_of
 from experiments.engine.checks import TuningError, expect
 from experiments.engine.config import AXIS, SEEDS
 from experiments.engine.jobs import Job, make_job
@@ -138,6 +139,7 @@ class Search:
         better = sorted(first, key=first.get, reverse=True)[: -(-len(trials) // 2)]
         whole = self._asked(overrides, better, True)
         yield Stage([asked.job for asked in whole], f"{name}the better half of {count}")
+        self._forget(short)
         for trial, score in (first | self._scores(store, whole)).items():
             scores[trial] = max(score, first[trial])
 
@@ -152,7 +154,13 @@ class Search:
     def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool) -> Job:
         lines = self._lines(overrides, trials)
         shortened = [] if is_whole else self.task.shortened(self.compose(lines), FIRST)
-        return make_job(self.task, [*lines, *shortened], self.compose)
+        kept = [KEEP] if shortened and self.task.has_checkpoints else []
+        return make_job(self.task, [*lines, *shortened, *kept], self.compose)
+
+    def _forget(self, asked: Sequence[_Asked]) -> None:
+        """What trials that are whole have gone on from, and what the others will not."""
+        for job, _ in asked if self.task.has_checkpoints else ():
+            checkpoints_of(self.task, job.config, list(job.runs.values())).remove()
 
     def _lines(self, overrides: list[str], trials: list[Trial]) -> list[str]:
         """Of a job whose members differ in the axes alone."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from experiments.engine.checkpoints import KEEP
 from experiments.engine.checks import TuningError
 from experiments.engine.config import AXIS
 from experiments.engine.jobs import Job, make_job
@@ -109,7 +110,8 @@ def final_overrides(task: Task, winner: Winner) -> list[str]:
     if "seed" in values:
         values["seed"] = list(job.config.final_seeds)
     chosen = [f"grid.{name}={value}" for name, value in values.items()]
-    return [*job.overrides, *chosen, *_chosen_epoch(task, winner), "phase=final", "split=test"]
+    overrides = [line for line in job.overrides if line != KEEP]  # no run follows the last one
+    return [*overrides, *chosen, *_chosen_epoch(task, winner), "phase=final", "split=test"]
 
 
 def _chosen_epoch(task: Task, winner: Winner) -> list[str]:
@@ -135,6 +137,7 @@ def _announcement(task: Task, competing: Sequence[Candidate], winner: Winner) ->
     config = winner.candidate.job.config
     values = [f"{k}={v:g}" for k, v in winner.candidate.point._asdict().items() if v is not None and k != "seed"]
     shared = set.intersection(*(set(candidate.job.overrides) for candidate in competing))
+    shared.add(KEEP)
     swept = [line for line in winner.candidate.job.overrides if line not in shared and not line.startswith(AXIS)]
     chosen = ", ".join([*values, *swept, *_chosen_epoch(task, winner)])
     best = f"best of {len(competing)} on the holdout" + f" is {chosen}" * bool(chosen)

@@ -111,11 +111,18 @@ class Program:
 
     def begin_each(self, models: list[nnx.Module]) -> State:
         """Every member as a model of its own; `models` are in the order of the members."""
-        numbers = iter(range(len(models)))
+        return State(_begin(split(self._grouped(models), self.mesh), **self._static), 0)
+
+    def go_on(self, train_states: list[TrainState], epoch: int) -> State:
+        """Every member with a train state of its own after `epoch` epochs, in the order of the members."""
+        return State(split(self._grouped(train_states), self.mesh), epoch)
+
+    def _grouped(self, members: list[Any]) -> Any:
+        """Trees, in the order of the members, as one whose leaves have leading axes groups x width."""
+        numbers = iter(range(len(members)))
         groups, _ = filled(Block([[next(numbers) for _ in group] for group in self.block.groups], self.block.width))
         places = np.asarray(groups)
-        grouped = jax.tree.map(lambda *leaves: jnp.stack(leaves)[places], *models)
-        return State(_begin(split(grouped, self.mesh), **self._static), 0)
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves)[places], *members)
 
     def maker(self, make: Make, *models: nnx.Module) -> Callable[[], State]:
         """Compiled, what begins with every member as what is made of its own models and its seed.
@@ -138,6 +145,16 @@ class Program:
     def models(self, state: State) -> list[Any]:
         """The models, in the order of the block's members."""
         return each_member(self.block, state.train_states.model)
+
+    def train_states(self, state: State) -> list[TrainState]:
+        """The models with their optimisers' states, in the order of the block's members."""
+        return each_member(self.block, state.train_states)
+
+    @property
+    def abstract_train_state(self) -> TrainState:
+        """Of a member: shapes without numbers."""
+        scalars = jax.tree.map(lambda x: jnp.float32(0), self._hyperparameters)
+        return jax.eval_shape(self.problem.run.init, scalars, jnp.uint32(0))
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""

@@ -1,5 +1,6 @@
 """What is different about the runs of python -m experiments.imitate: a network learns the scores of a teacher."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from experiments.engine.task import DataName, Task
@@ -15,6 +16,7 @@ class ImitatorTask(Task):
     """A grid of imitators."""
 
     name = "imitate"
+    has_checkpoints = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     algorithm = staticmethod(configs.algorithm)
@@ -45,6 +47,12 @@ class ImitatorTask(Task):
 
     def data_name(self, config: Any) -> DataName | None:
         return described(config) if config.target == "recommender" else None
+
+    def checkpoint_id(self, config: Any, point: Any) -> str:
+        """At a constant rate no epoch depends on how many will follow it."""
+        if config.schedule != "constant":
+            return super().checkpoint_id(config, point)
+        return self.id_of(SimpleNamespace(**vars(config) | {"num_epochs": 0}), point)
 
     def open(self, config: Any) -> "ImitatorWork":
         from experiments.tasks.imitator.work import ImitatorWork

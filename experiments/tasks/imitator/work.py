@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.evaluation import curve_of, metrics_at
 from experiments.engine.progress import Progress
-from experiments.engine.training import curve_of, measure, metrics_at, train_block
+from experiments.engine.training import measure, train_block
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.imitator.config import layers_of
 from experiments.tasks.imitator.target import target_of
@@ -58,6 +60,7 @@ class ImitatorWork(Work):
             num_epochs=self.spec.num_epochs,
             eval_every=self.config.eval_every,
             values=_errors,
+            checkpoints=checkpoints_of(TASK, self.config, block.members),
         )
         last, models = trained.evaluations[-1], trained.program.models(trained.state)
         for i, (member, imitator) in enumerate(zip(block.members, models, strict=True)):

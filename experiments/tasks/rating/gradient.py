@@ -6,8 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from experiments.engine.evaluation import curve_of, metrics_at
 from experiments.engine.progress import Progress
-from experiments.engine.training import curve_of, measure, metrics_at, train_block
+from experiments.engine.training import measure, train_block
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.models import model_options
 from experiments.tasks.rating import cost

@@ -175,6 +175,9 @@ def check(config: Any) -> None:
         is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
     expect("select_epoch", is_right, why, config.select_epoch)
     expect("save_models", not config.save_models or config.select_epoch != "test", "false, as select_epoch=test", True)
+    is_whole = config.checkpoint_every is None and not config.keep_checkpoints
+    why = "nothing, as select_epoch=test compares the rankings of all epochs"
+    expect("checkpoint_every", is_whole or config.select_epoch != "test", why, config.checkpoint_every)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from experiments.tasks.data import data_identity
@@ -20,6 +21,7 @@ class RecommenderTask(RankedTask):
 
     name = "sweep"
     saves_models = True
+    has_checkpoints = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     algorithm = staticmethod(configs.algorithm)
@@ -44,6 +46,10 @@ class RecommenderTask(RankedTask):
 
     def tuning_group(self, config: Any) -> Hashable:
         return self.data_key(config), config.model.name, config.model.embedding_dim, config.pretraining.name
+
+    def checkpoint_id(self, config: Any, point: Any) -> str:
+        """No epoch depends on how many will follow it."""
+        return self.id_of(SimpleNamespace(**vars(config) | {"num_epochs": 0}), point)
 
     def open(self, config: Any) -> "RecommenderWork":
         from experiments.tasks.recommender.work import RecommenderWork

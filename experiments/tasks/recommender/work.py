@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments.engine.checkpoints import checkpoints_of
 from experiments.engine.device import memory_limit
+from experiments.engine.evaluation import Evaluation, curve_of, metrics_at
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
-from experiments.engine.training import Evaluation, curve_of, measure, metrics_at, train_block
+from experiments.engine.training import measure, train_block
 from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
@@ -98,6 +100,7 @@ class RecommenderWork(Work):
             start=lambda program: start(self.config, self.data, program, block, self.epoch_work, bar),
             keeps_all=self.config.select_epoch == "test",
             measures_start=self.config.pretraining.name == "distilled",
+            checkpoints=checkpoints_of(TASK, self.config, points),
         )
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved, or looked into
         for i, point in enumerate(points):

@@ -71,3 +71,13 @@ def test_a_terminal_has_a_bar_and_its_jobs_draw_none(monkeypatch):
         job.show("compiling")
         job.advance(1.0, "epoch 1")
     assert terminal.getvalue().startswith("job:  50%, ")
+
+
+def test_what_an_earlier_command_did_is_no_work_of_this_one():
+    stream = io.StringIO()
+    bar = Progress(10.0, "", stream, has_bar=False)
+    bar.skip(6.0)
+    bar.advance(2.0, "half of the rest")
+    assert (bar.total, bar.done) == (4.0, 2.0) and " 50%" in stream.getvalue()
+    Progress(0.0, "", stream, has_bar=False).advance(0.0, "nothing to do")
+    assert "100%, " in stream.getvalue()

@@ -8,8 +8,9 @@ import pytest
 
 from experiments.engine import training
 from experiments.engine import work as work_module
+from experiments.engine.evaluation import curve_of, metrics_at
 from experiments.engine.progress import Progress
-from experiments.engine.training import Start, curve_of, measure, metrics_at, train_block
+from experiments.engine.training import Start, measure, train_block
 from experiments.engine.work import Trial
 
 COMPILE, EPOCH, EVALUATE = 5.0, 2.0, 3.0  # seconds
