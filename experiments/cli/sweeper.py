@@ -45,6 +45,7 @@ ONE_PER_STUDY = frozenset(
         "tune_by",
         "save_models",
         "checkpoint_every",
+        "table_shards",
         "keep_checkpoints",
     }
 )

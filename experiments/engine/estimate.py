@@ -52,6 +52,8 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str], afterwards: Collec
         needed = f"{pluralize(len(blocks), 'block')} of up to {pluralize(max(sizes), 'run')}"
         needed += f" and {size_text(work.most_bytes(blocks))}"
         name = f"job {number}, {task.label(job.config)}"
+        for line in work.plan:
+            log(f"job {number}, {line}")
         log(f"{name}: {pluralize(num_runs(blocks), 'run')} to {task.verb} in {needed}, about {duration(seconds)}")
     if getattr(jobs[0].config, "tune", False):
         not_counted.add("the winners' final runs")

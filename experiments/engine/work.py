@@ -50,6 +50,7 @@ class Work(ABC):
     pace_share: float = 1.0  # of the pace of a large matrix product, where work is in multiply-adds
     cpu_width: int = 1  # most runs of one seed that one device of a CPU trains at once
     not_counted: str = ""  # what a dry run leaves out
+    plan: Sequence[str] = ()  # what a dry run says beside time and memory
     one_by_one: ClassVar[bool] = False  # a run is a block, for a method that has no grid in one program
 
     @abstractmethod

@@ -84,18 +84,25 @@ def rank_held_out(model: Scorer, batches: EvaluationBatches, rules: Rules = STRI
     return rank_with_ties(model, batches, rules).ranks
 
 
-def rank_with_ties(model: Scorer, batches: EvaluationBatches, rules: Rules = STRICT) -> Ranking:
-    """The same, and the ties."""
+def rank_with_ties(
+    model: Scorer, batches: EvaluationBatches, rules: Rules = STRICT, num_items: int | None = None
+) -> Ranking:
+    """The same, and the ties. Columns of the scores from `num_items` on are no items, and are not ranked."""
 
     def rank_block(block):
-        return _ranking(model.score_all(block[0]), *block, batches.unranked, rules)
+        return _ranking(model.score_all(block[0]), *block, batches.unranked, rules, num_items)
 
     ranks = jax.lax.map(rank_block, batches[:3])
     return jax.tree.map(lambda x: x.reshape(-1), ranks)
 
 
-def _ranking(scores: Float[Array, "users items"], users, positives, negatives, unranked, rules: Rules) -> Ranking:
-    seen = unpack_history(unranked, users, scores.shape[1])
+def _ranking(
+    scores: Float[Array, "users items"], users, positives, negatives, unranked, rules: Rules, num_items=None
+) -> Ranking:
+    num_columns = scores.shape[1]
+    seen = unpack_history(unranked, users, num_columns if num_items is None else num_items)
+    if seen.shape[1] < num_columns:
+        seen = jnp.pad(seen, ((0, 0), (0, num_columns - seen.shape[1])), constant_values=True)
     return Ranking(
         sampled_ranks(scores, positives, negatives, rules),
         full_ranks(scores, positives, seen, rules),

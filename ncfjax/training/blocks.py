@@ -18,6 +18,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
+from ncfjax.training.tables import is_rows_mesh, rows_mesh, shardings
+
 # On a CPU, XLA hands sums and products to a library, YNN; which of both is faster depends on the step.
 WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
@@ -46,13 +48,15 @@ class MemoryEstimate(NamedTuple):
     """Bytes that every device needs whatever it trains, for each member, and of the host; in words, what most
     of them are for.
 
-    On a CPU all of them come from one memory; an accelerator's holds no bytes of the host.
+    On a CPU all of them come from one memory; an accelerator's holds no bytes of the host. A member that is spread over
+    several `devices` has them for itself, and its bytes are those of all of them.
     """
 
     fixed: int
     each: int
     host: int = 0
     why: str = ""
+    devices: int = 1
 
 
 def compiler_options(on_a_cpu: dict[str, str]) -> dict[str, str]:
@@ -85,6 +89,8 @@ def cut_into_groups(members: list[Any], memory: MemoryEstimate, memory_bytes: in
     widest, num_devices = _members_per_device(memory, memory_bytes)
     if jax.default_backend() == "cpu":
         widest = min(widest, cpu_width)
+    if memory.devices > 1:
+        widest = 1
     by_seed: dict[int, list[Any]] = {}
     for member in members:
         by_seed.setdefault(member.seed, []).append(member)
@@ -104,7 +110,8 @@ def cut_into_blocks(groups: list[Group], width: int, memory: MemoryEstimate, mem
     for each other, and results are stored when a block ends.
     """
     per_device, num_devices = _members_per_device(memory, memory_bytes)
-    most = num_devices if jax.default_backend() == "cpu" else num_devices * max(1, per_device // width)
+    one_by_one = jax.default_backend() == "cpu" or memory.devices > 1
+    most = num_devices if one_by_one else num_devices * max(1, per_device // width)
     return [Block(part, width) for part in _nearly_equal(groups, -(-len(groups) // most))]
 
 
@@ -118,9 +125,9 @@ def size_text(num_bytes: int | float) -> str:
 
 def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int, int]:
     """How many members fit a device's share of the memory, and how many devices there is memory for."""
-    fixed, each, _, why = memory
+    fixed, each, _, why, _ = memory
     for_devices = memory_bytes - _on_host(memory)
-    num_devices = min(jax.device_count(), int(for_devices // (fixed + each)))
+    num_devices = min(_num_places(memory), int(for_devices // (fixed + each)))
     if num_devices < 1:
         sizes = fixed + each + _on_host(memory), memory_bytes
         needed, got = map(size_text, sizes)
@@ -130,13 +137,18 @@ def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int,
     return int((for_devices / num_devices - fixed) // each), num_devices
 
 
+def _num_places(memory: MemoryEstimate) -> int:
+    """How many members are trained side by side at most: one per device, or one on all that it is spread over."""
+    return jax.device_count() if memory.devices == 1 else 1
+
+
 def _on_host(memory: MemoryEstimate) -> int:
     return memory.host if jax.default_backend() == "cpu" else 0
 
 
 def memory_bytes(memory: MemoryEstimate, block: Block) -> int:
     """An estimate of the memory that a block needs, over all devices."""
-    num_devices = min(len(block.groups), jax.device_count())
+    num_devices = min(len(block.groups), _num_places(memory))
     return _on_host(memory) + num_devices * memory.fixed + len(block.groups) * block.width * memory.each
 
 
@@ -145,8 +157,13 @@ def _nearly_equal(items: list, count: int) -> list[list]:
     return [items[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def filled(block: Block) -> tuple[list[Group], Mesh]:
-    """Groups of one width, as many for each device, by repeating members and groups; and the devices."""
+def filled(block: Block, table_shards: int = 1) -> tuple[list[Group], Mesh]:
+    """Groups of one width, as many for each device, by repeating members and groups; and the devices.
+
+    With several `table_shards` these many devices share each group.
+    """
+    if table_shards > 1:
+        return [(group * block.width)[: block.width] for group in block.groups], rows_mesh(table_shards)
     num_devices = min(len(block.groups), jax.device_count())
     groups = [(group * block.width)[: block.width] for group in block.groups]
     mesh = Mesh(np.asarray(jax.devices()[:num_devices]), ("groups",))
@@ -154,8 +171,9 @@ def filled(block: Block) -> tuple[list[Group], Mesh]:
 
 
 def split(tree: Any, mesh: Mesh) -> Any:
-    """Arrays whose leading axis is groups, spread over the devices."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("groups")))
+    """Arrays whose leading axis is groups, spread over the devices; or tables by their rows, and copies of the rest."""
+    where = shardings(tree, mesh) if is_rows_mesh(mesh) else NamedSharding(mesh, PartitionSpec("groups"))
+    return jax.device_put(tree, where)
 
 
 def per_member(block: Block, grouped: Shaped[Array, "groups width ..."]) -> Shaped[np.ndarray, "members ..."]:
@@ -171,15 +189,20 @@ def each_member(block: Block, grouped: Any) -> list[Any]:
 
 
 def map_over_devices(function: Callable, mesh: Mesh, *arguments, num_shared: int):
-    """Calls `function` for every group; the last `num_shared` arguments are the same for all."""
+    """Calls `function` for every group; the last `num_shared` arguments are the same for all.
+
+    Where tables are spread by their rows, all devices work on one group at a time.
+    """
     num_grouped = len(arguments) - num_shared
 
     def local(*arguments):
         grouped, shared = arguments[:num_grouped], arguments[num_grouped:]
-        if jax.default_backend() == "cpu":
+        if jax.default_backend() == "cpu" or is_rows_mesh(mesh):
             return jax.lax.map(lambda group: function(*group, *shared), grouped)
         return jax.vmap(lambda *group: function(*group, *shared))(*grouped)
 
+    if is_rows_mesh(mesh):
+        return local(*arguments)
     specs = (PartitionSpec("groups"),) * num_grouped + (PartitionSpec(),) * num_shared
     over_devices = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("groups"), check_vma=False)
     return over_devices(*arguments)

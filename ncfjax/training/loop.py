@@ -26,6 +26,7 @@ from ncfjax.training.sampling import (
     weights_of_pairs,
     weights_of_users,
 )
+from ncfjax.training.tables import Layout, fill_columns
 from ncfjax.training.train_state import TrainState
 
 INIT, EPOCH, SIMILARITY, DISTILLATION = range(4)  # what a key is for
@@ -93,12 +94,13 @@ def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:
 
 
 def sampled_epoch(
-    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array, layout: Layout
 ) -> TrainState:
     """Every positive once, in random order, with negatives drawn anew."""
+    num_items = layout.num_items
     order_key, negatives_key = jax.random.split(key)
     batches = shuffled(order_key, len(data.users), spec.batch_size)
-    indices, num_items = jnp.arange(len(batches)), state.model.item.shape[0]
+    indices = jnp.arange(len(batches))
     drawn = None
     if spec.reject_positives:
         # Many small operations: cheaper for a whole epoch at once than in each of its small steps.
@@ -120,15 +122,14 @@ def sampled_epoch(
 
 
 def shuffled_examples_epoch(
-    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array, layout: Layout
 ) -> TrainState:
     """Every positive once with negatives drawn anew, all of them shuffled: a batch mixes examples of many users.
 
     As NCF's code trains. A positive and its negatives then move their user in as many steps, which matters to Adam.
     """
     order_key, negatives_key = jax.random.split(key)
-    num_positives, per_positive = len(data.users), 1 + spec.num_negatives
-    num_items = state.model.item.shape[0]
+    num_positives, per_positive, num_items = len(data.users), 1 + spec.num_negatives, layout.num_items
     if spec.reject_positives:
         negatives = sample_unobserved(negatives_key, data.users, spec.num_negatives, data, num_items)
     else:
@@ -149,8 +150,8 @@ def _examples_step(
     spec: Spec, hyperparameters: Hyperparameters, state: TrainState, users, items, label, valid, weights
 ) -> TrainState:
     """One step on examples [batch, examples] of a batch of users; `weights` are those of the positives among them."""
-    num_users, num_items = len(state.model.user), len(state.model.item)
-    ids = jnp.where(valid, users, num_users), jnp.where(valid[:, None], items, num_items).reshape(-1)
+    past_users, past_items = len(state.model.user), len(state.model.item)
+    ids = jnp.where(valid, users, past_users), jnp.where(valid[:, None], items, past_items).reshape(-1)
     user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, *ids)
     q = item.values.reshape(*items.shape, -1)
     arguments = label, valid, hyperparameters.negative_weight, hyperparameters.penalty, weights
@@ -160,11 +161,11 @@ def _examples_step(
 
 
 def expected_epoch(
-    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array
+    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, key: Array, layout: Layout
 ) -> TrainState:
     """Every user once, in random order, in blocks of `batch_size` users with all their positives and every item as a
     negative."""
-    num_users, num_items = state.model.user.shape[0], state.model.item.shape[0]
+    num_rows, num_items = len(state.model.item), layout.num_items
     negatives_per_positive = hyperparameters.negative_weight * spec.num_negatives
 
     def step(state, users):
@@ -172,27 +173,41 @@ def expected_epoch(
         count = data.count.at[users].get(mode="fill", fill_value=0)
         user, item = gather_rows(spec.optimizer, hyperparameters.learning_rate, state, users, None)
         weights = weights_of_users(data, users, positives)
+        if num_rows > num_items:
+            positives = fill_columns(positives, num_rows, False)
+            weights = None if weights is None else fill_columns(weights, num_rows, 0.0)
         arguments = positives, count, negatives_per_positive, hyperparameters.penalty, spec.reject_positives
-        gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments, weights)
+        gradient = expected_gradient(state.model.similarity, user.values, item.values, *arguments, weights, layout)
         rate, weights_rate = hyperparameters.learning_rate, hyperparameters.weights_rate
         return apply_gradient(spec.optimizer, rate, state, user, item, gradient, weights_rate), None
 
-    return jax.lax.scan(step, state, shuffled(key, num_users, spec.batch_size))[0]
+    return jax.lax.scan(step, state, shuffled(key, len(data.count), spec.batch_size))[0]
 
 
 EPOCHS = {"expected": expected_epoch, "sampled": sampled_epoch}  # shuffle_examples: shuffled_examples_epoch
 
 
 def train(
-    spec: Spec, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, seed, first_epoch, num_epochs
+    spec: Spec,
+    data: TrainingData,
+    hyperparameters: Hyperparameters,
+    state: TrainState,
+    seed,
+    first_epoch,
+    num_epochs,
+    layout: Layout | None = None,
 ) -> TrainState:
-    """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on."""
+    """Trains for `num_epochs` epochs (traced, so any number costs one compile) from `first_epoch` on.
+
+    `layout`: None where the tables are whole and have no rows that only fill them up.
+    """
+    layout = Layout(len(state.model.item)) if layout is None else layout
     run_epoch = shuffled_examples_epoch if spec.shuffle_examples else EPOCHS[spec.objective]
 
     def body(epoch, state):
         learning_rate = hyperparameters.learning_rate * hyperparameters.decay**epoch
         at_epoch = hyperparameters._replace(learning_rate=learning_rate)
-        state = run_epoch(spec, data, at_epoch, state, epoch_key(seed, epoch))
+        state = run_epoch(spec, data, at_epoch, state, epoch_key(seed, epoch), layout)
         return apply_missed_decay(spec.optimizer, learning_rate, state)
 
     return jax.lax.fori_loop(first_epoch, first_epoch + num_epochs, body, state)

@@ -50,6 +50,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.models.products import matrix_product
 from ncfjax.models.similarity import Similarity
+from ncfjax.training.tables import Layout
 
 
 class Penalty(NamedTuple):
@@ -109,17 +110,23 @@ def expected_gradient(
     penalty: Penalty,
     reject_positives: bool = False,
     positive_weight: Float[Array, "batch items"] | None = None,
+    layout: Layout | None = None,
 ) -> Gradient:
     """Gradient of the expected objective on a block of users with all their `positives`, and on every item.
 
     `count` is n_u, their number; `negatives_per_positive` is w * m. A user without positives counts nothing.
     `positive_weight` is c_ui, zero where there is no positive; None is one for all of them, which is cheaper.
+    Of `layout`: how many rows of `q` are items, and where they are (tables.py); None is all of them, on one device.
     """
-    num_items = positives.shape[1]
+    num_rows = positives.shape[1]
+    layout = Layout(num_rows) if layout is None else layout
+    num_items = layout.num_items
     candidates = jnp.maximum(num_items - count, 1) if reject_positives else num_items
     weight = negatives_per_positive * count / candidates  # of every candidate item as a negative of u
-    scores, pull_back = jax.vjp(lambda similarity, p, q: similarity.all_pairs(p, q), similarity, p, q)
+    scores, pull_back = jax.vjp(layout.all_pairs, similarity, p, q)
     as_negative = weight[:, None] * jax.nn.sigmoid(scores)
+    if num_items < num_rows:
+        as_negative = jnp.where((jnp.arange(num_rows) < num_items)[None, :], as_negative, 0.0)
     as_positive = jax.nn.sigmoid(scores) - 1.0
     if positive_weight is not None:
         as_positive *= positive_weight

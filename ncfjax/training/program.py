@@ -34,6 +34,7 @@ from ncfjax.training.blocks import (
     per_member,
     split,
 )
+from ncfjax.training.tables import kept_apart, reshaped_tables
 from ncfjax.training.train_state import TrainState
 
 Make = Callable[..., nnx.Module]  # (seed, *models) -> model
@@ -91,9 +92,14 @@ class Program:
 
     def __init__(self, problem: Problem, block: Block):
         self.problem, self.block = problem, block
-        groups, self.mesh = filled(block)
+        groups, self.mesh = filled(block, self.table_shards)
         self._hyperparameters, self._seeds = _lay_out(groups, problem.run.hyperparameters, self.mesh)
         self.data = problem.data([group[0].seed for group in groups], self.mesh)
+
+    @property
+    def table_shards(self) -> int:
+        """Devices that each member is spread over."""
+        return getattr(self.problem.run, "table_shards", 1)
 
     def compile(self) -> None:
         """Compiles all three programs by running them for no epoch, which draws and evaluates every member once."""
@@ -120,7 +126,8 @@ class Program:
     def _grouped(self, members: list[Any]) -> Any:
         """Trees, in the order of the members, as one whose leaves have leading axes groups x width."""
         numbers = iter(range(len(members)))
-        groups, _ = filled(Block([[next(numbers) for _ in group] for group in self.block.groups], self.block.width))
+        block = Block([[next(numbers) for _ in group] for group in self.block.groups], self.block.width)
+        groups, _ = filled(block, self.table_shards)
         places = np.asarray(groups)
         return jax.tree.map(lambda *leaves: jnp.stack(leaves)[places], *members)
 
@@ -143,8 +150,12 @@ class Program:
         return jax.tree.map(partial(per_member, self.block), measured)
 
     def models(self, state: State) -> list[Any]:
-        """The models, in the order of the block's members."""
-        return each_member(self.block, state.train_states.model)
+        """The models, in the order of the block's members, without rows that only fill up a table."""
+        models = each_member(self.block, state.train_states.model)
+        if self.table_shards == 1:
+            return models
+        counts = self.problem.run.num_users, self.problem.run.num_items
+        return [reshaped_tables(model, *counts) for model in models]
 
     def train_states(self, state: State) -> list[TrainState]:
         """The models with their optimisers' states, in the order of the block's members."""
@@ -186,12 +197,12 @@ def _draw(hyperparameters, seeds, *, run: Run, mesh: Mesh) -> TrainState:
     def draw_group(hyperparameters, seed):
         return jax.vmap(lambda hyperparameters: run.init(hyperparameters, seed))(hyperparameters)
 
-    return map_over_devices(draw_group, mesh, hyperparameters, seeds, num_shared=0)
+    return kept_apart(map_over_devices(draw_group, mesh, hyperparameters, seeds, num_shared=0), mesh)
 
 
 @partial(jax.jit, static_argnames=("run", "mesh"))
 def _begin(models, *, run: Run, mesh: Mesh) -> TrainState:
-    return map_over_devices(jax.vmap(run.begin), mesh, models, num_shared=0)
+    return kept_apart(map_over_devices(jax.vmap(run.begin), mesh, models, num_shared=0), mesh)
 
 
 @partial(jax.jit, static_argnames=("make", "run", "mesh"))
@@ -199,7 +210,7 @@ def _begin_made(models, seeds, *, make: Make, run: Run, mesh: Mesh) -> TrainStat
     def begin_group(models, seed):
         return jax.vmap(lambda models: run.begin(make(seed, *models)))(models)
 
-    return map_over_devices(begin_group, mesh, models, seeds, num_shared=0)
+    return kept_apart(map_over_devices(begin_group, mesh, models, seeds, num_shared=0), mesh)
 
 
 def _train(
@@ -214,7 +225,7 @@ def _train(
         return jax.vmap(train_member)(train_states, hyperparameters)
 
     arguments = train_states, hyperparameters, seeds, data, first_epoch, num_epochs
-    return map_over_devices(train_group, mesh, *arguments, num_shared=2 if run.data_per_group else 3)
+    return kept_apart(map_over_devices(train_group, mesh, *arguments, num_shared=2 if run.data_per_group else 3), mesh)
 
 
 def _trainer(run: Run):

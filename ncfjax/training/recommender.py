@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from ncfjax.data.history import fits_as_bits, history_bytes
 from ncfjax.data.interactions import LeaveOneOut
@@ -45,6 +45,7 @@ from ncfjax.training.loop import (
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.program import Data
 from ncfjax.training.sampling import TrainingData, check_positions, make_training_data
+from ncfjax.training.tables import Layout, filled_up, reshaped_tables, rows_mesh
 from ncfjax.training.train_state import TrainState
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
@@ -85,6 +86,7 @@ class RecommenderRun:
     num_users: int
     num_items: int
     num_held_out: int
+    table_shards: int = 1  # devices that the rows of each table are spread over
     hyperparameters = Hyperparameters
     data_per_group = False
 
@@ -92,20 +94,44 @@ class RecommenderRun:
     def cpu_compiler_options(self) -> Mapping[str, str]:
         return CPU_COMPILER_OPTIONS[self.spec.objective]
 
+    @property
+    def table_rows(self) -> tuple[int, int]:
+        """Of users and items, those that only fill up a table among them; the others are drawn as without them."""
+        num_users, num_items = (filled_up(count, self.table_shards) for count in (self.num_users, self.num_items))
+        return num_users, num_items
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.num_items, rows_mesh(self.table_shards) if self.table_shards > 1 else None)
+
     def init(self, hyperparameters: Hyperparameters, seed) -> TrainState:
-        return init_train_state(self.spec, self.num_users, self.num_items, hyperparameters.stddev, seed)
+        return init_train_state(self.spec, *self.table_rows, hyperparameters.stddev, seed)
 
     def begin(self, model: Recommender) -> TrainState:
+        model = reshaped_tables(model, *self.table_rows)
         return TrainState(model, init_optimizer(self.spec.optimizer, model))
 
     def train(
         self, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, seed, first_epoch, num_epochs
     ) -> TrainState:
-        return train(self.spec, data, hyperparameters, state, seed, first_epoch, num_epochs)
+        return train(self.spec, data, hyperparameters, state, seed, first_epoch, num_epochs, self.layout)
 
     def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranking:
         """Of every held-out item; what fills the last block of users is cut off."""
-        return Ranking(*(x[: self.num_held_out] for x in rank_with_ties(model, data)))
+        scorer = model if self.table_shards == 1 else _Spread(model, self.layout)
+        return Ranking(*(x[: self.num_held_out] for x in rank_with_ties(scorer, data, num_items=self.num_items)))
+
+
+class _Spread(NamedTuple):
+    """A scorer whose tables are laid out over devices."""
+
+    model: Recommender
+    layout: Layout
+
+    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
+        """Scores of every item for each of the given users."""
+        model = self.model
+        return self.layout.all_pairs(model.similarity, model.user[users], model.item[...])
 
 
 class Join(NamedTuple):
@@ -147,7 +173,14 @@ class Distill(NamedTuple):
 class RecommenderProblem:
     """Recommenders of one data set; members are `Member`, and `Program.evaluate` gives `Ranking` [members, users]."""
 
-    def __init__(self, data: LeaveOneOut, spec: Spec, pretrained: bool = False, memory_bytes: int | None = None):
+    def __init__(
+        self,
+        data: LeaveOneOut,
+        spec: Spec,
+        pretrained: bool = False,
+        memory_bytes: int | None = None,
+        table_shards: int = 1,
+    ):
         """See `memory_estimate` on `pretrained`, and `ncfjax.data.history` on what depends on `memory_bytes`.
 
         Raises:
@@ -156,8 +189,9 @@ class RecommenderProblem:
         _check_examples(spec, len(data.train))
         self.interactions, self.spec = data, spec
         self.memory_bytes, self.as_bits = memory_bytes, fits_as_bits(data.train, memory_bytes)
-        self.run = RecommenderRun(spec, data.train.num_users, data.train.num_items, len(data.held_out))
-        self.memory = memory_estimate(spec, data, pretrained=pretrained, as_bits=self.as_bits)
+        self.run = RecommenderRun(spec, data.train.num_users, data.train.num_items, len(data.held_out), table_shards)
+        memory = memory_estimate(spec, data, pretrained=pretrained, as_bits=self.as_bits)
+        self.memory = memory if table_shards == 1 else _over_devices(memory, table_shards)
 
     @property
     def cpu_width(self) -> int:
@@ -170,8 +204,12 @@ class RecommenderProblem:
     def num_parameters(self) -> int:
         """Of one member."""
         scalars = Hyperparameters(*[jnp.float32(0)] * len(Hyperparameters._fields))
-        state = jax.eval_shape(self.run.init, scalars, jnp.uint32(0))
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.model))
+        counts = self.run.num_users, self.run.num_items
+
+        def draw(seed):
+            return reshaped_tables(self.run.init(scalars, seed).model, *counts)
+
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(jax.eval_shape(draw, jnp.uint32(0))))
 
     def data(self, seeds: list[int], mesh: Mesh) -> Data:
         """A copy on every device, the same for all seeds; kept for the next block."""
@@ -223,6 +261,12 @@ def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False, 
         step += 5 * 4 * len(train) * spec.num_negatives * drawn_at_once
     training = copies * tables + max(step, ranking_bytes(data, sum(hidden_widths)))
     return MemoryEstimate(fixed, max(training, DRAWN_COPIES * tables))
+
+
+def _over_devices(memory: MemoryEstimate, num_devices: int) -> MemoryEstimate:
+    """Of a member whose tables are spread over the devices: each of these has all data. What a step holds beside rows
+    is counted once, as most of it is the scores of a device's own items."""
+    return memory._replace(fixed=num_devices * memory.fixed, devices=num_devices)
 
 
 def ranking_bytes(data: LeaveOneOut, units_per_pair: int) -> int:

@@ -12,6 +12,7 @@ from ncfjax.training.loop import EPOCHS, Hyperparameters, Spec, epoch_key, init_
 from ncfjax.training.objectives import damped, expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import Rows, apply_gradient, gather_rows
 from ncfjax.training.sampling import make_training_data, sample_negatives, shuffled
+from ncfjax.training.tables import Layout
 from ncfjax.training.train_state import TrainState
 
 USERS, ITEMS = 7, 12
@@ -34,7 +35,7 @@ def train_state_of(spec):
 
 @partial(jax.jit, static_argnames=("run_epoch", "spec"))
 def after_an_epoch(run_epoch, spec, data, state, key):
-    return run_epoch(spec, data, HYPERPARAMETERS, state, key).model
+    return run_epoch(spec, data, HYPERPARAMETERS, state, key, Layout(len(state.model.item))).model
 
 
 def test_epochs_differ_in_everything_random_and_seeds_do_too():

@@ -17,6 +17,7 @@ from ncfjax.store import ORIGIN_COLUMNS
 
 KEYS: dict[str, Key] = {
     **MODEL_KEYS,
+    "table_shards": COUNT._replace(default=1),  # devices that the rows of each table are spread over
     "num_epochs": COUNT_OR_ZERO,  # 0: as pretraining=distilled left it
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
@@ -156,6 +157,8 @@ def check(config: Any) -> None:
     if getattr(model, "unit_weights", False):
         is_drawn = pretraining.name == "none" and not getattr(model, "frozen_constants", False)
         expect("model.unit_weights", is_drawn, "false, as the output weights are not drawn", True)
+    is_whole = config.table_shards == 1 or pretraining.name == "none"
+    expect("table_shards", is_whole, f"1, as pretraining={pretraining.name}", config.table_shards)
     is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
     expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=distilled", config.num_epochs)
     if pretraining.name == "distilled":

@@ -5,9 +5,11 @@ from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import numpy as np
 
 from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.checks import expect
 from experiments.engine.device import memory_limit
 from experiments.engine.evaluation import Evaluation, curve_of, metrics_at
 from experiments.engine.memory import held_bytes
@@ -18,6 +20,7 @@ from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
 from experiments.tasks.recommender.config import PRETRAININGS, weight_files
+from experiments.tasks.recommender.plan import plan_of
 from experiments.tasks.recommender.residual import ablation_cells, share_cells
 from experiments.tasks.recommender.start import joined_files, start, teachers
 from experiments.tasks.recommender.task import TASK, reference_id, reference_names
@@ -67,11 +70,15 @@ class RecommenderWork(Work):
         self.data_cells = data_cells(config, self.data)  # now: its files may change while it is trained
         self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
+        expected = f"at most {jax.device_count()}, the devices that are there"
+        expect("table_shards", config.table_shards <= jax.device_count(), expected, config.table_shards)
         how = {
             "pretrained": pretraining.name in ("trained", "distilled"),
             "memory_bytes": memory_limit(config.memory_gb),
+            "table_shards": config.table_shards,
         }
         self.problem = RecommenderProblem(self.data, self.spec, **how)
+        self.plan = plan_of(self.problem.run)
         each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
         self.memory = self.problem.memory._replace(each=each, host=held_bytes(self.data))
         self.cpu_width = self.problem.cpu_width

@@ -1,0 +1,34 @@
+"""What a dry run says of tables that are spread over devices: which rows go where, how large, and what a step sends."""
+
+from ncfjax.training.blocks import size_text
+from ncfjax.training.recommender import RecommenderRun
+
+_TABLES = {"sgd": 1, "adam": 3, "lazy_adam": 3}  # of an optimiser: the table, and its moments
+
+
+def plan_of(run: RecommenderRun) -> list[str]:
+    """Nothing where every device has whole tables."""
+    if run.table_shards == 1:
+        return []
+    spec, rows = run.spec, run.table_rows
+    tables = 4 * spec.embedding_dim * sum(rows) * _TABLES[spec.optimizer]
+    filling = sum(rows) - run.num_users - run.num_items
+    return [
+        f"tables: rows of {run.num_users:,} users and {run.num_items:,} items over {run.table_shards} devices, "
+        f"{filling} rows fill them up: {size_text(tables / run.table_shards)} on each device instead of "
+        f"{size_text(tables)}, with the optimiser's moments",
+        f"tables: a step adds up {_sent(run)} by all-reduce; no table and no scores of other devices are sent; "
+        "everything else is on every device",
+    ]
+
+
+def _sent(run: RecommenderRun) -> str:
+    """The rows of a batch that every device gets, and what they take."""
+    spec = run.spec
+    if spec.objective == "expected":
+        what, vectors = "the users' vectors and their gradient", 2 * spec.batch_size
+    else:
+        what, vectors = "the vectors of its examples", spec.batch_size * (2 + spec.num_negatives)
+        if spec.shuffle_examples:
+            vectors = 2 * spec.batch_size
+    return f"{what}, {vectors:,} x {spec.embedding_dim} ({size_text(4 * vectors * spec.embedding_dim)})"

@@ -1,0 +1,102 @@
+"""Tables whose rows are spread over devices, for models that one device does not hold.
+
+    mesh            one axis, ROWS; everything but the tables is on every device
+    a table         rows r, filled up to a multiple of the number of devices: device k has a k-th of them
+    a gather        each device gathers the rows that it has, zeros for the others, and all add up      [batch, dim]
+    a scatter       each device takes what is of its rows                                               nothing is sent
+    all scores      each device has those of its items; ranks are counted there, and the counts add up  [users]
+
+XLA's partitioner derives the programs from where the arrays are (`jax.sharding`); a test reads them: no device ever
+receives a table, or the scores of other devices' items.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Shaped
+
+from ncfjax.models.similarity import Similarity
+
+ROWS = "rows"
+_TABLES = ("user", "item")  # of a recommender and of the moments of an optimiser
+
+
+class Layout(NamedTuple):
+    """How many rows of the table of items are items, and the devices that they are on: None where each has them all."""
+
+    num_items: int
+    mesh: Mesh | None = None
+
+    def all_pairs(
+        self, similarity: Similarity, p: Float[Array, "users dim"], q: Float[Array, "rows dim"]
+    ) -> Float[Array, "users rows"]:
+        """Scores of all pairs: each device scores its own, however a similarity goes through them."""
+        if self.mesh is None:
+            return similarity.all_pairs(p, q)
+        rows, copied = PartitionSpec(ROWS), PartitionSpec()
+        score = jax.shard_map(
+            lambda similarity, p, q: similarity.all_pairs(p, q),
+            mesh=self.mesh,
+            in_specs=(copied, copied, rows),
+            out_specs=PartitionSpec(None, ROWS),
+            check_vma=False,
+        )
+        return score(similarity, p, q)
+
+
+def rows_mesh(num_devices: int) -> Mesh:
+    return Mesh(np.asarray(jax.devices()[:num_devices]), (ROWS,))
+
+
+def is_rows_mesh(mesh: Mesh) -> bool:
+    return mesh.axis_names == (ROWS,)
+
+
+def filled_up(num_rows: int, num_devices: int) -> int:
+    """Rows of a table that are as many on each device."""
+    return -(-num_rows // num_devices) * num_devices
+
+
+def with_rows(table: Shaped[Array, "rows ..."], num_rows: int) -> Shaped[Array, "num_rows ..."]:
+    """A table with zeros after its rows, or without what filled it up."""
+    if num_rows <= len(table):
+        return table[:num_rows]
+    return jnp.pad(table, [(0, num_rows - len(table)), *[(0, 0)] * (table.ndim - 1)])
+
+
+def fill_columns(
+    matrix: Shaped[Array, "batch items"], num_rows: int, value: bool | float
+) -> Shaped[Array, "batch num_rows"]:
+    """A matrix of items with a value in the columns of rows that only fill up a table."""
+    return jnp.pad(matrix, ((0, 0), (0, num_rows - matrix.shape[1])), constant_values=value)
+
+
+def shardings(tree: Any, mesh: Mesh) -> Any:
+    """Where the leaves of a block's train states or models are, with leading axes groups x width."""
+
+    def of_leaf(path, leaf) -> NamedSharding:
+        names = {getattr(key, "name", getattr(key, "key", None)) for key in path[:2]}
+        is_table = bool(names & set(_TABLES)) and leaf.ndim > 2
+        return NamedSharding(mesh, PartitionSpec(None, None, ROWS) if is_table else PartitionSpec())
+
+    return jax.tree_util.tree_map_with_path(of_leaf, tree)
+
+
+def kept_apart(tree: Any, mesh: Mesh) -> Any:
+    """A result of a program, its tables left where their rows are; as it is on any other mesh."""
+    return jax.lax.with_sharding_constraint(tree, shardings(tree, mesh)) if is_rows_mesh(mesh) else tree
+
+
+def reshaped_tables(tree: Any, num_users: int, num_items: int) -> Any:
+    """A train state or a model with so many rows in its tables: filled up, or cut to the true counts."""
+    counts = dict(zip(_TABLES, (num_users, num_items), strict=True))
+
+    def of_leaf(path, leaf):
+        names = [getattr(key, "name", getattr(key, "key", None)) for key in path[:2]]
+        table = next((name for name in names if name in counts), None)
+        return leaf if table is None or leaf.ndim == 0 else with_rows(leaf, counts[table])
+
+    return jax.tree_util.tree_map_with_path(of_leaf, tree)
