@@ -8,6 +8,7 @@ Every module has the same two functions:
 `queries` are the vectors p of users. `denied` says what may not be found (`filters`). A module says what else it takes.
 
     exact        everything is scored
+    spread       the same over several devices, each of which has its part of the items
     pairs        the same pair by pair, for what it costs
     clusters     the lists whose means score highest, as the internship report proposes
     two_stage    candidates by a dot product that imitates the model, then the model itself
