@@ -15,11 +15,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.cli.ending import INTERRUPTED, exit_code, say_stopped
-from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options, other_sweeper
+from experiments.cli.entry import (
+    EntryPoint,
+    as_hydra_reads_it,
+    check_arguments,
+    folders_of,
+    options,
+    other_sweeper,
+    parse,
+    typed,
+)
 from experiments.cli.interrupts import heard_in_time
-from experiments.engine.checks import ConfigError, TuningError
-from experiments.engine.config import CONF
-from experiments.engine.processes import check_alone
+from experiments.engine.checks import ConfigError, ProcessError, TuningError
+from experiments.engine.config import CONF, PROCESSES, read_key
+from experiments.engine.processes import Place, check_alone, is_joined, join
 from experiments.engine.task import Task
 from ncfjax.store import StoreError
 
@@ -48,8 +57,22 @@ def _job(entry: EntryPoint):
     return job
 
 
+def _join_others(entry: EntryPoint, arguments: list[str]) -> None:
+    """Before Hydra begins: the processes that train one study together; or makes sure that there are no others."""
+    if not entry.task.is_distributed or not any(one.startswith("distributed=") for one in arguments):
+        return check_alone()
+    check_arguments(entry.task, arguments)
+    given = {one.key_or_group: one.value() for one in parse([typed(entry.task, one) for one in arguments])}
+    if given["distributed"] is not True:
+        return check_alone()
+    place = {name: read_key(key, name, given.get(name)) for name, key in PROCESSES.items() if name != "distributed"}
+    from experiments.engine.device import prepare
+
+    join(Place(*place.values()), prepare)
+
+
 def _start(entry: EntryPoint) -> None:
-    check_alone()
+    _join_others(entry, sys.argv[1:])
     entry.register(folders_of(sys.argv[1:]))
     OmegaConf.register_new_resolver("groups", partial(_groups, entry.task), replace=True)
     if not sys.argv[1:]:
@@ -81,6 +104,13 @@ def _is_of_hydra(error: ValueError) -> bool:
     return frame.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "hydra_plugins", "joblib")
 
 
+def _leave(code: int) -> None:
+    """Ends one of several processes; else Python would wait for the others, which wait for this one."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main(entry: EntryPoint) -> None:
     """Runs the command line; ends the process where it is wrong, is stopped, or cannot be carried out."""
 
@@ -96,11 +126,20 @@ def main(entry: EntryPoint) -> None:
     def end() -> None:
         os._exit(say_stopped("ncfjax", stopped))
 
-    stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError)
+    stopped = "the same command continues after the last stored block"
+    failures = StoreError, TuningError, ProcessError
     how = {"stopped": stopped, "usage": (ConfigError,), "failures": failures, "explain": _explain}
     with heard_in_time(end) as pressed:
-        code = exit_code(command, "ncfjax", **how)
+        try:
+            code = exit_code(command, "ncfjax", **how)
+        except Exception:
+            if not is_joined():
+                raise
+            traceback.print_exc()
+            _leave(1)
     if code == INTERRUPTED and pressed.is_set():
         os._exit(code)  # as ever, Python would wait until what XLA was asked for is computed
+    if code and is_joined():
+        _leave(code)
     if code:
         sys.exit(code)

@@ -28,27 +28,17 @@ from omegaconf import DictConfig, open_dict
 from experiments.cli.entry import typed
 from experiments.cli.typed import quoted
 from experiments.engine.checks import ConfigError
-from experiments.engine.config import is_list
+from experiments.engine.config import PROCESSES, is_list
 from experiments.engine.search import Dimension, Interval, Options, Space, with_keys
 from experiments.engine.task import Task
 
 # One command writes one study; and what the whole study does cannot differ between its jobs.
 ONE_PER_STUDY = frozenset(
     {
-        "study",
-        "study.name",
-        "results_dir",
-        "dry_run",
-        "eval_every",
-        "memory_gb",
-        "tune",
-        "tune_by",
-        "save_models",
-        "checkpoint_every",
-        "table_shards",
-        "keep_checkpoints",
+        "study", "study.name", "results_dir", "dry_run", "eval_every", "memory_gb", "tune", "tune_by", "save_models",
+        "checkpoint_every", "keep_checkpoints", "table_shards", *PROCESSES,
     }
-)
+)  # fmt: skip
 MOST_VALUES = 10_000  # of a key: Hydra takes a second to read them
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.engine.evaluation import Evaluation
+from experiments.engine.processes import is_first
 from experiments.engine.progress import log
 from experiments.engine.task import Task
 from ncfjax.saved.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
@@ -42,7 +43,10 @@ class Checkpoints:
         return self.every is not None and epoch % self.every == 0
 
     def save(self, program: Program, state: State, evaluations: Sequence[Evaluation], seconds: float) -> None:
-        for i, (name, train_state) in enumerate(zip(self.names, program.train_states(state), strict=True)):
+        train_states = program.train_states(state)  # of all processes, if there are several
+        for i, (name, train_state) in enumerate(zip(self.names, train_states, strict=True)):
+            if not is_first():
+                return
             kept = _kept(evaluations, i) | {"seconds": np.float64(seconds), "width": np.int64(program.block.width)}
             save_checkpoint(self.folder, name, state.epoch, train_state, kept)
 
@@ -69,7 +73,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """When the rows are there."""
-        for name in self.names:
+        for name in self.names if is_first() else ():
             remove_checkpoints(self.folder, name)
 
 

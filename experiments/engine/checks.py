@@ -12,6 +12,10 @@ class TuningError(Exception):
     """No candidate can win."""
 
 
+class ProcessError(Exception):
+    """One of the processes that train a study together has gone."""
+
+
 def expect(key: str, is_right: bool, expected: str, got: object) -> None:
     if not is_right:
         raise ConfigError(f"{key}: expected {expected}, got {got!r}")

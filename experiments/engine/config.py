@@ -47,6 +47,15 @@ COMMON: dict[str, Key] = {
 }
 
 
+# Of a study that several processes may train together; said on the command line of each.
+PROCESSES: dict[str, Key] = {
+    "distributed": FLAG,
+    "process.address": Key(str, lambda text: re.fullmatch(r".+:\d+", text) is not None, "HOST:PORT", default=None),
+    "process.count": COUNT._replace(default=None),
+    "process.number": COUNT_OR_ZERO._replace(default=None),
+}
+
+
 # Of a study whose runs end with a model that can be saved.
 SAVING: dict[str, Key] = {"save_models": FLAG}
 

@@ -12,7 +12,7 @@ import pooch
 
 from experiments.engine import environment
 from experiments.engine.checks import ConfigError
-from experiments.engine.processes import check_alone, refuse_several
+from experiments.engine.processes import check_alone, is_joined, least, num_processes, refuse_several
 
 # Of both versions: the limits, what is taken, and in memory.stat the part of it that the system gives up when it must.
 _VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
@@ -32,8 +32,9 @@ def _num_cores() -> int:
 
 
 def described() -> str:
-    """Its name, and the flags of compilers that are set."""
-    return name() + environment.flags()
+    """Its name, the number of processes that train together, and the flags of compilers that are set."""
+    together = f", {num_processes()} processes" if is_joined() else ""
+    return name() + together + environment.flags()
 
 
 @cache
@@ -46,13 +47,23 @@ def name() -> str:
 
 
 def memory_limit(limit_gb: float | None) -> int:
-    """Bytes that a block may take: the limit given, else half of what is free on the device.
+    """Bytes that a block may take on all devices: the limit given, else half of what is free on them.
 
     On a CPU that is the least of what the system has and of what each control group of the process has left: its own
     and all those around it, as containers and batch systems nest them (cgroups version 1 and 2).
     """
     if limit_gb is not None:
-        return int(limit_gb * 1e9)
+        return int(limit_gb * 1e9) * num_processes()
+    return _common_limit() if is_joined() else _own_limit()
+
+
+@cache
+def _common_limit() -> int:
+    """Of all processes, each of which has to hold what the one with the least memory can. Asked for in step, once."""
+    return least(_own_limit()) * num_processes()
+
+
+def _own_limit() -> int:
     stats = [device.memory_stats() for device in jax.local_devices()]
     if stats[0] and "bytes_limit" in stats[0]:
         return sum(s["bytes_limit"] - s["bytes_in_use"] for s in stats) // 2
@@ -124,7 +135,8 @@ def prepare() -> None:
         ConfigError: several processes that JAX, or a batch system, has joined; the environment asks for other numbers,
             or for a platform that is not there.
     """
-    check_alone()
+    if not is_joined():
+        check_alone()
     environment.check()
     for setting, (value, _) in environment.PINNED.items():
         if getattr(jax.config, setting, value) != value:
@@ -139,7 +151,9 @@ def prepare() -> None:
         kind = re.sub(r"\W+", "-", f"{platform.machine()} {_cpu_model()}").strip("-")
         jax.config.update("jax_compilation_cache_dir", str(pooch.os_cache("ncfjax") / "programs" / kind))
     _check_platforms()
-    if (count := jax.process_count()) > 1:
+    if is_joined():
+        _common_limit()
+    elif (count := jax.process_count()) > 1:
         refuse_several(f"process {jax.process_index() + 1} of {count} that jax.distributed has joined")
 
 

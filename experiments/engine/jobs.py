@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.engine import device, models
 from experiments.engine.checks import ConfigError
+from experiments.engine.processes import is_first, together, wait
 from experiments.engine.progress import log, pluralize, progress
 from experiments.engine.task import Compose, Task
 from experiments.engine.work import Work
@@ -108,12 +109,16 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
     done = models.completed(jobs[0].config, store) if jobs else set()
     todo = [job for job in jobs if job.pending(done)]
     if todo:
-        total = check_runnable(task, todo, done)
-        for job in todo:
-            check_unchanged(task, job.config, {point: run_id for run_id, point in job.runs.items()})
-        store.check_writable()
+        with together():
+            total = check_runnable(task, todo, done)
+            for job in todo:
+                check_unchanged(task, job.config, {point: run_id for run_id, point in job.runs.items()})
+        with together():
+            if is_first():
+                store.check_writable()
         with progress(total):
             launch([job.overrides for job in todo], provenance)
+        wait()
         stored = store.completed()
         if lost := sum(len(job.pending(stored)) for job in todo):
             raise StoreError(

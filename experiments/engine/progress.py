@@ -4,6 +4,7 @@ The unit is work, not runs: each task says what one of its runs is worth, so tha
 different size follow each other.
 """
 
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from tqdm import tqdm
+
+from experiments.engine.processes import is_first
 
 _SHORTEST_GAP, _LONGEST_GAP = 5.0, 300.0  # seconds; between them the gap is a quarter of what has passed
 
@@ -103,7 +106,7 @@ def progress(total: float, label: str = "", stream: TextIO | None = None) -> Ite
     if _current is not None:
         yield _current
         return
-    stream = stream or sys.stderr
+    stream = stream or (sys.stderr if is_first() else io.StringIO())
     _current = Progress(total, label, stream, has_bar=not label and stream.isatty())
     try:
         yield _current

@@ -8,6 +8,7 @@ from experiments.engine import device, models
 from experiments.engine.checkpoints import checkpoints_of
 from experiments.engine.jobs import blocks_of, check_unchanged, num_runs
 from experiments.engine.names import check_names
+from experiments.engine.processes import all_there, is_first
 from experiments.engine.progress import progress
 from experiments.engine.task import Task
 from experiments.engine.work import Result
@@ -19,7 +20,8 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     """Runs and stores the runs of one job that are not in the tables yet; returns how many."""
     device.prepare()
     store = task.store(config)
-    store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
+    if is_first():
+        store.check_writable()  # again before every job: a disk that has filled up ends the study before hours are lost
     check_names(task, [config], store)  # again: a file may have changed since the study began
     done, keeps_models = models.completed(config, store), models.keeps_models(config)
     run_ids = {point: task.id_of(config, point) for point in task.points(config)}
@@ -29,14 +31,17 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
     if task.tune_by:
         shared["phase"] = config.phase
     for run_id, result in work.references(store.completed()):
-        store.append(_row(store, run_id, shared, result, _now()), list(result.curve), dict(result.arrays))
+        if is_first():
+            store.append(_row(store, run_id, shared, result, _now()), list(result.curve), dict(result.arrays))
     blocks = blocks_of(task, work, config, done)
     with progress(work.each * num_runs(blocks), f"{task.label(config)}: ") as bar:
         for block in blocks:
             started_at = _now()
-            for point, result in work.run(block, bar):
+            for point, result in all_there(work.run(block, bar)):
                 run_id = run_ids[point]  # of the files as they were read
                 row = _row(store, run_id, shared | task.cells(config, point), result, started_at)
+                if not is_first():
+                    continue
                 if keeps_models and result.status == "completed" and run_id not in done:
                     models.save(store, run_id, row, result)
                 store.append(row, list(result.curve), dict(result.arrays))

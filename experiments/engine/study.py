@@ -13,6 +13,7 @@ from experiments.engine.closing import closing_table, where_it_is
 from experiments.engine.estimate import estimate
 from experiments.engine.jobs import Job, Launch, announce, check_runnable, launch_missing, make_job
 from experiments.engine.names import check_names
+from experiments.engine.processes import is_first, together
 from experiments.engine.progress import log
 from experiments.engine.provenance import origin
 from experiments.engine.search import Space
@@ -46,15 +47,16 @@ def run_study(
         ConfigError, StoreError: before anything is run.
         TuningError: before it, if a stored run was evaluated less often; at the end, if a tuning had no winner.
     """
-    search = Search(task, all_overrides, space, compose) if space else None
-    jobs, without_winner = search.first() if search else plan(task, all_overrides, compose), []
-    later = search.later() if search else []
-    config, store = jobs[0].config, task.store(jobs[0].config)
-    is_tuning = getattr(config, "tune", False)
-    for told in check_names(task, [job.config for job in [*jobs, *later]], store):
-        log(told)
-    if search:
-        jobs = known(search, store)
+    with together():
+        search = Search(task, all_overrides, space, compose) if space else None
+        jobs, without_winner = search.first() if search else plan(task, all_overrides, compose), []
+        later = search.later() if search else []
+        config, store = jobs[0].config, task.store(jobs[0].config)
+        is_tuning = getattr(config, "tune", False)
+        for told in check_names(task, [job.config for job in [*jobs, *later]], store):
+            log(told)
+        if search:
+            jobs = known(search, store)
     announce(task, jobs, store)
     if config.dry_run:
         rest = {"what their scores decide"} if search else set()
@@ -95,6 +97,8 @@ def close(task: Task, jobs: Sequence[Job], store: Store, draw: Draw | None, tabl
     """The table of these jobs' runs, in the engine's form or another, the figure of the study, and where all is."""
     run_ids = {run_id for job in jobs for run_id in job.runs}
     run_ids |= {run_id for job in jobs for run_id in task.reference_ids(job.config)}
+    if not is_first():
+        return
     rows = store.runs()
     print((table or partial(closing_table, task))(store, run_ids), flush=True)
     for path in draw(store) if draw else []:

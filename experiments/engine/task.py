@@ -19,6 +19,7 @@ from experiments.engine.config import (
     CHECKPOINTS,
     COMMON,
     CONF,
+    PROCESSES,
     SAVING,
     Choice,
     as_config,
@@ -62,6 +63,7 @@ class Task(ABC):
     tune_by: ClassVar[tuple[str, ...]] = ()  # metrics that may choose on the holdout; none: it is not tuned
     saves_models: ClassVar[bool] = False  # whether a Result of its runs says how its model is saved
     has_checkpoints: ClassVar[bool] = False  # whether its runs can go on in the middle of their training
+    is_distributed: ClassVar[bool] = False  # whether several processes may train its runs together
     one_per_study: ClassVar[frozenset[str]] = frozenset()  # further keys that cannot differ between jobs
     # Of its table, in order, beside run_id, status, phase, study and the origin: the type of the cells, or the name of
     # the key that fills them.
@@ -149,7 +151,8 @@ class Task(ABC):
         """Those that all jobs have."""
         tuning, saving = tunable(self.tune_by) if self.tune_by else {}, SAVING if self.saves_models else {}
         checkpoints = CHECKPOINTS if self.has_checkpoints else {}
-        return {**self.keys, **COMMON, **tuning, **saving, **checkpoints}
+        processes = PROCESSES if self.is_distributed else {}
+        return {**self.keys, **COMMON, **tuning, **saving, **checkpoints, **processes}
 
     @cached_property
     def all_keys(self) -> dict[str, Key]:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.evaluation import Evaluation
+from experiments.engine.processes import common
 from experiments.engine.progress import Progress, log
 from experiments.engine.work import Trial, seconds_of
 from ncfjax.training.blocks import Block, State
@@ -47,7 +48,7 @@ class Clock:
         """The state at epoch `stop`."""
         while state.epoch < stop:
             most = CALL_SECONDS * self.epochs / self.seconds if self.epochs else 1
-            step = int(np.clip(most, 1, stop - state.epoch))
+            step = int(common(np.clip(most, 1, stop - state.epoch)))
             state, seconds = timed_advance(self.program, state, step)
             self.seconds, self.epochs = self.seconds + seconds, self.epochs + step
             self.bar.advance(step * self.epoch_work, f"{self.name}, epoch {state.epoch}")
@@ -161,7 +162,7 @@ def measure(program: Program, epoch_work: float, num_epochs: int, num_evaluation
     state, warming = timed_advance(program, program.init(), 1)
     # The first call warms up, which is nothing beside an epoch that takes longer than the trial.
     training, epochs = (warming, 1) if warming >= _TRIAL_SECONDS else (0.0, 0)
-    while training < _TRIAL_SECONDS and epochs < num_epochs:
+    while common(training < _TRIAL_SECONDS and epochs < num_epochs):
         state, seconds = timed_advance(program, state, 1)
         training, epochs = training + seconds, epochs + 1
     evaluating = seconds_of(lambda: program.evaluate(state)) * num_evaluations / num_epochs

@@ -110,6 +110,19 @@ FORMS: dict[type, _Form] = {
 TYPES = {cls.__name__: cls for cls in FORMS}
 
 
+def checkpointer():
+    """Orbax's, which waits for no other process: one alone writes or reads the whole of a model."""
+    import orbax.checkpoint as ocp  # a second and a half, and only where a model is saved or loaded
+
+    if jax.process_count() == 1:
+        return ocp.StandardCheckpointer()
+    number = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=number, active_processes={number}, barrier_sync_key_prefix=f"process {number}"
+    )
+    return ocp.StandardCheckpointer(multiprocessing_options=alone)
+
+
 def abstract(config: Mapping[str, Any], num_users: int, num_items: int) -> Any:
     """A model of the configuration, shapes without numbers."""
     return jax.eval_shape(partial(FORMS[TYPES[config["form"]]].make, config, num_users, num_items))

@@ -17,7 +17,7 @@ from ncfjax.data.movies import Movies
 from ncfjax.data.ratings import Scale
 from ncfjax.data.summary import Summary
 from ncfjax.data.text import at_home
-from ncfjax.saved.forms import HISTORIES, TYPES, abstract, expect_shapes, named
+from ncfjax.saved.forms import HISTORIES, TYPES, abstract, checkpointer, expect_shapes, named
 from ncfjax.saved.model import KINDS, SavedModel
 from ncfjax.saved.writing import FORMAT, checksum, names_of
 from ncfjax.table import replace_whole
@@ -108,8 +108,6 @@ def _damage_explained(folder: Path) -> Iterator[None]:
 
 def _read_arrays(folder: Path, expected: Mapping[str, Any]) -> dict[str, Shaped[Array, "..."]]:
     """The arrays of a checkpoint, which have to be of these shapes; one without entries is in no file."""
-    import orbax.checkpoint as ocp
-
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     there = {
         name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device)
@@ -117,12 +115,12 @@ def _read_arrays(folder: Path, expected: Mapping[str, Any]) -> dict[str, Shaped[
         if np.prod(x.shape, dtype=np.int64)
     }
     path = folder.absolute()
-    with ocp.StandardCheckpointer() as checkpointer:
+    with checkpointer() as orbax:
         with _damage_explained(folder):
-            shapes = checkpointer.metadata(path).item_metadata.tree
+            shapes = orbax.metadata(path).item_metadata.tree
         expect_shapes(folder, there, shapes)
         with _damage_explained(folder):
-            arrays = checkpointer.restore(path, there)
+            arrays = orbax.restore(path, there)
     return {name: arrays[name] if name in arrays else jnp.zeros(x.shape, x.dtype) for name, x in expected.items()}
 
 

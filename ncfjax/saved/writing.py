@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from ncfjax.data.summary import Summary
-from ncfjax.saved.forms import FORMS, HISTORIES, TYPES, abstract, expect_shapes, named
+from ncfjax.saved.forms import FORMS, HISTORIES, TYPES, abstract, checkpointer, expect_shapes, named
 from ncfjax.table import sync, write_whole
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
@@ -114,11 +114,10 @@ def checksum(path: Path) -> int:
 
 
 def _write(part: Path, arrays: dict[str, Any], names: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
-    import orbax.checkpoint as ocp  # a second and a half, and only where a model is saved or loaded
-
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save((part / "arrays").absolute(), {name: x for name, x in arrays.items() if x.size})
-        checkpointer.wait_until_finished()
+    with checkpointer() as orbax:
+        # Of several processes orbax takes from a device only what is spread over all of them.
+        orbax.save((part / "arrays").absolute(), {name: np.asarray(x) for name, x in arrays.items() if x.size})
+        orbax.wait_until_finished()
     np.savez_compressed(part / "names.npz", **names)
     files = sorted(path for path in part.rglob("*") if path.is_file())
     for path in [*files, *(path.parent for path in files)]:

@@ -7,6 +7,7 @@ whole grid and not by what is missing of it, so on a CPU a grid that was stopped
 memory and devices.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
@@ -165,9 +167,12 @@ def filled(block: Block, table_shards: int = 1) -> tuple[list[Group], Mesh]:
     if table_shards > 1:
         return [(group * block.width)[: block.width] for group in block.groups], rows_mesh(table_shards)
     num_devices = min(len(block.groups), jax.device_count())
+    if jax.process_count() > 1:  # each has a part in every block
+        num_devices = jax.device_count()
     groups = [(group * block.width)[: block.width] for group in block.groups]
     mesh = Mesh(np.asarray(jax.devices()[:num_devices]), ("groups",))
-    return groups + groups[: -len(groups) % num_devices], mesh
+    filling = itertools.islice(itertools.cycle(groups), -len(groups) % num_devices)
+    return [*groups, *filling], mesh
 
 
 def split(tree: Any, mesh: Mesh) -> Any:
@@ -178,8 +183,15 @@ def split(tree: Any, mesh: Mesh) -> Any:
 
 def per_member(block: Block, grouped: Shaped[Array, "groups width ..."]) -> Shaped[np.ndarray, "members ..."]:
     """Results in the order of the members; what only fills up is dropped."""
-    grouped = np.asarray(grouped)
+    grouped = on_host(grouped)
     return np.concatenate([grouped[i, : len(group)] for i, group in enumerate(block.groups)])
+
+
+def on_host(array: Shaped[Array, "..."]) -> Shaped[np.ndarray, "..."]:
+    """The whole of an array, also where some of it is on devices of other processes, all of which ask for it."""
+    if getattr(array, "is_fully_addressable", True) or array.is_fully_replicated:
+        return np.asarray(array)
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
 
 def each_member(block: Block, grouped: Any) -> list[Any]:

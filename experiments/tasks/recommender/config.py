@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import part, set_keys
+from experiments.engine.processes import is_joined
 from experiments.tasks.data import DATA_COLUMNS, DATASET, check_dataset, data_identity
 from experiments.tasks.models import MODEL_KEYS, OPTIMIZERS, check_model, model_identity, model_options, similarity_of
 from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
@@ -157,6 +158,8 @@ def check(config: Any) -> None:
     if getattr(model, "unit_weights", False):
         is_drawn = pretraining.name == "none" and not getattr(model, "frozen_constants", False)
         expect("model.unit_weights", is_drawn, "false, as the output weights are not drawn", True)
+    expected = "distributed=true on the command line, as it is known before any file is read"
+    expect("distributed", config.distributed == is_joined(), expected, config.distributed)
     is_whole = config.table_shards == 1 or pretraining.name == "none"
     expect("table_shards", is_whole, f"1, as pretraining={pretraining.name}", config.table_shards)
     is_trained = config.num_epochs > 0 or pretraining.name == "distilled"

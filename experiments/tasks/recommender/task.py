@@ -21,7 +21,7 @@ class RecommenderTask(RankedTask):
 
     name = "sweep"
     saves_models = True
-    has_checkpoints = True
+    has_checkpoints = is_distributed = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     algorithm = staticmethod(configs.algorithm)

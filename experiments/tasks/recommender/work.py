@@ -13,6 +13,7 @@ from experiments.engine.checks import expect
 from experiments.engine.device import memory_limit
 from experiments.engine.evaluation import Evaluation, curve_of, metrics_at
 from experiments.engine.memory import held_bytes
+from experiments.engine.processes import num_processes
 from experiments.engine.progress import Progress
 from experiments.engine.training import measure, train_block
 from experiments.engine.work import Result, Trial, Work
@@ -78,6 +79,9 @@ class RecommenderWork(Work):
             "table_shards": config.table_shards,
         }
         self.problem = RecommenderProblem(self.data, self.spec, **how)
+        is_spread = num_processes() == 1 or config.table_shards in (1, jax.device_count())
+        expected = f"1, or all {jax.device_count()} devices of {num_processes()} processes"
+        expect("table_shards", is_spread, expected, config.table_shards)
         self.plan = plan_of(self.problem.run)
         each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
         self.memory = self.problem.memory._replace(each=each, host=held_bytes(self.data))
@@ -110,6 +114,8 @@ class RecommenderWork(Work):
             checkpoints=checkpoints_of(TASK, self.config, points),
         )
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved, or looked into
+        if num_processes() > 1 and self.saver.keeps:
+            models()  # some of each lies in every process, and the first alone will ask
         for i, point in enumerate(points):
             result = self._result(i, trained.evaluations, trained.cost)
             is_last = self.config.select_epoch != "test"  # else the row is of another epoch's model

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.engine import device
 from experiments.engine.checks import ConfigError
-from experiments.engine.processes import check_alone
+from experiments.engine.processes import Place, check_alone, join
 
 STEP = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "node1"}
 
@@ -36,6 +36,14 @@ def test_several_are_refused(environment):
 )
 def test_one_is_not(environment):
     check_alone(environment)
+
+
+@pytest.mark.parametrize("given", [{"count": 2}, {"address": "localhost:1234", "number": 0}])
+def test_a_place_among_several_is_given_whole_or_not_at_all(given):
+    with pytest.raises(
+        ConfigError, match="distributed=true: expected process.address, process.count and process.number"
+    ):
+        join(Place(**given), lambda: None)
 
 
 def test_processes_that_jax_has_joined_are_refused_before_anything_is_trained(monkeypatch):
