@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.cli.ending import INTERRUPTED, exit_code, say_stopped
 from experiments.cli.entry import EntryPoint, as_hydra_reads_it, check_arguments, folders_of, options, other_sweeper
 from experiments.cli.interrupts import heard_in_time
+from experiments.cli.launching import JobsError, show_fault
 from experiments.engine.checks import ConfigError, TuningError
 from experiments.engine.config import CONF
 from experiments.engine.processes import check_alone
@@ -42,7 +43,12 @@ def _job(entry: EntryPoint):
 
         os.chdir(folder)
         entry.task.register()  # in a process of its own nothing is registered yet
-        return run_job(entry.task, entry.task.resolve(config), provenance)
+        try:
+            check_alone()  # a batch system may have started it several times
+            return run_job(entry.task, entry.task.resolve(config), provenance)
+        except Exception as error:
+            show_fault(error)
+            raise
 
     job.entry, job.arguments = entry, sys.argv[1:]  # for the sweeper
     return job
@@ -78,7 +84,13 @@ def _explain(error: BaseException) -> str:
 def _is_of_hydra(error: ValueError) -> bool:
     """Whether Hydra, or a launcher, refuses something without a type of its own for it: range(0,4,0), n_jobs=0."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "hydra_plugins", "joblib")
+    return frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "hydra",
+        "hydra_plugins",
+        "joblib",
+        "ray",
+        "submitit",
+    )
 
 
 def main(entry: EntryPoint) -> None:
@@ -96,7 +108,7 @@ def main(entry: EntryPoint) -> None:
     def end() -> None:
         os._exit(say_stopped("ncfjax", stopped))
 
-    stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError)
+    stopped, failures = "the same command continues after the last stored block", (StoreError, TuningError, JobsError)
     how = {"stopped": stopped, "usage": (ConfigError,), "failures": failures, "explain": _explain}
     with heard_in_time(end) as pressed:
         code = exit_code(command, "ncfjax", **how)
