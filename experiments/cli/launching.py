@@ -9,7 +9,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from warnings import catch_warnings, filterwarnings
 
 from hydra.core.utils import JobReturn, JobStatus
 
@@ -74,10 +75,9 @@ def launching(target: str) -> Iterator[None]:
         JobsError: jobs could not be handed over, or one ended without an answer, as where the system killed it.
     """
     try:
-        if target.endswith(".SlurmLauncher"):
-            with _without_accounts():
-                yield
-        else:
+        with _without_accounts() if target.endswith(".SlurmLauncher") else nullcontext(), catch_warnings():
+            # Ray starts its programs from a process that has threads: at once, by exec, which is safe.
+            filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
             yield
     except Exception as error:
         if isinstance(error, ValueError) or not _is_of_launcher(error):

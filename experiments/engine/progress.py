@@ -53,11 +53,11 @@ class Progress:
         self._bar.update(self.done - self._bar.n)
         self._bar.refresh()
 
-    def _write_line(self, what: str) -> None:
+    def _write_line(self, what: str, done: float) -> None:
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line:
             self._next_line = elapsed + min(max(elapsed / 4, _SHORTEST_GAP), _LONGEST_GAP)
-            print(f"{self._label}{self.done / self.total:4.0%}, {what}", file=self._stream, flush=True)
+            print(f"{self._label}{done / self.total:4.0%}, {what}", file=self._stream, flush=True)
 
     def show(self, what: str) -> None:
         """Tells what is under way that is not work; only a bar shows it."""
@@ -78,7 +78,13 @@ class Progress:
         self._resumed = now
         left = f", about {duration(self.seconds * (self.total - self.done) / self.done)} left" if self.done else ""
         text = f"{duration(now - self._started)} gone{left}, {what}"
-        self._draw(text) if self._has_bar else self._write_line(text)
+        self._draw(text) if self._has_bar else self._write_line(text, self.done)
+
+    def elsewhere(self, done: float, what: str) -> None:
+        """Tells how much of the work others have done so far, in a line: theirs may stand above it and below."""
+        self.seconds = time.perf_counter() - self._started
+        left = f", about {duration(self.seconds * (self.total - done) / done)} left"
+        self._write_line(f"{duration(self.seconds)} gone{left}, {what}", done)
 
     def close(self) -> None:
         if self._bar is not None:
