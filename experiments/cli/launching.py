@@ -34,10 +34,11 @@ def raise_failures(jobs: Sequence[Sequence[str]], returned: Sequence[JobReturn],
         if job.status != JobStatus.COMPLETED
     ]
     if failed:
-        lines = failed if len(failed) == 1 else ["", *(f"  {line}" for line in failed), ""]
-        head = f"{len(failed)} of {pluralize(len(jobs), 'job')} failed: "
+        head = f"{len(failed)} of {pluralize(len(jobs), 'job')} failed"
+        one = f"{head}: {failed[0]}; {_AGAIN}"
+        message = one if len(failed) == 1 else "\n  ".join([f"{head}; {_AGAIN}:", *failed])
         error = next(job._return_value for job in returned if job.status != JobStatus.COMPLETED)
-        raise JobsError(head + "\n".join(lines) + f"; {_AGAIN}") from error
+        raise JobsError(message) from error
 
 
 def names(jobs: Sequence[Sequence[str]], swept: Set[str]) -> list[str]:
@@ -75,15 +76,23 @@ def launching(target: str) -> Iterator[None]:
         JobsError: jobs could not be handed over, or one ended without an answer, as where the system killed it.
     """
     try:
-        with _without_accounts() if target.endswith(".SlurmLauncher") else nullcontext(), catch_warnings():
+        with _without_accounts() if _is_slurm(target) else nullcontext(), catch_warnings():
             # Ray starts its programs from a process that has threads: at once, by exec, which is safe.
             filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
             yield
+    except KeyboardInterrupt:
+        if _is_slurm(target):
+            print("\nncfjax: the jobs in the queue go on: squeue lists them, scancel ends them", file=sys.stderr)
+        raise
     except Exception as error:
         if isinstance(error, ValueError) or not _is_of_launcher(error):
             raise
-        rest = "other jobs may still run; once they have ended, " + _AGAIN
+        rest = "jobs that it has started may go on; once they have ended, " + _AGAIN
         raise JobsError(f"hydra/launcher: {str(error).strip()}\n{rest}") from error
+
+
+def _is_slurm(target: str) -> bool:
+    return target.endswith(".SlurmLauncher")
 
 
 def _is_of_launcher(error: Exception) -> bool:

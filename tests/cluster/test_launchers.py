@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -129,7 +130,7 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A SLURM of this machine alone, up while a test runs."""
     if missing := [name for name in ("munged", "slurmctld", "slurmd", "srun") if shutil.which(name) is None]:
         pytest.skip(f"needs {', '.join(missing)} (Debian: munge, slurmctld, slurmd, slurm-client)")
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"ncfjax-slurm-{os.getpid()}"  # munged's user has to come in
+    folder = Path(tempfile.gettempdir()) / f"ncfjax-slurm-{os.getpid()}"  # munged's user has to come in
     subprocess.run([SCRIPT, "start", folder], check=True, timeout=60)
     try:
         monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
