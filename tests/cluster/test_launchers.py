@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from absl import logging
 
 from experiments import sweep
 from ncfjax.store import Store
@@ -43,7 +44,7 @@ Run = Callable[[], Ended]
 def run(folder: Path, *arguments: str) -> Ended:
     """`python -m experiments.sweep STUDY ARGUMENTS`, in this process."""
     code, out, err = 0, io.StringIO(), io.StringIO()
-    # Texts: submitit keeps the streams that there are when it is imported, and those of capfd are closed.
+    # Texts: submitit keeps the streams that there are when it is imported, and capfd closes its own.
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep, "ENTRY", sweep.ENTRY._replace(draw=None))
         patch.setattr(sys, "argv", ["sweep.py", *STUDY, f"results_dir={folder}", *arguments])
@@ -64,6 +65,12 @@ def rows(folder: Path) -> pd.DataFrame:
 
 def curves(folder: Path) -> pd.DataFrame:
     return store_of(folder).curves().sort_values(["run_id", "epoch", "metric"], ignore_index=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def open_streams() -> None:
+    """submitit resets logging: absl then closes the stream that it began with, pytest's, if another is in place."""
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="module")
