@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.engine import environment
 from experiments.engine.checks import ConfigError
+from ncfjax.table import StoreError
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
@@ -72,12 +73,27 @@ def exit_code(
             raise
         return _ended(FAILURE if isinstance(error, failures) else USAGE, f"{name}: {explain(error)}")
     except (MemoryError, RuntimeError, OSError) as error:
-        is_memory = _is_out_of_memory(error)
-        if not (is_memory or isinstance(error, OSError)) or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        refused = _refused_by_the_system(error)
+        if refused is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        what = str(error).partition("\n")[0] or "an allocation failed"
-        return _ended(FAILURE, f"{name}: {'memory: expected more than there is, got ' * is_memory}{what}; {stopped}")
+        return _ended(FAILURE, f"{name}: {refused}; {stopped}")
     return 0
+
+
+def known_reason(error: Exception) -> str | None:
+    """Why a job failed, in one message; None of a fault of the program."""
+    if isinstance(error, (HydraException, OmegaConfBaseException, ConfigError, StoreError)):
+        return str(error)
+    return _refused_by_the_system(error)
+
+
+def _refused_by_the_system(error: Exception) -> str | None:
+    """One line on memory or a file that cannot be had; None of another error."""
+    is_memory = _is_out_of_memory(error)
+    if not (is_memory or isinstance(error, OSError)):
+        return None
+    what = str(error).partition("\n")[0] or "an allocation failed"
+    return "memory: expected more than there is, got " * is_memory + what
 
 
 def _carry_out(command: Callable[[], None]) -> None:

@@ -26,6 +26,7 @@ from experiments.cli.entry import (
     typed,
 )
 from experiments.cli.interrupts import heard_in_time
+from experiments.cli.launching import JobsError, show_fault
 from experiments.engine.checks import ConfigError, ProcessError, TuningError
 from experiments.engine.config import CONF, PROCESSES, read_key
 from experiments.engine.processes import Place, check_alone, is_joined, join
@@ -51,7 +52,12 @@ def _job(entry: EntryPoint):
 
         os.chdir(folder)
         entry.task.register()  # in a process of its own nothing is registered yet
-        return run_job(entry.task, entry.task.resolve(config), provenance)
+        try:
+            check_alone()  # a batch system may have started it several times
+            return run_job(entry.task, entry.task.resolve(config), provenance)
+        except Exception as error:
+            show_fault(error)
+            raise
 
     job.entry, job.arguments = entry, sys.argv[1:]  # for the sweeper
     return job
@@ -101,7 +107,13 @@ def _explain(error: BaseException) -> str:
 def _is_of_hydra(error: ValueError) -> bool:
     """Whether Hydra, or a launcher, refuses something without a type of its own for it: range(0,4,0), n_jobs=0."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "hydra_plugins", "joblib")
+    return frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "hydra",
+        "hydra_plugins",
+        "joblib",
+        "ray",
+        "submitit",
+    )
 
 
 def _leave(code: int) -> None:
@@ -127,7 +139,7 @@ def main(entry: EntryPoint) -> None:
         os._exit(say_stopped("ncfjax", stopped))
 
     stopped = "the same command continues after the last stored block"
-    failures = StoreError, TuningError, ProcessError
+    failures = StoreError, TuningError, ProcessError, JobsError
     how = {"stopped": stopped, "usage": (ConfigError,), "failures": failures, "explain": _explain}
     with heard_in_time(end) as pressed:
         try:

@@ -7,7 +7,7 @@ drawn per trial. Comma lists stay what they are, so that each job is searched by
 
     tune=true model=dot,gmf 'grid.learning_rate=tag(log,interval(0.001,0.1))' 'objective.batch_size=choice(64,128)'
 
-Whatever a launcher does with jobs (one after the other, joblib, submitit) it does with these; see hydra/launcher.
+Whatever a launcher does with jobs (one after the other, joblib, submitit, ray) it does with these; see hydra/launcher.
 All jobs are composed and checked before the first one is launched. Hydra finds the sweeper in hydra_plugins/ncfjax.
 """
 
@@ -26,6 +26,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from experiments.cli.entry import typed
+from experiments.cli.launching import launching, raise_failures, swept_keys
 from experiments.cli.typed import quoted
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import PROCESSES, is_list
@@ -156,9 +157,11 @@ class StudySweeper(Sweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         given = [typed(self.entry.task, argument) for argument in (*as_arguments(self.params), *arguments)]
         overrides, space = cut_space(parser.parse_overrides(given), self.entry.task)
+        jobs = expand(overrides, self.entry.task)
+        self.swept = swept_keys(jobs)
         run_study(
             self.entry.task,
-            expand(overrides, self.entry.task),
+            jobs,
             self.compose,
             self.launch,
             self.arguments,
@@ -178,7 +181,7 @@ class StudySweeper(Sweeper):
         """Runs jobs by hydra/launcher and waits for them.
 
         Raises:
-            Exception: the first one that a job raised, after all jobs have ended.
+            JobsError: after all jobs have ended, naming those that failed.
         """
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
@@ -187,5 +190,6 @@ class StudySweeper(Sweeper):
             config=self.config,
         )
         results = f"hydra.sweep.dir={quoted(self.config.hydra.sweep.dir)}"
-        for job in launcher.launch([[*job, results] for job in jobs], initial_job_idx=0):
-            _ = job.return_value
+        with launching(self.config.hydra.launcher._target_):
+            returned = launcher.launch([[*job, results] for job in jobs], initial_job_idx=0)
+        raise_failures(jobs, returned, self.swept)

@@ -1,19 +1,22 @@
 """The jobs of a study: which of their runs are missing, whether those can be run, and how they are launched."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.engine import device, models
 from experiments.engine.checks import ConfigError
 from experiments.engine.processes import is_first, together, wait
-from experiments.engine.progress import log, pluralize, progress
+from experiments.engine.progress import Progress, log, pluralize, progress
 from experiments.engine.task import Compose, Task
 from experiments.engine.work import Work
 from ncfjax.store import Store
 from ncfjax.table import StoreError
 from ncfjax.training.blocks import Block, cut_into_blocks, cut_into_groups, size_text
 
+GLANCE = 5.0  # seconds between looks at the table
 _UNSURE = 500_000_000  # of the bytes that reading took: imports are in them, and pages of earlier jobs
 Launch = Callable[[list[list[str]], dict[str, str]], None]  # of the overrides of all jobs, and their provenance
 
@@ -76,21 +79,21 @@ def num_runs(blocks: Sequence[Block]) -> int:
     return sum(len(block.members) for block in blocks)
 
 
-def check_runnable(task: Task, jobs: Sequence[Job], done: set[str]) -> float:
+def check_runnable(task: Task, jobs: Sequence[Job], done: set[str]) -> dict[str, float]:
     """Reads every data set once and cuts every job into blocks, so that what is wrong shows before anything is run.
 
-    Returns the work of what is missing.
+    Returns the work of each run that is missing, by its run_id.
 
     Raises:
         ConfigError: a file is not there or not as expected; not even one run fits the memory.
     """
     device.prepare()
-    total = 0.0
+    missing = {}
     for job in sorted(jobs, key=lambda job: task.data_key(job.config)):
         work = task.opened(job.config)
         blocks_of(task, work, job.config, done)
-        total += work.each * len(job.pending(done))
-    return total
+        missing |= {run_id: work.each for run_id in job.runs if run_id not in done}
+    return missing
 
 
 def check_unchanged(task: Task, config: Any, run_ids: Mapping[Any, str]) -> None:
@@ -98,6 +101,29 @@ def check_unchanged(task: Task, config: Any, run_ids: Mapping[Any, str]) -> None
     if any(task.id_of(config, point) != run_id for point, run_id in run_ids.items()):
         expected = "files that stay as they are while they are read"
         raise ConfigError(f"{task.label(config)}: expected {expected}, got others than before: start again")
+
+
+@contextmanager
+def _watched(config: Any, missing: Mapping[str, float], store: Store, bar: Progress) -> Iterator[None]:
+    """Tells how many of the missing runs are stored, run_id -> work, while a launcher has them made elsewhere."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        seen = 0
+        while not is_over.wait(GLANCE) and not bar.done:  # work in this process is told as it is done
+            with suppress(StoreError):  # told in the end
+                stored = missing.keys() & models.completed(config, store)
+                if len(stored) > seen and not bar.done:
+                    seen = len(stored)
+                    bar.elsewhere(sum(missing[run_id] for run_id in stored), f"{seen} of {len(missing)} runs stored")
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch, provenance: dict[str, str]) -> None:
@@ -110,13 +136,14 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
     todo = [job for job in jobs if job.pending(done)]
     if todo:
         with together():
-            total = check_runnable(task, todo, done)
+            missing = check_runnable(task, todo, done)
             for job in todo:
                 check_unchanged(task, job.config, {point: run_id for run_id, point in job.runs.items()})
         with together():
             if is_first():
                 store.check_writable()
-        with progress(total):
+        config = todo[0].config
+        with progress(sum(missing.values())) as bar, _watched(config, missing, task.store(config), bar):
             launch([job.overrides for job in todo], provenance)
         wait()
         stored = store.completed()

@@ -56,11 +56,11 @@ class Progress:
         self._bar.update(self.done - self._bar.n)
         self._bar.refresh()
 
-    def _write_line(self, what: str) -> None:
+    def _write_line(self, what: str, done: float) -> None:
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line:
             self._next_line = elapsed + min(max(elapsed / 4, _SHORTEST_GAP), _LONGEST_GAP)
-            share = self.done / self.total if self.total else 1.0  # nothing is left where all was done before
+            share = done / self.total if self.total else 1.0  # nothing is left where all was done before
             print(f"{self._label}{share:4.0%}, {what}", file=self._stream, flush=True)
 
     def show(self, what: str) -> None:
@@ -82,7 +82,13 @@ class Progress:
         self._resumed = now
         left = f", about {duration(self.seconds * (self.total - self.done) / self.done)} left" if self.done else ""
         text = f"{duration(now - self._started)} gone{left}, {what}"
-        self._draw(text) if self._has_bar else self._write_line(text)
+        self._draw(text) if self._has_bar else self._write_line(text, self.done)
+
+    def elsewhere(self, done: float, what: str) -> None:
+        """Tells how much of the work others have done so far, in a line: theirs may stand above it and below."""
+        self.seconds = time.perf_counter() - self._started
+        left = f", about {duration(self.seconds * (self.total - done) / done)} left"
+        self._write_line(f"{duration(self.seconds)} gone{left}, {what}", done)
 
     def skip(self, amount: float) -> None:
         """Leaves out work that was done before this command: it says nothing of the pace."""

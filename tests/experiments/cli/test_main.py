@@ -9,8 +9,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from experiments import baselines, imitate, sweep
+from experiments.cli.main import _job
+from experiments.engine.checks import ConfigError
 from experiments.engine.study import plan
 from experiments.engine.tuning import TuningError
 from ncfjax.store import Store
@@ -166,6 +169,12 @@ def test_one_of_several_processes_that_a_batch_system_starts_is_refused(run_entr
     said = capfd.readouterr()
     assert said.err.startswith("ncfjax: processes: expected one, which uses all devices of its machine, got SLURM_NTAS")
     assert said.out == "" and len(said.err.splitlines()) == 1 and not results.exists()
+
+
+def test_a_job_that_a_batch_system_starts_several_times_is_refused(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    with pytest.raises(ConfigError, match="processes: expected one, .*, got SLURM_STEP_NUM_TASKS=2"):
+        _job(sweep.ENTRY)(OmegaConf.create(), provenance={})
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_message(run_tiny: Callable[..., int], results: Path, capfd):

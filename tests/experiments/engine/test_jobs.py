@@ -1,9 +1,13 @@
 """Jobs: what of them is missing, and how it is cut into blocks."""
 
+import time
+from functools import partial
+
 import pytest
 
-from experiments.engine import device
-from experiments.engine.jobs import blocks_of, check_runnable, make_job, num_runs
+from experiments.engine import device, jobs
+from experiments.engine.jobs import blocks_of, check_runnable, launch_missing, make_job, num_runs
+from experiments.engine.run import run_job
 from experiments.engine.task import Task
 
 
@@ -45,8 +49,9 @@ def test_the_memory_that_a_job_is_given_cuts_its_blocks(blocks, monkeypatch):
 
 def test_what_is_missing_is_the_work_of_a_study(task, bare_config):
     job = make_job(task, ["grid.rate=[1,2]", "num_epochs=4"], lambda overrides: bare_config(*overrides))
-    assert check_runnable(task, [job], set()) == 2 * 4 * 6.0
-    assert check_runnable(task, [job], {next(iter(job.runs))}) == 1 * 4 * 6.0
+    first, second = job.runs
+    assert check_runnable(task, [job], set()) == {first: 4 * 6.0, second: 4 * 6.0}
+    assert check_runnable(task, [job], {first}) == {second: 4 * 6.0}
 
 
 def test_blocks_count_their_runs(task, bare_config):
@@ -76,3 +81,30 @@ def test_the_keys_of_every_study_are_no_part_of_a_run(task, bare_config):
         assert id_of(same) == id_of(), same
     for other in ("grid.rate=2", "grid.seed=1", "split=holdout", "phase=tune"):
         assert id_of(other) != id_of(), other
+
+
+@pytest.fixture
+def one_job(task, bare_config, monkeypatch, tmp_path) -> jobs.Job:
+    """A job of two runs, whose table is looked at all the time."""
+    monkeypatch.setattr(jobs, "GLANCE", 0.02)
+    config = partial(bare_config, "grid.rate=[1,2]", "pause=0.1", f"results_dir={tmp_path}")
+    return make_job(task, [], lambda overrides: config())
+
+
+def test_what_a_launcher_has_stored_elsewhere_is_told(task, one_job, capsys):
+    store = task.store(one_job.config)
+
+    def launch(overrides, provenance):
+        for run_id in one_job.runs:
+            store.append(dict.fromkeys(store.columns) | {"run_id": run_id, "status": "completed"}, [], {})
+            time.sleep(0.3)
+
+    launch_missing(task, [one_job], store, launch, {})
+    (line,) = capsys.readouterr().err.splitlines()  # the second would come too soon
+    assert line == " 50%, 0 s gone, about 0 s left, 1 of 2 runs stored"
+
+
+def test_work_of_this_process_is_told_by_itself_alone(task, one_job, capsys):
+    launch_missing(task, [one_job], task.store(one_job.config), lambda *_: run_job(task, one_job.config, {}), {})
+    said = capsys.readouterr().err
+    assert said and "stored" not in said

@@ -56,6 +56,16 @@ def test_lines_come_now_and_then_and_work_beyond_the_total_counts_as_done(clock)
     assert [line.rsplit(" ", 1)[-1] for line in lines(stream)] == ["1", "40"] and lines(stream)[-1].startswith("100%")
 
 
+def test_work_that_is_done_elsewhere_is_told_in_lines_also_on_a_terminal(clock):
+    bar, stream = (lambda s: (Progress(10.0, "", s, has_bar=True), s))(io.StringIO())
+    for seconds, done in ((30.0, 1.0), (31.0, 2.0), (90.0, 5.0)):
+        clock[0] = seconds
+        bar.elsewhere(done, f"{done:.0f} of 10 runs stored")
+    first, last = lines(stream)  # a second later is too soon
+    assert first == " 10%, 30 s gone, about 4:30 min left, 1 of 10 runs stored"
+    assert last == " 50%, 1:30 min gone, about 1:30 min left, 5 of 10 runs stored" and bar.done == 0
+
+
 def test_a_terminal_has_a_bar_and_its_jobs_draw_none(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
