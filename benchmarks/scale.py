@@ -84,12 +84,12 @@ def command(folder: Path, dim: int, *more: str) -> list[str]:
 
 def peaks(folder: Path, dim: int, bar: float) -> Iterator[Line]:
     planned = subprocess.run(command(folder, dim, "dry_run=true"), capture_output=True, text=True, check=True)
-    plan = re.search(r"of up to 1 run and ([\d.]+) GB, about (.*)", planned.stdout + planned.stderr)
+    plan = re.search(r"of up to 1 run and ([\d.]+ .B), about (.*)", planned.stdout + planned.stderr)
     start = time.perf_counter()
     run = subprocess.run(command(folder, dim), capture_output=True, text=True, check=True)
     taken, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
     what = f"read, split, one epoch of iALS d={dim}, rank"
-    yield Line(f"{what}: peak memory, planned {plan[1]} GB", f"{peak:.2f} GB", f"<= {bar:g} GB", peak <= bar)
+    yield Line(f"{what}: peak memory, planned {plan[1]}", f"{peak:.2f} GB", f"<= {bar:g} GB", peak <= bar)
     yield Line("its seconds, Python's and XLA's start included", duration(taken))
     print(run.stdout, file=sys.stderr)
 
