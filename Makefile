@@ -36,6 +36,7 @@ bench: .venv/.installed
 	$(BIN)/python -m benchmarks.ratings_reading
 	$(BIN)/python -m benchmarks.ratings_training $(ARGS)
 	$(BIN)/python -m benchmarks.retrieval $(ARGS)
+	$(BIN)/python -m benchmarks.scale
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, got {sys.version.split()[0]}: make PYTHON=python3.12 ...")'

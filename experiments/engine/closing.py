@@ -28,7 +28,7 @@ def averaged(task: Task, runs: pd.DataFrame) -> pd.DataFrame:
         rows[count] = groups[column].nunique()
     rows["diverged"] = groups["diverged"].sum()
     if task.best_by:
-        rows = rows.sort_values(task.best_by, ascending=task.lowest_is_best, kind="stable", na_position="last")
+        rows = rows.sort_values(list(task.best_by), ascending=task.lowest_is_best, kind="stable", na_position="last")
     rows = rows.reset_index()
     # Scores on the holdout and on test do not compare: what was tuned comes below.
     return rows.sort_values("phase", key=lambda phase: phase == "tune", kind="stable") if "phase" in rows else rows

@@ -32,7 +32,7 @@ from experiments.engine.config import (
     tunable,
 )
 from experiments.engine.memory import measured
-from ncfjax.keys import REQUIRED, Key, nearest
+from ncfjax.keys import REQUIRED, Key, nearest, one_of
 from ncfjax.store import ORIGIN_COLUMNS, Store, run_id
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Task(ABC):
     columns: Mapping[str, type | str]
     outcomes: frozenset[str]  # those of them that a run ends with; the others tell runs apart
     shown: Mapping[str, str]  # metric -> its name in the table that closes a study, best first by `best_by`
-    best_by: str | None = None  # of shown, the best first
+    best_by: tuple[str, ...] = ()  # of shown, the best first; rows that lack the first are ordered by the next
     lowest_is_best: ClassVar[bool] = False  # of tune_by and best_by: errors
     averaged_over: ClassVar[Mapping[str, str]] = {"seed": "seeds"}  # columns that no setting is -> how many there were
     always_shown: tuple[str, ...]  # columns that every line of that table begins with
@@ -184,6 +184,9 @@ class Task(ABC):
             raise ConfigError(str(error)) from error
 
     def _read(self, values: dict[str, Any]) -> Any:
+        for choice in self.choices:  # before the keys of a choice that this kind of run does not have
+            if values[choice.key] is not None:
+                one_of(*choice.options).read(choice.key, values[choice.key])
         for name, value in values.items():
             if name not in self.all_keys and name.partition(".")[0] not in self.open_groups:
                 raise ConfigError(f"{name}: no such key, {nearest(name, self.all_keys)}")

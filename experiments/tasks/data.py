@@ -20,6 +20,7 @@ from ncfjax.data.ratings import Scale
 from ncfjax.data.splits import holdout
 from ncfjax.data.synthetic import SyntheticOptions
 from ncfjax.data.text import about
+from ncfjax.data.user_catalog import NAMES as OF_USERS
 from ncfjax.evaluation.columns import K
 from ncfjax.evaluation.remarks import few_candidates
 from ncfjax.keys import COUNT, FLAG, PATH, SEED, Key, anything, one_of
@@ -67,18 +68,23 @@ _NEGATIVES = {
     "num_negatives": COUNT._replace(default=99),  # candidates beside the positive, where they are drawn
     "seed": SEED._replace(default=0),  # of the negatives that are drawn, for a test split or for the holdout
 }
-DATASET = part(
-    "dataset",
-    {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted((*NAMES, *_IMPLICIT))},
-)
+_LEAVE_ONE_OUT = {name: _NEGATIVES | _OWN_KEYS.get(name, {}) for name in sorted((*NAMES, *_IMPLICIT))}
+_HELD_OUT_USERS = {name: {"num_held_out": COUNT, "seed": SEED} for name in OF_USERS}
+DATASET = part("dataset", _LEAVE_ONE_OUT)
+DATASET_OR_USERS = part("dataset", _LEAVE_ONE_OUT | _HELD_OUT_USERS)  # where users can be folded in
 
 
 def check_dataset(config: Any) -> None:
     """Raises ConfigError for what means nothing beside strengths, and for candidates among which nothing is chosen."""
     _check_strength(config.dataset)
-    if getattr(config, "tune", False):
+    if getattr(config, "tune", False) and not holds_out_users(config):
         expected = f"at least {K}, as tune=true compares models by the first {K} of the candidates"
         expect("dataset.num_negatives", config.dataset.num_negatives >= K, expected, config.dataset.num_negatives)
+
+
+def holds_out_users(config: Any) -> bool:
+    """Whether the data set's held-out users are no part of training; else each user has an item that is held out."""
+    return config.dataset.name in OF_USERS
 
 
 def _check_strength(dataset: SimpleNamespace) -> None:
@@ -102,8 +108,9 @@ DATA_COLUMNS = {
 }
 
 
-# Data sets whose rows have time stamps. Of the others' holdouts 2 is the version: a random row of each user.
-_TIMED = ("csv", "ml-1m", "ml-1m-ratings", "ml-100k", *_IMPLICIT)
+# Data sets whose rows have time stamps, or that hold out users. Of the others' holdouts 2 is the version: a random row
+# of each user.
+_TIMED = ("csv", "ml-1m", "ml-1m-ratings", "ml-100k", *_IMPLICIT, *OF_USERS)
 
 
 def data_identity(config: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class RankedTask(Task):
     """A task whose configuration has a `dataset` and a `split`, and whose runs end in ranks."""
 
     tune_by = (f"ndcg@{K}", f"hit_ratio@{K}")
-    best_by = f"ndcg@{K}"
+    best_by = (f"ndcg@{K}",)
     shown = {name: column.label for name, column in COLUMNS.items()}
     outcomes = frozenset({"content", "epoch", *METRIC_COLUMNS, *TIE_COLUMNS})
     own_columns: ClassVar[Mapping[str, type | str]]  # `note`, and what its configuration fills

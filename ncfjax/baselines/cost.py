@@ -41,18 +41,20 @@ def fit_work(
     block_size: int | None = None,
     num_epochs: int | None = None,
     num_sweeps: int | None = None,
+    ranked: Interactions | None = None,
 ) -> int:
-    """Multiply-adds of one run, with a ranking of all users (ials: after every epoch)."""
+    """Multiply-adds of one run, with a ranking of all users (ials: after every epoch), or of those of `ranked`."""
     users, items = train.num_users, train.num_items
-    ranking = users * items * RANKING_DIM
+    num_ranked = users if ranked is None else ranked.num_users
+    ranking = num_ranked * items * RANKING_DIM
     if name == "popularity":
         return ranking
     if name == "ials":
-        products = 2 * len(train) * embedding_dim * (block_size + 3) + users * items * embedding_dim + ranking
+        products = 2 * len(train) * embedding_dim * (block_size + 3) + num_ranked * items * embedding_dim + ranking
         return num_epochs * (products + (users + items) * embedding_dim * block_size**2)
     if name == "user_knn":
         return _products(transposed(train)) + ranking
-    scores = users * items**2
+    scores = num_ranked * items**2
     if name == "ease":
         return _products(train) + items**3 // 2 + scores
     if name == "slim" and sweeps_are_dense(train):
@@ -74,14 +76,15 @@ def fit_bytes(
     num_neighbors: int = 0,
     l1: float = 0.0,
     as_bits: bool = True,
+    ranked: Interactions | None = None,
 ) -> int:
-    """Memory of one run, ranking included, on all devices together.
+    """Memory of one run, ranking included, on all devices together; of all users, or of those of `ranked`.
 
     Beside the histories, for the ranking and as sparse rows: what is kept of items x items (or users x users), in
     arrays of floats, and of sparse products; the scores of a block of users, which are ranked with about four copies.
     """
     users, items = train.num_users, train.num_items
-    ranking = history_bytes(train, as_bits) + 16 * SCORED_AT_ONCE * items
+    ranking = history_bytes(train if ranked is None else ranked, as_bits) + 16 * SCORED_AT_ONCE * items
     if name == "popularity":
         return ranking
     if name == "ials":

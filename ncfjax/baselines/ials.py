@@ -107,6 +107,20 @@ def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, 
         yield Recommender.from_tables(*on_one_device((p, q)), Dot(p.shape[1], biases=False))
 
 
+def fold_in_ials(
+    model: Recommender, users: Interactions, *, regularization: float, unobserved_weight: float, nu: float
+) -> Recommender:
+    """The vectors of users that are no part of training, given the items': each an exact solution, whatever blocks the
+    model was trained by."""
+    weights = IalsWeights(*map(jnp.float32, (regularization, unobserved_weight, nu)))
+    q = model.item[...]
+    layout = {"embedding_dim": q.shape[1], "weights": users.weights}
+    side = on_devices(make_side(users.users, users.items, users.num_users, users.num_items, **layout))
+    p, q = jax.device_put((jnp.zeros((users.num_users, q.shape[1]), q.dtype), q), sharding())
+    p = solve_side(p, q, side, weights, block_size=q.shape[1])
+    return Recommender.from_tables(*on_one_device((p, q)), model.similarity)
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def init_tables(num_users: int, num_items: int, embedding_dim: int, stddev: Float[Array, ""], key: Array):
     """Both tables; a Newton step on the first block sees the others as they were drawn."""

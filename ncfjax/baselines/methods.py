@@ -31,12 +31,13 @@ class Baseline(NamedTuple):
     hyperparameters: tuple[str, ...] = ()  # to search over
     sizes: tuple[str, ...] = ()  # num_epochs among them: there is a scorer after each epoch
     takes_weights: bool = False  # of the interactions
+    folds_in: bool = True  # users that it was not fitted to
 
 
 METHODS = {
     "popularity": Baseline(0.1, takes_weights=True),
     "item_knn": Baseline(0.4, ("num_neighbors", "shrinkage")),
-    "user_knn": Baseline(0.1, ("num_neighbors", "shrinkage")),
+    "user_knn": Baseline(0.1, ("num_neighbors", "shrinkage"), folds_in=False),
     "ease": Baseline(0.6, ("regularization",)),
     "slim": Baseline(0.1, ("l1", "l2"), ("num_sweeps",)),
     "ials": Baseline(

@@ -111,7 +111,7 @@ CATALOG = {
 NAMES: tuple[str, ...] = ("synthetic", *CATALOG, "ncf", "csv")
 _ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data")
 # Which a user's own file has not, whatever it is called: of these and of the data sets of ratings.
-TAKEN = (*NAMES, "netflix", "netflix-excerpt", "synthetic-ratings", "worked-example")
+TAKEN = (*NAMES, "netflix", "netflix-excerpt", "synthetic-ratings", "worked-example", "ml-20m", "msd")
 
 
 def load(
@@ -287,14 +287,16 @@ def not_found(name: str, missing: Sequence[RemoteFile], folders: Sequence[Path],
 def download(files: Sequence[RemoteFile], folder: Path) -> None:
     """Downloads files of one address to a folder; each appears whole and verified, or not at all.
 
-    Raises OSError if there is no address, if it cannot be reached or the folder cannot be written, and ValueError for a
-    wrong checksum.
+    Raises OSError if there is no address, no checksum to verify it by, if it cannot be reached or the folder cannot be
+    written, and ValueError for a wrong checksum.
     """
     import pooch
 
     address, expected = files[0].address, files[0].checksum
     if not address:
         raise OSError("no address")
+    if not expected:
+        raise OSError("its checksum is not known: download it yourself")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         part = Path(scratch) / "part"

@@ -20,6 +20,7 @@ from ncfjax.data.catalog import (
 from ncfjax.data.content import Content, of_files
 from ncfjax.data.rating_catalog import rating_files
 from ncfjax.data.text import at_home, find_file
+from ncfjax.data.user_catalog import USER_CATALOG
 
 Located = Sequence[tuple[RemoteFile, Path | None]]  # files, each with its place; None where it is not there
 _ITEMS = {"ml-100k": (ml_100k_file("u.item"), ml_100k_file("u.genre")), "ml-1m": (ml_1m_file("movies.dat"),)}
@@ -32,7 +33,7 @@ def content_of(
     prefix: Path | str | None = None,
     path: Path | str | None = None,
 ) -> Content:
-    """Of the interactions of one of `catalog.NAMES`, or of a data set of ratings.
+    """Of the interactions of one of `catalog.NAMES`, or of `user_catalog.NAMES`, or of a data set of ratings.
 
     Raises ValueError for a file of a prefix that is there plain and as .gz, of other content each.
     """
@@ -40,8 +41,8 @@ def content_of(
         return _own([] if path is None else [find_file(at_home(path))])
     if name == "ncf":
         return _own([] if prefix is None else ncf_paths(at_home(prefix)))
-    if name in CATALOG:
-        folder, files = data_folder(data_dir), CATALOG[name].files
+    if name in CATALOG or name in USER_CATALOG:
+        folder, files = data_folder(data_dir), (USER_CATALOG if name in USER_CATALOG else CATALOG)[name].files
         return _known(list(zip(files, local_files(files, [folder, folder / name]), strict=True)))
     return Content() if name == "synthetic" else _known(rating_files(name, data_dir))
 

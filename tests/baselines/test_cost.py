@@ -34,6 +34,15 @@ def test_only_ease_takes_work_of_items_squared(catalogue):
     assert work["ease"] > 34_000**3 / 2 > 10 * max(work[name] for name in ("item_knn", "user_knn", "slim"))
 
 
+def test_only_the_users_that_are_ranked_have_a_history_for_it_and_take_time(catalogue):
+    few = Interactions(catalogue.users[:9] % 10, np.arange(9), 10, 34_000)
+    bytes_of = {
+        name: fit_bytes("popularity", catalogue, ranked=ranked) for name, ranked in (("all", None), ("few", few))
+    }
+    assert bytes_of["all"] - bytes_of["few"] == (3_000 - 10) * 34_000 / 8
+    assert fit_work("popularity", catalogue) == 300 * fit_work("popularity", catalogue, ranked=few)
+
+
 def test_every_device_has_tables_of_ials_and_systems_of_its_own(catalogue, monkeypatch):
     one = fit_bytes("ials", catalogue, embedding_dim=64)
     monkeypatch.setattr(jax, "device_count", lambda: 2)

@@ -1,13 +1,15 @@
 """What is different about the runs of python -m experiments.baselines: a simple method fitted to a data set."""
 
 from collections.abc import Hashable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from experiments.engine.checks import expect
 from experiments.engine.config import AXIS, Choice
-from experiments.tasks.data import DATASET, check_dataset, data_identity
+from experiments.tasks.data import DATASET_OR_USERS, check_dataset, data_identity, holds_out_users
 from experiments.tasks.ranking import RankedTask
 from ncfjax.baselines.methods import KEYS, METHODS
+from ncfjax.evaluation.fold_out_metrics import FOLD_OUT_COLUMNS
 from ncfjax.evaluation.ranking_rules import SELF_NEGATIVES, STRICT, TIES, Rules
 from ncfjax.keys import one_of
 
@@ -26,7 +28,7 @@ class BaselineTask(RankedTask):
     saves_models = True
     keys = {"evaluation.ties": one_of(*TIES), "evaluation.self_negatives": one_of(*SELF_NEGATIVES)}
     choices = (
-        DATASET,
+        DATASET_OR_USERS,
         Choice(
             "baseline.name",
             {
@@ -45,10 +47,20 @@ class BaselineTask(RankedTask):
         **NAMES,
     }
     always_shown = ("model",)
+    # Where whole users are held out they are asked for several items: other metrics, of other rows.
+    tune_by = (*RankedTask.tune_by, "ndcg@100", "recall@20", "recall@50")
+    best_by = (*RankedTask.best_by, "ndcg@100")
+    shown = {**RankedTask.shown, **{name: column.label for name, column in FOLD_OUT_COLUMNS.items()}}
+    outcomes = RankedTask.outcomes | {*FOLD_OUT_COLUMNS}
+
+    @cached_property
+    def columns(self) -> dict[str, type | str]:
+        return super().columns | dict.fromkeys(FOLD_OUT_COLUMNS, float)
 
     def check(self, config: Any) -> None:
         baseline, grid = config.baseline, config.grid
         check_dataset(config)
+        self._check_users(config)
         if not METHODS[baseline.name].takes_weights:
             expected = f"false, as baseline={baseline.name} does not weigh interactions by their strength"
             expect("dataset.strength", not getattr(config.dataset, "strength", False), expected, True)
@@ -61,6 +73,20 @@ class BaselineTask(RankedTask):
         rules = vars(config.evaluation)
         strict = f"ties: {STRICT.ties}, self_negatives: {STRICT.self_negatives}, as tune=true"
         expect("evaluation", Rules(**rules) == STRICT or not config.tune, strict, rules)
+
+    def _check_users(self, config: Any) -> None:
+        """Refuses what does not go with a data set whose users, or one whose items, are held out."""
+        of_users, dataset = holds_out_users(config), f"dataset={config.dataset.name}"
+        metrics = [name for name in self.tune_by if (name in FOLD_OUT_COLUMNS) == of_users]
+        is_right = not config.tune or config.tune_by in metrics
+        expect("tune_by", is_right, f"one of {', '.join(metrics)}, as {dataset}", config.tune_by)
+        if of_users:
+            methods = [name for name, method in METHODS.items() if method.folds_in]
+            why = f"one of {', '.join(methods)}, as {dataset} folds users in"
+            expect("baseline", config.baseline.name in methods, why, config.baseline.name)
+            rules = vars(config.evaluation)
+            strict = f"ties: {STRICT.ties}, self_negatives: {STRICT.self_negatives}, as {dataset}"
+            expect("evaluation", Rules(**rules) == STRICT, strict, rules)
 
     def identity(self, config: Any, point: Any) -> dict[str, Any]:
         run = {"phase": config.phase, "data": data_identity(config), "baseline": config.baseline.name}

@@ -9,15 +9,12 @@ from experiments.engine.device import memory_limit
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
+from experiments.tasks.baseline.evaluation import evaluation_of
 from experiments.tasks.baseline.task import TASK, given
-from experiments.tasks.data import data_cells, load_data
-from experiments.tasks.ranking import remarks_of, shares_of, values_of
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters, scorer_bytes
 from ncfjax.baselines.methods import METHODS, fit_of
 from ncfjax.data.history import fits_as_bits
-from ncfjax.evaluation.ranking import ranking_of
-from ncfjax.evaluation.ranking_rules import Rules
 from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block, MemoryEstimate
 
@@ -28,16 +25,20 @@ class BaselineWork(Work):
     one_by_one = True
 
     def __init__(self, config: Any):
-        self.config, self.data, self.name = config, load_data(config), config.baseline.name
-        self.cells = data_cells(config, self.data)  # now: its files may change while it is fitted
+        self.config, self.name = config, config.baseline.name
+        self.evaluation = evaluation_of(config)  # its cells too: files may change while it is fitted
+        self.data = self.evaluation.data
         self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
-        self.each = fit_work(train=self.data.train, **vars(config.baseline))
-        train, most = self.data.train, max(config.grid.num_neighbors or [0])
+        train, most, ranked = self.data.train, max(config.grid.num_neighbors or [0]), self.evaluation.ranked
+        self.each = fit_work(train=train, ranked=ranked, **vars(config.baseline))
         self.memory_bytes = memory_limit(config.memory_gb)
         sizes = {"embedding_dim": config.baseline.embedding_dim, "num_neighbors": most}
-        how = {"l1": min(config.grid.l1 or [0.0]), "as_bits": fits_as_bits(train, self.memory_bytes)}
-        on_device = held_bytes(self.data.held_out) + fit_bytes(self.name, train, **sizes, **how)
+        how = {
+            "l1": min(config.grid.l1 or [0.0]),
+            "as_bits": fits_as_bits(train if ranked is None else ranked, self.memory_bytes),
+        }
+        on_device = self.evaluation.num_bytes + fit_bytes(self.name, train, ranked=ranked, **sizes, **how)
         on_device += self.saver.extra_bytes(scorer_bytes(self.name, train, config.baseline.embedding_dim))
         self.memory = MemoryEstimate(0, on_device, held_bytes(self.data), largest_array(self.name, train))
         who, rows = ("users", train.num_users) if self.name == "user_knn" else ("items", train.num_items)
@@ -46,26 +47,22 @@ class BaselineWork(Work):
 
     def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
         (point,), num_epochs, label = block.members, self.config.baseline.num_epochs, TASK.label(self.config)
-        rules, curve, seconds, compile_seconds = Rules(**vars(self.config.evaluation)), [], 0.0, 0.0
+        options, curve, seconds, compile_seconds = given(self.config, point), [], 0.0, 0.0
         bar.show(f"{label}, fitting")
         for epoch, (scorer, fitting, compiling) in enumerate(timed(lambda: self._scorers(point)), start=1):
             seconds, compile_seconds = seconds + fitting, compile_seconds + compiling
             if epoch % self.config.eval_every == 0 or epoch == (num_epochs or 1):
-                ranking = ranking_of(scorer, self.data, rules, self.memory_bytes)
-                metrics = values_of(ranking, rules)
-                curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in metrics.items()]
+                evaluated = self.evaluation.of(scorer, options, self.memory_bytes)
+                curve += [{"epoch": epoch, "metric": name, "value": value} for name, value in evaluated.metrics.items()]
             bar.advance(self.each / (num_epochs or 1), f"{label}, epoch {epoch}" if num_epochs else label)
-        cells = self.cells | {"parameters": num_parameters(scorer)}
+        cells = self.evaluation.cells | {"parameters": num_parameters(scorer)}
         cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
-            # Only the rule that takes ties beside the ranks needs them to give the metrics again.
-            kept = ranking if rules.ties == "average" else ranking.ranks
-            arrays = {**kept._asdict(), "num_others": self.data.num_others}
-            options = {"biases": False} if isinstance(scorer, Recommender) else None
-            save = self.saver.of("baseline", self.name, lambda: scorer, options)
-            cells |= metrics | shares_of(ranking)
-            remarks = remarks_of(cells, self.data)
-            yield point, Result(cells, curve if num_epochs else [], arrays, save=save, remarks=remarks)
+            how = {"biases": False} if isinstance(scorer, Recommender) else None
+            save = self.saver.of("baseline", self.name, lambda: scorer, how)
+            cells |= {**evaluated.metrics, **evaluated.cells}
+            curve = curve if num_epochs else []
+            yield point, Result(cells, curve, evaluated.arrays, save=save, remarks=evaluated.remarks)
         else:
             yield point, Result(cells, status="diverged")
 

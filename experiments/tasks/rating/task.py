@@ -48,7 +48,7 @@ class RatingTask(Task):
     open_groups = ("model",)
     arguments = ("+study=first_steps",)
     tune_by = ("rmse", "mae")
-    best_by, lowest_is_best = "rmse", True
+    best_by, lowest_is_best = ("rmse",), True
     shown = METRICS
     always_shown = ("model",)
     one_per_study = frozenset({"select_epoch"})

@@ -60,7 +60,7 @@ class ToyTask(Task):
     }  # fmt: skip
     outcomes = frozenset({"epoch", "score", "beside"})
     shown = {"score": "Score"}
-    best_by = "score"
+    best_by = ("score",)
     always_shown = ("kind", "size")
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from experiments.engine.config import CONF
 from experiments.tasks.data import data_cells, data_identity, load_data, load_test_split
 from experiments.tasks.rating import config as rating_config
 from experiments.tasks.rating.data import load_job
-from ncfjax.data import catalog
+from ncfjax.data import catalog, user_catalog
 from ncfjax.data.synthetic import SyntheticOptions
 
 
@@ -103,7 +103,7 @@ def test_a_row_says_what_its_data_were_drawn_with(config):
 
 
 def test_names_agree_with_the_package():
-    names = {*catalog.NAMES, *rating_config.DATASET.options}
+    names = {*catalog.NAMES, *user_catalog.NAMES, *rating_config.DATASET.options}
     assert sorted(path.stem for path in (CONF / "dataset").glob("*.yaml")) == sorted(names)
 
 
