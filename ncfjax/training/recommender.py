@@ -27,6 +27,7 @@ from ncfjax.evaluation.ranking import (
     rank_with_ties,
 )
 from ncfjax.models.pretraining import as_gmf, join
+from ncfjax.models.products import FLOAT32, products_in
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
 from ncfjax.models.similarity import make_similarity
@@ -87,6 +88,7 @@ class RecommenderRun:
     num_items: int
     num_held_out: int
     table_shards: int = 1  # devices that the rows of each table are spread over
+    precision: str = FLOAT32  # of matrix products in training; what is measured is exact
     hyperparameters = Hyperparameters
     data_per_group = False
 
@@ -114,7 +116,8 @@ class RecommenderRun:
     def train(
         self, data: TrainingData, hyperparameters: Hyperparameters, state: TrainState, seed, first_epoch, num_epochs
     ) -> TrainState:
-        return train(self.spec, data, hyperparameters, state, seed, first_epoch, num_epochs, self.layout)
+        with products_in(self.precision):
+            return train(self.spec, data, hyperparameters, state, seed, first_epoch, num_epochs, self.layout)
 
     def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranking:
         """Of every held-out item; what fills the last block of users is cut off."""
@@ -180,6 +183,7 @@ class RecommenderProblem:
         pretrained: bool = False,
         memory_bytes: int | None = None,
         table_shards: int = 1,
+        precision: str = FLOAT32,
     ):
         """See `memory_estimate` on `pretrained`, and `ncfjax.data.history` on what depends on `memory_bytes`.
 
@@ -189,7 +193,9 @@ class RecommenderProblem:
         _check_examples(spec, len(data.train))
         self.interactions, self.spec = data, spec
         self.memory_bytes, self.as_bits = memory_bytes, fits_as_bits(data.train, memory_bytes)
-        self.run = RecommenderRun(spec, data.train.num_users, data.train.num_items, len(data.held_out), table_shards)
+        self.run = RecommenderRun(
+            spec, data.train.num_users, data.train.num_items, len(data.held_out), table_shards, precision
+        )
         memory = memory_estimate(spec, data, pretrained=pretrained, as_bits=self.as_bits)
         self.memory = memory if table_shards == 1 else _over_devices(memory, table_shards)
 

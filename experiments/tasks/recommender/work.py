@@ -77,6 +77,7 @@ class RecommenderWork(Work):
             "pretrained": pretraining.name in ("trained", "distilled"),
             "memory_bytes": memory_limit(config.memory_gb),
             "table_shards": config.table_shards,
+            "precision": config.precision,
         }
         self.problem = RecommenderProblem(self.data, self.spec, **how)
         is_spread = num_processes() == 1 or config.table_shards in (1, jax.device_count())

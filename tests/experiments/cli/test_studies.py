@@ -85,6 +85,7 @@ STUDIES = {
     ("sweep", "ncf_reference_ml-1m"): ("ncf-reference-ml-1m", 3, 12, 0),
     ("sweep", "ncf_reference_ml-1m_on_test"): ("ncf-reference-ml-1m", 3, 12, 0),
     ("sweep", "ncf_reference_ml-1m_pretrained"): ("ncf-reference-ml-1m", 1, 3, 0),
+    ("sweep", "precision_ml-1m"): ("precision-ml-1m", 3, 24, 24),
     ("sweep", "retrieval_models_ml-1m"): ("retrieval-models-ml-1m", 3, 9, 0),
     ("sweep", "retrieval_models_ml-1m_gmf"): ("retrieval-models-ml-1m", 3, 9, 0),
     ("sweep", "retrieval_models_ml-1m_mlp"): ("retrieval-models-ml-1m", 3, 7, 0),
