@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.engine import environment
-from experiments.engine.checks import ConfigError
+from experiments.engine.checks import ConfigError, ProcessError
 from ncfjax.table import StoreError
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
@@ -82,7 +82,7 @@ def exit_code(
 
 def known_reason(error: Exception) -> str | None:
     """Why a job failed, in one message; None of a fault of the program."""
-    if isinstance(error, (HydraException, OmegaConfBaseException, ConfigError, StoreError)):
+    if isinstance(error, (HydraException, OmegaConfBaseException, ConfigError, ProcessError, StoreError)):
         return str(error)
     return _refused_by_the_system(error)
 

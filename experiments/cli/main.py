@@ -14,7 +14,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.cli.ending import INTERRUPTED, exit_code, say_stopped
+from experiments.cli.ending import INTERRUPTED, exit_code, known_reason, say_stopped
 from experiments.cli.entry import (
     EntryPoint,
     as_hydra_reads_it,
@@ -53,10 +53,14 @@ def _job(entry: EntryPoint):
         os.chdir(folder)
         entry.task.register()  # in a process of its own nothing is registered yet
         try:
-            check_alone()  # a batch system may have started it several times
+            if not is_joined():
+                check_alone()  # a batch system may have started it several times
             return run_job(entry.task, entry.task.resolve(config), provenance)
         except Exception as error:
             show_fault(error)
+            if is_joined():  # Hydra would go on with the next job, and the others with this one
+                print(f"ncfjax: {known_reason(error) or error}", file=sys.stderr)
+                _leave(1)
             raise
 
     job.entry, job.arguments = entry, sys.argv[1:]  # for the sweeper
@@ -71,10 +75,10 @@ def _join_others(entry: EntryPoint, arguments: list[str]) -> None:
     given = {one.key_or_group: one.value() for one in parse([typed(entry.task, one) for one in arguments])}
     if given["distributed"] is not True:
         return check_alone()
-    place = {name: read_key(key, name, given.get(name)) for name, key in PROCESSES.items() if name != "distributed"}
+    place = {name: read_key(PROCESSES[f"process.{name}"], name, given.get(f"process.{name}")) for name in Place._fields}
     from experiments.engine.device import prepare
 
-    join(Place(*place.values()), prepare)
+    join(Place(**place), prepare)
 
 
 def _start(entry: EntryPoint) -> None:

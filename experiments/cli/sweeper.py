@@ -28,8 +28,9 @@ from omegaconf import DictConfig, open_dict
 from experiments.cli.entry import typed
 from experiments.cli.launching import launching, raise_failures, swept_keys
 from experiments.cli.typed import quoted
-from experiments.engine.checks import ConfigError
+from experiments.engine.checks import ConfigError, expect
 from experiments.engine.config import PROCESSES, is_list
+from experiments.engine.processes import is_joined
 from experiments.engine.search import Dimension, Interval, Options, Space, with_keys
 from experiments.engine.task import Task
 
@@ -190,6 +191,8 @@ class StudySweeper(Sweeper):
             config=self.config,
         )
         results = f"hydra.sweep.dir={quoted(self.config.hydra.sweep.dir)}"
+        is_here = self.config.hydra.launcher._target_.endswith(".BasicLauncher")
+        expect("hydra/launcher", is_here or not is_joined(), "none, as distributed=true", "one that starts others")
         with launching(self.config.hydra.launcher._target_):
             returned = launcher.launch([[*job, results] for job in jobs], initial_job_idx=0)
         raise_failures(jobs, returned, self.swept)

@@ -11,23 +11,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.engine import device
 from experiments.engine.evaluation import Evaluation
-from experiments.engine.processes import is_first
+from experiments.engine.processes import is_first, is_same
 from experiments.engine.progress import log
 from experiments.engine.task import Task
-from ncfjax.saved.checkpoints import load_checkpoint, remove_checkpoints, save_checkpoint
+from ncfjax.saved.checkpoints import (
+    Checkpoint,
+    epochs_of,
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+)
 from ncfjax.training.blocks import State
 from ncfjax.training.program import Program
 
 FOLDER = "checkpoints"  # of a study's folder
-KEEP = "keep_checkpoints=true"  # the override with which what follows goes on from a run that is done
+# The override with which a search keeps first looks; a user's own is written "true", and final runs take it over.
+KEEP = "keep_checkpoints=True"
 _VALUE = "value."  # before the name of a metric
 
 
 class Restored(NamedTuple):
     state: State
     evaluations: list[Evaluation]
-    seconds: float  # of training so far
+    seconds: float  # of training so far, of the whole block
 
 
 class Checkpoints:
@@ -35,6 +43,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, names: Sequence[str], every: int | None, keeps_last: bool = False):
         self.folder, self.names, self.every, self.keeps_last = folder, list(names), every, keeps_last
+        self.remarks: list[str] = []  # which of its epochs another machine has trained
 
     def is_due(self, epoch: int, num_epochs: int) -> bool:
         """Whether the block is to be kept after an epoch: the last one only where it outlives the run."""
@@ -43,38 +52,67 @@ class Checkpoints:
         return self.every is not None and epoch % self.every == 0
 
     def save(self, program: Program, state: State, evaluations: Sequence[Evaluation], seconds: float) -> None:
+        """Keeps all members; only then their earlier checkpoints go. `seconds` are those of the whole block."""
         train_states = program.train_states(state)  # of all processes, if there are several
+        if not is_first():
+            return
+        shared = {
+            "seconds": np.array(seconds / len(self.names)),
+            "width": np.array(program.block.width),
+            "device": np.array(device.described()),
+            "remarks": np.array(self.remarks, str),
+        }
         for i, (name, train_state) in enumerate(zip(self.names, train_states, strict=True)):
-            if not is_first():
-                return
-            kept = _kept(evaluations, i) | {"seconds": np.float64(seconds), "width": np.int64(program.block.width)}
-            save_checkpoint(self.folder, name, state.epoch, train_state, kept)
+            save_checkpoint(self.folder, name, state.epoch, train_state, _kept(evaluations, i) | shared)
+        self.remove(state.epoch - 1)
 
     def restored(self, program: Program, evaluated: Sequence[int]) -> Restored | None:
-        """Where a block goes on that is evaluated after these epochs; None where it begins anew.
+        """Where a block goes on that is evaluated after these epochs; None where it begins anew, which is told.
 
         What is measured of its members is not kept: an epoch that is evaluated is evaluated again.
         """
-        abstract = program.abstract_train_state
-        try:
-            members = [load_checkpoint(self.folder, name, abstract, evaluated[-1]) for name in self.names]
-        except ValueError as error:
-            log(f"{error}; training begins anew")
-            return None
-        if None in members or len({member.epoch for member in members}) > 1:
+        members = self._loaded(program, evaluated[-1])
+        if not members:
             return None
         epoch, kept = members[0].epoch, [member.kept for member in members]
         before = [number for number in evaluated if number < epoch]
-        is_same = all(int(one["width"]) == program.block.width for one in kept)
-        if not is_same or any(set(before) - set(one["epochs"].tolist()) for one in kept):
-            return None
+        widths = {int(one["width"]) for one in kept}
+        if widths != {program.block.width}:
+            width = " and ".join(map(str, sorted(widths)))
+            return self._anew(f"it was trained {width} runs wide, and is {program.block.width} wide now")
+        if any(set(before) - set(one["epochs"].tolist()) for one in kept):
+            return self._anew("it was evaluated less often: eval_every was another one")
+        where = {str(one["device"]) for one in kept} - {device.described()}
+        self.remarks = sorted({str(remark) for one in kept for remark in one["remarks"]})
+        self.remarks += [f"up to epoch {epoch} on {one}" for one in sorted(where)]
         state = program.go_on([member.train_state for member in members], epoch)
-        return Restored(state, [_evaluation(kept, number) for number in before], float(kept[0]["seconds"]))
+        seconds = sum(float(one["seconds"]) for one in kept)
+        return Restored(state, [_evaluation(kept, number) for number in before], seconds)
 
-    def remove(self) -> None:
-        """When the rows are there."""
+    def _loaded(self, program: Program, most_epochs: int) -> list[Checkpoint]:
+        """The members after the last epoch that all have a checkpoint of; none where there is none that is sound."""
+        shared = set.intersection(*(epochs_of(self.folder, name) for name in self.names))
+        epoch = max((number for number in shared if number <= most_epochs), default=0)
+        members, problem = [], ""
+        if epoch:
+            try:
+                abstract = program.abstract_train_state
+                members = [load_checkpoint(self.folder, name, epoch, abstract) for name in self.names]
+            except (ValueError, OSError) as error:
+                problem = str(error)
+        if not is_same(members[0].epoch if members else 0):
+            problem, members = "not every process can read it", []
+        if problem:
+            self._anew(problem)
+        return members
+
+    def _anew(self, why: str) -> None:
+        log(f"a checkpoint in {self.folder} is not used, and training begins anew: {why}")
+
+    def remove(self, last: int) -> None:
+        """Those up to an epoch: when a later one, or the rows, are there."""
         for name in self.names if is_first() else ():
-            remove_checkpoints(self.folder, name)
+            remove_checkpoints(self.folder, name, last)
 
 
 def checkpoints_of(task: Task, config: Any, points: Sequence[Any]) -> Checkpoints:

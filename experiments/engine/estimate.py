@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Hashable, Sequence
 
 from experiments.engine.jobs import Job, blocks_of, check_runnable, num_runs
+from experiments.engine.processes import common, together
 from experiments.engine.progress import duration, log, pluralize
 from experiments.engine.task import Task
 from experiments.engine.work import Trial
@@ -34,7 +35,8 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str], afterwards: Collec
         ConfigError: what would stop the study before it begins.
     """
     todo = {number: job for number, job in enumerate(jobs, start=1) if job.pending(done)}
-    check_runnable(task, list(todo.values()), done)
+    with together():
+        check_runnable(task, list(todo.values()), done)
     trials: dict[Hashable, Trial] = {}
     measured: list[Trial] = []
     total, num_shapes, not_counted, started = 0.0, 0, set(afterwards), time.perf_counter()
@@ -42,7 +44,7 @@ def estimate(task: Task, jobs: Sequence[Job], done: set[str], afterwards: Collec
         work = task.opened(job.config)
         blocks = blocks_of(task, work, job.config, done)
         if work.kind() not in trials:
-            is_late = measured and time.perf_counter() - started > TRIALS_SECONDS
+            is_late = measured and common(time.perf_counter() - started > TRIALS_SECONDS)
             trials[work.kind()] = _mean(measured) if is_late else work.trial(blocks[0])
             measured += [] if is_late else [trials[work.kind()]]
         sizes = [len(block.members) for block in blocks]

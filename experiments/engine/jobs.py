@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.engine import device, models
 from experiments.engine.checks import ConfigError
-from experiments.engine.processes import is_first, together, wait
+from experiments.engine.processes import is_first, num_processes, same, together, wait
 from experiments.engine.progress import Progress, log, pluralize, progress
 from experiments.engine.task import Compose, Task
 from experiments.engine.work import Work
@@ -61,7 +61,7 @@ def blocks_of(task: Task, work: Work, config: Any, done: set[str]) -> list[Block
         ConfigError: not even one run fits the memory, or its data did not.
     """
     members, limit = task.points(config), device.memory_limit(config.memory_gb)
-    if config.memory_gb is not None and work.reading > limit + _UNSURE:
+    if config.memory_gb is not None and work.reading > limit / num_processes() + _UNSURE:
         taken = f"{size_text(work.reading)}, which reading its data took"
         raise ConfigError(f"{task.label(config)}: memory_gb: expected at least {taken}, got {size_text(limit)}")
     pending = {member for member in members if task.id_of(config, member) not in done}
@@ -111,7 +111,7 @@ def _watched(config: Any, missing: Mapping[str, float], store: Store, bar: Progr
     def watch() -> None:
         seen = 0
         while not is_over.wait(GLANCE) and not bar.done:  # work in this process is told as it is done
-            with suppress(StoreError):  # told in the end
+            with suppress(StoreError, OSError):  # told in the end
                 stored = missing.keys() & models.completed(config, store)
                 if len(stored) > seen and not bar.done:
                     seen = len(stored)
@@ -134,6 +134,7 @@ def launch_missing(task: Task, jobs: Sequence[Job], store: Store, launch: Launch
     """
     done = models.completed(jobs[0].config, store) if jobs else set()
     todo = [job for job in jobs if job.pending(done)]
+    same("tables (results_dir has to be one folder)", (job.pending(done) for job in todo))
     if todo:
         with together():
             missing = check_runnable(task, todo, done)

@@ -8,9 +8,10 @@ train, and write, is refused before it begins.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ _LOST_SECONDS = 20  # without a sign of life a process is lost, and the others e
 _JOIN_SECONDS = 120
 
 
+_LOST = ("Gloo", "NCCL", "peer", "coordination service")  # what XLA says of a process that does not answer
 _others = {"joined": False, "first": True}
 
 
@@ -92,6 +94,21 @@ def least(value: int) -> int:
     return int(np.min(_all_values(value))) if is_joined() else value
 
 
+def same(what: str, values: Iterable[Any]) -> None:
+    """Refuses to go on where the processes do not see the same.
+
+    Raises:
+        ConfigError: some differ.
+    """
+    if not is_same(zlib.crc32(repr(list(values)).encode())):
+        raise ConfigError(f"distributed=true: expected {what} that are the same for all processes, got different ones")
+
+
+def is_same(value: int) -> bool:
+    """Whether all processes have this value."""
+    return not is_joined() or len(set(_all_values(value))) == 1
+
+
 def wait() -> None:
     """Until all are here: what the first has written before, all read after it."""
     if is_joined():
@@ -115,7 +132,7 @@ def all_there(results: Iterator[T]) -> Iterator[T]:
     try:
         yield from results
     except RuntimeError as error:  # of XLA, whose arrays will never come
-        if not is_joined():
+        if not is_joined() or not any(word in str(error) for word in _LOST):
             raise
         lost = f"another process is lost ({str(error).partition(chr(10))[0]})"
         raise ProcessError(f"{lost}; given to all of them, the same command goes on") from error

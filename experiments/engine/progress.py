@@ -86,13 +86,15 @@ class Progress:
 
     def elsewhere(self, done: float, what: str) -> None:
         """Tells how much of the work others have done so far, in a line: theirs may stand above it and below."""
-        self.seconds = time.perf_counter() - self._started
-        left = f", about {duration(self.seconds * (self.total - done) / done)} left"
-        self._write_line(f"{duration(self.seconds)} gone{left}, {what}", done)
+        gone = time.perf_counter() - self._started
+        left = f", about {duration(gone * (self.total - done) / done)} left"
+        self._write_line(f"{duration(gone)} gone{left}, {what}", done)
 
     def skip(self, amount: float) -> None:
         """Leaves out work that was done before this command: it says nothing of the pace."""
         self.total = max(self.total - amount, self.done)
+        if self._bar is not None:
+            self._bar.total = self.total
 
     def close(self) -> None:
         if self._bar is not None:

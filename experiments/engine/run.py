@@ -1,6 +1,6 @@
 """One job: the runs of one grid that are still missing, block by block, stored as soon as a block ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from experiments.engine import device, models
 from experiments.engine.checkpoints import checkpoints_of
 from experiments.engine.jobs import blocks_of, check_unchanged, num_runs
 from experiments.engine.names import check_names
-from experiments.engine.processes import all_there, is_first
+from experiments.engine.processes import all_there, is_first, same, wait
 from experiments.engine.progress import progress
 from experiments.engine.task import Task
 from experiments.engine.work import Result
@@ -34,6 +34,7 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
         if is_first():
             store.append(_row(store, run_id, shared, result, _now()), list(result.curve), dict(result.arrays))
     blocks = blocks_of(task, work, config, done)
+    same("missing runs", (run_ids[point] for block in blocks for point in block.members))
     with progress(work.each * num_runs(blocks), f"{task.label(config)}: ") as bar:
         for block in blocks:
             started_at = _now()
@@ -45,9 +46,16 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
                 if keeps_models and result.status == "completed" and run_id not in done:
                     models.save(store, run_id, row, result)
                 store.append(row, list(result.curve), dict(result.arrays))
-            if task.has_checkpoints and not config.keep_checkpoints:
-                checkpoints_of(task, config, block.members).remove()
+            _forget(task, config, block.members)
+    _forget(task, config, list(run_ids))  # what an earlier command has left too
+    wait()  # what the first has written, all have before the next job
     return num_runs(blocks)
+
+
+def _forget(task: Task, config: Any, points: Sequence[Any]) -> None:
+    """Removes the checkpoints of runs that are done, unless they are to be kept."""
+    if task.has_checkpoints and not config.keep_checkpoints:
+        checkpoints_of(task, config, points).remove(config.num_epochs)
 
 
 def _now() -> str:

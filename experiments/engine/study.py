@@ -64,8 +64,9 @@ def run_study(
     if is_tuning:
         stored_scores(task, jobs, store)  # what could not be scored in the end is refused before anything is run
     provenance = origin(task.name, arguments)
-    if later:
-        check_runnable(task, later, set())
+    with together():
+        if later:
+            check_runnable(task, later, set())
     launch_missing(task, jobs, store, launch, provenance)
     if search:
         jobs = _searched(search, store, launch, provenance)
@@ -88,6 +89,7 @@ def _searched(search: Search, store: Store, launch: Launch, provenance: dict[str
         if any(job.pending(store.completed()) for job in stage.jobs):
             log(stage.what)
             launch_missing(search.task, stage.jobs, store, launch, provenance)
+        search.forget(stage)
     for said in search.ends:
         log(said)
     return jobs

@@ -6,7 +6,7 @@ divided by its number of runs: what a run cost, not how long it took.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -79,6 +79,7 @@ class Trained(NamedTuple):
     state: State
     evaluations: list[Evaluation]
     cost: dict[str, Any]  # cells of each of its rows
+    remarks: Sequence[str] = ()  # for `note` of each
 
 
 def train_block(
@@ -136,7 +137,7 @@ def train_block(
         "compile_seconds": compile_seconds + began.compile_seconds,
         "train_seconds": (began.seconds + clock.seconds) / len(block.members),
     }
-    return Trained(program, state, evaluations, cost)
+    return Trained(program, state, evaluations, cost, checkpoints.remarks if checkpoints else ())
 
 
 class _Epochs(NamedTuple):
@@ -161,7 +162,7 @@ def measure(program: Program, epoch_work: float, num_epochs: int, num_evaluation
     compiling = seconds_of(program.compile)
     state, warming = timed_advance(program, program.init(), 1)
     # The first call warms up, which is nothing beside an epoch that takes longer than the trial.
-    training, epochs = (warming, 1) if warming >= _TRIAL_SECONDS else (0.0, 0)
+    training, epochs = (warming, 1) if common(warming >= _TRIAL_SECONDS) else (0.0, 0)
     while common(training < _TRIAL_SECONDS and epochs < num_epochs):
         state, seconds = timed_advance(program, state, 1)
         training, epochs = training + seconds, epochs + 1

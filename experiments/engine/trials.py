@@ -34,6 +34,7 @@ class Stage(NamedTuple):
 
     jobs: list[Job]
     what: str  # "model=dot, 24 trials, the first look"
+    done_with: Sequence[Job] = ()  # those whose checkpoints nothing goes on from after it
 
 
 class _Asked(NamedTuple):
@@ -138,8 +139,8 @@ class Search:
         first = self._scores(store, short)
         better = sorted(first, key=first.get, reverse=True)[: -(-len(trials) // 2)]
         whole = self._asked(overrides, better, True)
-        yield Stage([asked.job for asked in whole], f"{name}the better half of {count}")
-        self._forget(short)
+        done_with = [asked.job for asked in short]
+        yield Stage([asked.job for asked in whole], f"{name}the better half of {count}", done_with)
         for trial, score in (first | self._scores(store, whole)).items():
             scores[trial] = max(score, first[trial])
 
@@ -157,10 +158,10 @@ class Search:
         kept = [KEEP] if shortened and self.task.has_checkpoints else []
         return make_job(self.task, [*lines, *shortened, *kept], self.compose)
 
-    def _forget(self, asked: Sequence[_Asked]) -> None:
-        """What trials that are whole have gone on from, and what the others will not."""
-        for job, _ in asked if self.task.has_checkpoints else ():
-            checkpoints_of(self.task, job.config, list(job.runs.values())).remove()
+    def forget(self, stage: Stage) -> None:
+        """Removes what the trials of a stage have gone on from, and what the others will not."""
+        for job in stage.done_with if self.task.has_checkpoints else ():
+            checkpoints_of(self.task, job.config, list(job.runs.values())).remove(job.config.num_epochs)
 
     def _lines(self, overrides: list[str], trials: list[Trial]) -> list[str]:
         """Of a job whose members differ in the axes alone."""

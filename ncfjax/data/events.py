@@ -52,9 +52,13 @@ _RATINGS = _Form(
 _TRIPLETS = _Form(
     "user, song and play count, separated by tabs",
     re.compile(r"[^\t]+\t[^\t]+\t\d+"),
-    {"sep": "\t", "header": None, "names": ["userId", "movieId", "count"], "dtype": {"count": np.int64}},
+    {
+        "sep": "\t",
+        "header": None,
+        "names": ["userId", "movieId", "count"],
+        "dtype": {"userId": str, "movieId": str, "count": np.int64},
+    },
 )
-_TRIPLETS.options["dtype"] |= {"userId": str, "movieId": str}
 
 
 def read_movielens_events(path: Path) -> Events:

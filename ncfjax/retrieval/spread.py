@@ -34,7 +34,13 @@ class Spread(NamedTuple):
 
 
 def build(items: Float[Array, "items dim"], similarity: Similarity | None = None, num_devices: int = 1) -> Spread:
-    """An index of the items' vectors; without a similarity it is their inner product with the query."""
+    """An index of the items' vectors; without a similarity it is their inner product with the query.
+
+    Raises:
+        ValueError: more devices than there are, or none.
+    """
+    if not 1 <= num_devices <= jax.device_count():
+        raise ValueError(f"num_devices: expected 1 to {jax.device_count()}, which are there, got {num_devices}")
     mesh = Mesh(np.asarray(jax.devices()[:num_devices]), (_ITEMS,))
     filling = -len(items) % (_BITS * num_devices)
     ids = np.pad(np.arange(len(items), dtype=np.int32), (0, filling), constant_values=-1)

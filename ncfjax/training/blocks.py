@@ -130,8 +130,9 @@ def _members_per_device(memory: MemoryEstimate, memory_bytes: int) -> tuple[int,
     fixed, each, _, why, _ = memory
     for_devices = memory_bytes - _on_host(memory)
     num_devices = min(_num_places(memory), int(for_devices // (fixed + each)))
-    if num_devices < 1:
-        sizes = fixed + each + _on_host(memory), memory_bytes
+    least = jax.device_count() if jax.process_count() > 1 and memory.devices == 1 else 1  # each has a part in all
+    if num_devices < least:
+        sizes = least * (fixed + each) + _on_host(memory), memory_bytes
         needed, got = map(size_text, sizes)
         if needed == got:
             needed, got = (f"{size:,.0f} bytes" for size in sizes)
@@ -145,7 +146,7 @@ def _num_places(memory: MemoryEstimate) -> int:
 
 
 def _on_host(memory: MemoryEstimate) -> int:
-    return memory.host if jax.default_backend() == "cpu" else 0
+    return memory.host * jax.process_count() if jax.default_backend() == "cpu" else 0
 
 
 def memory_bytes(memory: MemoryEstimate, block: Block) -> int:
@@ -194,10 +195,14 @@ def on_host(array: Shaped[Array, "..."]) -> Shaped[np.ndarray, "..."]:
     return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
 
-def each_member(block: Block, grouped: Any) -> list[Any]:
-    """A module of every member, in their order; `grouped` has leading axes groups x width in every leaf."""
+def each_member(block: Block, grouped: Any, on_device: bool = True) -> list[Any]:
+    """A module of every member, in their order; `grouped` has leading axes groups x width in every leaf.
+
+    On the first device, or on the host: what is spread over many does not fit one.
+    """
     members = jax.tree.map(lambda x: per_member(block, x), grouped)
-    return [jax.tree.map(lambda x, i=i: jnp.asarray(x[i]), members) for i in range(len(block.members))]
+    place = jnp.asarray if on_device else np.asarray
+    return [jax.tree.map(lambda x, i=i: place(x[i]), members) for i in range(len(block.members))]
 
 
 def map_over_devices(function: Callable, mesh: Mesh, *arguments, num_shared: int):

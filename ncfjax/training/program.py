@@ -129,7 +129,7 @@ class Program:
         block = Block([[next(numbers) for _ in group] for group in self.block.groups], self.block.width)
         groups, _ = filled(block, self.table_shards)
         places = np.asarray(groups)
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves)[places], *members)
+        return jax.tree.map(lambda *leaves: np.stack(leaves)[places], *members)
 
     def maker(self, make: Make, *models: nnx.Module) -> Callable[[], State]:
         """Compiled, what begins with every member as what is made of its own models and its seed.
@@ -151,15 +151,15 @@ class Program:
 
     def models(self, state: State) -> list[Any]:
         """The models, in the order of the block's members, without rows that only fill up a table."""
-        models = each_member(self.block, state.train_states.model)
+        models = each_member(self.block, state.train_states.model, on_device=self.table_shards == 1)
         if self.table_shards == 1:
             return models
         counts = self.problem.run.num_users, self.problem.run.num_items
         return [reshaped_tables(model, *counts) for model in models]
 
     def train_states(self, state: State) -> list[TrainState]:
-        """The models with their optimisers' states, in the order of the block's members."""
-        return each_member(self.block, state.train_states)
+        """The models with their optimisers' states, in the order of the block's members, on the host."""
+        return each_member(self.block, state.train_states, on_device=False)
 
     @property
     def abstract_train_state(self) -> TrainState:

@@ -15,9 +15,9 @@ import pytest
 from ncfjax import load_model
 
 ARGUMENTS = (
-    "grid.seed=[0,1]", "grid.learning_rate=[0.01,0.02]", "grid.regularization=0.005", "model.embedding_dim=8",
-    "dataset.synthetic.num_users=90", "dataset.synthetic.num_items=130", "dataset.num_negatives=20", "num_epochs=20",
-    "eval_every=20", "checkpoint_every=1", "objective=sampled", "optimizer=adam", "save_models=true",
+    "grid.seed=[0,1]", "grid.learning_rate=[0.01,0.02]", "grid.regularization=0.005", "model.embedding_dim=4,8",
+    "dataset.synthetic.num_users=90", "dataset.synthetic.num_items=130", "dataset.num_negatives=20", "num_epochs=10",
+    "eval_every=10", "checkpoint_every=1", "objective=sampled", "optimizer=adam", "save_models=true",
 )  # fmt: skip
 LOST_SECONDS = 4
 # The sweep's own command line, but that a process is given up sooner, and that nothing is drawn.
@@ -31,8 +31,11 @@ sweep.main()
 CLOCKS = ["train_seconds", "compile_seconds", "device", "started_at", "command"]
 
 
-def start(results: Path, devices: int, *more: str, folder: Path | None = None, arguments=ARGUMENTS) -> subprocess.Popen:
+def start(
+    results: Path, devices: int, *more: str, folder: Path | None = None, arguments=ARGUMENTS, count: int = 1
+) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JAX_NUM_CPU_DEVICES": str(devices)}
+    environment["PMI_SIZE"] = str(count)  # as a launcher says it to each of them
     command = [sys.executable, "-c", PROGRAM, *arguments, f"results_dir={results}", *more]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, env=environment, cwd=folder, **pipes)
@@ -44,6 +47,7 @@ def start_two(results: Path, *more: str, folders=(None, None), **options) -> lis
         address = f"localhost:{free.getsockname()[1]}"
     place = "distributed=true", f"process.address={address}", "process.count=2"
     numbered = enumerate(folders)
+    options |= {"count": 2}
     return [start(results, 2, *place, f"process.number={n}", *more, folder=folder, **options) for n, folder in numbered]
 
 

@@ -58,7 +58,7 @@ class FoldedUsers:
         self.cells = {
             "dataset": self.data.name,
             "content": content,
-            "negatives": "all items",
+            "negatives": f"all items, {config.dataset.num_held_out} users by seed={config.dataset.seed}",
             "note": self.data.note,
         }
         self.num_bytes = held_bytes(self.data.fold_in, self.data.fold_out)

@@ -66,11 +66,11 @@ class ImitatorWork(Work):
         for i, (member, imitator) in enumerate(zip(block.members, models, strict=True)):
             cells, curve = self.target.cells | trained.cost, curve_of(trained.evaluations, i, _CURVES)
             if last.diverged[i]:  # no errors and no ranks, and a curve as far as it went
-                yield member, Result(cells, curve, status="diverged")
+                yield member, Result(cells, curve, status="diverged", remarks=trained.remarks)
             else:
                 ranked = self.target.rank(imitator, member.seed)
                 cells |= metrics_at(last, i) | ranked.cells
-                yield member, Result(cells, curve, ranked.ranks, remarks=ranked.remarks)
+                yield member, Result(cells, curve, ranked.ranks, remarks=[*ranked.remarks, *trained.remarks])
         bar.resume()
 
     def kind(self) -> Hashable:

@@ -165,6 +165,8 @@ def check(config: Any) -> None:
         expect("model.unit_weights", is_drawn, "false, as the output weights are not drawn", True)
     expected = "distributed=true on the command line, as it is known before any file is read"
     expect("distributed", config.distributed == is_joined(), expected, config.distributed)
+    for key, given in vars(config.process).items():
+        expect(f"process.{key}", config.distributed or given is None, "nothing, unless distributed=true", given)
     is_whole = config.table_shards == 1 or pretraining.name == "none"
     expect("table_shards", is_whole, f"1, as pretraining={pretraining.name}", config.table_shards)
     is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
@@ -186,9 +188,10 @@ def check(config: Any) -> None:
         is_right, why = config.select_epoch == "last" or not config.tune, "last or holdout, as tune=true"
     expect("select_epoch", is_right, why, config.select_epoch)
     expect("save_models", not config.save_models or config.select_epoch != "test", "false, as select_epoch=test", True)
-    is_whole = config.checkpoint_every is None and not config.keep_checkpoints
-    why = "nothing, as select_epoch=test compares the rankings of all epochs"
-    expect("checkpoint_every", is_whole or config.select_epoch != "test", why, config.checkpoint_every)
+    is_compared = config.select_epoch == "test"
+    for key, given in (("checkpoint_every", config.checkpoint_every), ("keep_checkpoints", config.keep_checkpoints)):
+        why = "nothing, as select_epoch=test compares the rankings of all epochs"
+        expect(key, not (is_compared and given), why, given)
     is_test = config.select_epoch != "test" or config.split == "test"
     expect("select_epoch", is_test, f"last, as split={config.split}", config.select_epoch)
 

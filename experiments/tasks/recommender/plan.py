@@ -17,8 +17,8 @@ def plan_of(run: RecommenderRun) -> list[str]:
         f"tables: rows of {run.num_users:,} users and {run.num_items:,} items over {run.table_shards} devices, "
         f"{filling} rows fill them up: {size_text(tables / run.table_shards)} on each device instead of "
         f"{size_text(tables)}, with the optimiser's moments",
-        f"tables: a step adds up {_sent(run)} by all-reduce; no table and no scores of other devices are sent; "
-        "everything else is on every device",
+        f"tables: a step adds up {_sent(run)} by all-reduce, and the gradient of what is no table; no table and no "
+        "scores of other devices are sent; everything else is on every device",
     ]
 
 
@@ -31,4 +31,6 @@ def _sent(run: RecommenderRun) -> str:
         what, vectors = "the vectors of its examples", spec.batch_size * (2 + spec.num_negatives)
         if spec.shuffle_examples:
             vectors = 2 * spec.batch_size
+        if spec.optimizer == "lazy_adam":  # their moments too
+            vectors *= _TABLES[spec.optimizer]
     return f"{what}, {vectors:,} x {spec.embedding_dim} ({size_text(4 * vectors * spec.embedding_dim)})"

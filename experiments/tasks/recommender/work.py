@@ -119,6 +119,7 @@ class RecommenderWork(Work):
             models()  # some of each lies in every process, and the first alone will ask
         for i, point in enumerate(points):
             result = self._result(i, trained.evaluations, trained.cost)
+            result = result._replace(remarks=[*result.remarks, *trained.remarks])
             is_last = self.config.select_epoch != "test"  # else the row is of another epoch's model
             if self.spec.model == "residual" and result.status == "completed" and is_last:
                 cells = share_cells(models()[i])

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from experiments.engine.checkpoints import checkpoints_of
 from experiments.engine.config import nested
 from experiments.engine.jobs import Job
 from experiments.engine.progress import Progress
@@ -29,6 +30,7 @@ from experiments.engine.study import plan, run_study
 from experiments.engine.task import Task
 from experiments.engine.work import Result, Trial, Work
 from ncfjax.keys import COUNT, POSITIVE, SEED, Key, one_of
+from ncfjax.saved.checkpoints import epochs_of
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, MemoryEstimate
 
@@ -112,6 +114,18 @@ class SavingToyTask(ToyTask):
         return SavingToyWork(self, config)
 
 
+class KeepingToyTask(ToyTask):
+    """The same, that keeps what a longer run goes on from: an empty file."""
+
+    has_checkpoints = True
+
+    def checkpoint_id(self, config: Any, point: Any) -> str:
+        return f"{config.phase}-{point.rate:g}"
+
+    def open(self, config: Any) -> Work:
+        return KeepingToyWork(self, config)
+
+
 def score(config: Any, point: Any, epoch: int) -> float:
     best_rate, best_epoch = (2.0, 4) if config.split == "holdout" else (3.0, 0)
     return 100.0 - 10 * abs(point.rate - best_rate) - abs(epoch - best_epoch) - config.size - point.seed / 100
@@ -168,6 +182,19 @@ class SavingToyWork(ToyWork):
             raise OSError("the disk is full")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(dict(row)))
+
+
+class KeepingToyWork(ToyWork):
+    """One job of the made-up task that keeps its last epochs, and tells what it found."""
+
+    def run(self, block: Block, bar: Progress) -> Iterator[tuple[Any, Result]]:
+        kept = checkpoints_of(self.task, self.config, block.members)
+        kept.folder.mkdir(parents=True, exist_ok=True)
+        for (point, result), name in zip(super().run(block, bar), kept.names, strict=True):
+            there = sorted(epochs_of(kept.folder, name))
+            if self.config.keep_checkpoints:
+                (kept.folder / f"{name}-{self.config.num_epochs}.npz").touch()
+            yield point, result._replace(cells=result.cells | {"beside": f"goes on from {there}"})
 
 
 def compose(task: Task, overrides: Sequence[str]) -> Any:

@@ -8,19 +8,41 @@ import pytest
 
 from experiments.cli.compose import configured
 from experiments.engine import checkpoints as module
-from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.checkpoints import Checkpoints, checkpoints_of
+from experiments.engine.evaluation import Evaluation
 from experiments.engine.jobs import blocks_of
 from experiments.engine.progress import Progress
 from experiments.engine.run import run_job
 from experiments.engine.work import Result
 from experiments.sweep import ENTRY
+from ncfjax.saved.checkpoints import save_checkpoint
 from ncfjax.training import program
+from ncfjax.training.blocks import Block, State
 
 TASK = ENTRY.task
 SETTINGS = (
     "grid.learning_rate=[0.01,0.02]", "grid.regularization=0.005", "grid.seed=0", "num_epochs=7", "eval_every=3",
     "checkpoint_every=2", "objective=sampled", "optimizer=adam",
 )  # fmt: skip
+
+
+class Program:
+    """Members without a state."""
+
+    abstract_train_state: dict = {}
+
+    def __init__(self, names: list[str], width: int):
+        self.names, self.block = names, Block([names], width)
+
+    def train_states(self, state: State) -> list[dict]:
+        return [{} for _ in self.names]
+
+    def go_on(self, train_states: list[dict], epoch: int) -> State:
+        return State(train_states, epoch)
+
+
+def evaluation(epoch: int) -> Evaluation:
+    return Evaluation(epoch, {"ndcg@10": np.full(2, 0.1 * epoch)}, np.zeros(2, bool), None)
 
 
 class Killed(BaseException):
@@ -96,15 +118,62 @@ def test_a_longer_run_goes_on_where_a_shorter_one_was_kept(config, trained_epoch
 
 
 @pytest.mark.slow
-def test_what_is_damaged_or_of_another_shape_of_block_begins_anew(config, capsys, trained_epochs, monkeypatch):
+def test_what_is_damaged_begins_anew_and_says_so(config, capsys, trained_epochs, monkeypatch):
     killed_after(config(), 4, monkeypatch)
-    folder = checkpoints_of(TASK, config(), []).folder
-    files = sorted(folder.iterdir())
+    files = sorted(checkpoints_of(TASK, config(), []).folder.iterdir())
     assert len(files) == 2
     files[0].write_bytes(b"")
     trained_epochs.clear()
     results(config())
-    assert trained_epochs[0] == 0 and f"{files[0]}: expected a sound checkpoint" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert trained_epochs[0] == 0 and f"{files[0]}: expected a sound checkpoint" in said and "begins anew" in said
+
+
+@pytest.mark.slow
+def test_a_kill_while_members_are_saved_goes_on_from_the_epoch_that_all_have(config, trained_epochs, monkeypatch):
+    whole, saved = results(config("checkpoint_every=null")), []
+
+    def dying(*arguments):
+        saved.append(arguments[2])
+        if saved.count(4) == 2:
+            raise Killed
+        return save_checkpoint(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "save_checkpoint", dying)
+        with pytest.raises(Killed):
+            results(config())
+    trained_epochs.clear()
+    again = results(config())
+    assert trained_epochs[0] == 2 and saved == [2, 2, 4, 4]
+    assert [result.curve for result in again.values()] == [result.curve for result in whole.values()]
+
+
+@pytest.mark.parametrize(
+    ("width", "evaluated", "why"),
+    [(2, [3, 6, 7], "it was trained 1 runs wide, and is 2 wide now"), (1, [1, 2, 4], "eval_every was another one")],
+    ids=["another width", "other evaluations"],
+)
+def test_what_would_give_other_numbers_begins_anew_and_says_why(width, evaluated, why, tmp_path, capsys):
+    for name in "ab":
+        alone = Program([name], 1)
+        Checkpoints(tmp_path, alone.names, 1).save(alone, State({}, 3), [evaluation(1), evaluation(3)], 10.0)
+    assert Checkpoints(tmp_path, ["a", "b"], 1).restored(Program(["a", "b"], width), evaluated) is None
+    assert why in capsys.readouterr().out
+
+
+def test_the_seconds_of_a_block_are_those_that_its_members_took(tmp_path, monkeypatch):
+    """Two trained together for 30 s, one alone for 10: a block of the three took 40, whoever comes first."""
+    together, alone = Program(["a", "b"], 1), Program(["c"], 1)
+    Checkpoints(tmp_path, together.names, 1).save(together, State({}, 3), [evaluation(3)], 30.0)
+    Checkpoints(tmp_path, alone.names, 1).save(alone, State({}, 3), [evaluation(3)], 10.0)
+    for names, seconds in (("abc", 40.0), ("cab", 40.0), ("a", 15.0)):
+        restored = Checkpoints(tmp_path, list(names), 1).restored(Program(list(names), 1), [3, 6])
+        assert (restored.seconds, restored.state.epoch, restored.evaluations) == (seconds, 3, [])
+    monkeypatch.setattr(module.device, "described", lambda: "another machine")
+    elsewhere = Checkpoints(tmp_path, ["a"], 1)
+    elsewhere.restored(Program(["a"], 1), [3, 6])
+    assert len(elsewhere.remarks) == 1 and elsewhere.remarks[0].startswith("up to epoch 3 on cpu x")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from experiments.engine.search import Interval, Options
 from experiments.engine.trials import Search, replayed
 from experiments.engine.tuning import TuningError
 from ncfjax.store import Store
+from tests.experiments.engine.conftest import KeepingToyTask, run_toy
 
 RATE, SIZE = Interval("grid.rate", 0.5, 8.0, True), Options("size", ("1", "2"))
 SPACE = (RATE, SIZE)
@@ -111,6 +112,25 @@ def test_what_is_left_of_a_search_is_what_its_scores_decide(search, store, task,
     search()
     runs = store.runs()
     assert first < replay() == set(runs.loc[runs["phase"] == "tune", "run_id"])
+
+
+def test_whole_trials_go_on_from_their_first_look_of_which_nothing_is_left(results):
+    task = KeepingToyTask()
+    arguments = TRIALS | {"results_dir": results, "final_seeds": [0]}
+    run_toy(task, arguments, space=(RATE,))
+    rows = Store(results / "toy", task.all_columns).runs()
+    tried, final = rows[rows["phase"] == "tune"], rows[rows["phase"] == "final"]
+    assert set(tried.loc[tried["num_epochs"] == 2, "beside"]) == {"goes on from []"}
+    assert set(tried.loc[tried["num_epochs"] == 6, "beside"]) == {"goes on from [2]"}
+    assert set(final["beside"]) == {"goes on from []"} and not list((results / "toy" / "checkpoints").iterdir())
+
+
+def test_what_a_user_asks_to_keep_of_a_search_stays(results):
+    task = KeepingToyTask()
+    arguments = TRIALS | {"results_dir": results, "final_seeds": [0], "keep_checkpoints": "true"}
+    run_toy(task, arguments, space=(RATE,))
+    names = {path.name.partition("-")[0] for path in (results / "toy" / "checkpoints").iterdir()}
+    assert names == {"tune", "final"}
 
 
 def test_diverged_trials_cannot_win_and_do_not_go_on(search, tried, store):
