@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test check lint bench clean
+.PHONY: sweep test check lint bench accelerator clean
 
 sweep: .venv/.installed
 	$(BIN)/python -m experiments.sweep $(ARGS)
@@ -37,6 +37,9 @@ bench: .venv/.installed
 	$(BIN)/python -m benchmarks.ratings_training $(ARGS)
 	$(BIN)/python -m benchmarks.retrieval $(ARGS)
 	$(BIN)/python -m benchmarks.scale
+
+accelerator: .venv/.installed
+	$(BIN)/python -m benchmarks.accelerator $(ARGS)
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, got {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
