@@ -314,9 +314,10 @@ def test_there_are_the_studies_that_the_readme_tells_of(committed_studies):
     assert committed_studies == [
         "baselines-ml-1m", "block-size-ml-1m", "cold-items-ml-100k", "controls-ml-1m", "distillation-ml-1m",
         "equal-budget-ml-1m", "equal-budget-pinterest-u37501", "figure2-fast-ml-1m", "figure2-ml-1m", "figure3",
-        "ncf-reference-ml-1m", "precision-ml-1m", "ratings-ml-100k", "ratings-ml-1m", "ratings-netflix-excerpt", "report-leak",
-        "retrieval-ml-1m", "retrieval-models-ml-1m", "retrieval-models-pinterest-u37501", "retrieval-pinterest-u37501",
-        "retrieval-scale", "search-ml-1m", "tuning-ml-1m", "weak-evaluation-ml-1m", "worked-example"
+        "ncf-reference-ml-1m", "precision-ml-1m", "ratings-ml-100k", "ratings-ml-1m", "ratings-netflix-excerpt",
+        "report-leak", "retrieval-ml-1m", "retrieval-models-ml-1m", "retrieval-models-pinterest-u37501",
+        "retrieval-pinterest-u37501", "retrieval-scale", "search-ml-1m", "tuning-ml-1m", "weak-evaluation-ml-1m",
+        "worked-example"
     ]  # fmt: skip
 
 
