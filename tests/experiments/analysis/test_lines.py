@@ -60,7 +60,7 @@ def test_every_column_of_a_runs_configuration_tells_lines_apart():
         "gate_width", "num_components", "temperature", "unit_weights",
         "num_negatives", "reject_positives", "shuffle_examples", "negative_weight", "optimizer", "pretraining",
         "learning_rate", "regularization", "stddev", "num_epochs", "select_epoch", "batch_size", "decay",
-        "bias_regularization", "weights_regularization", "weights_rate",
+        "bias_regularization", "weights_regularization", "weights_rate", "precision",
     }  # fmt: skip
 
 
