@@ -18,12 +18,9 @@ import jax.numpy as jnp
 from jax.lax import DotAlgorithmPreset
 from jaxtyping import Array, Float
 
-FLOAT32 = "float32"
-_ALGORITHMS = {
-    "tensorfloat32": (DotAlgorithmPreset.TF32_TF32_F32, 10),
-    "bfloat16": (DotAlgorithmPreset.BF16_BF16_F32, 7),
-}  # and bits of the mantissa
-PRECISIONS = (FLOAT32, *_ALGORITHMS)
+from ncfjax.models.precisions import FLOAT32, MANTISSA_BITS
+
+_ALGORITHMS = {"tensorfloat32": DotAlgorithmPreset.TF32_TF32_F32, "bfloat16": DotAlgorithmPreset.BF16_BF16_F32}
 _EXPONENT_BITS = 8
 
 _precision = ContextVar("precision", default=FLOAT32)
@@ -59,9 +56,9 @@ def affine(
 def _product(multiply: Callable, a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     if (precision := _precision.get()) == FLOAT32:
         return multiply(a, b, precision=jax.lax.Precision.HIGHEST)
-    algorithm, bits = _ALGORITHMS[precision]
     if jax.default_backend() != "cpu":
-        return multiply(a, b, precision=algorithm)
+        return multiply(a, b, precision=_ALGORITHMS[precision])
+    bits = MANTISSA_BITS[precision]
     product = multiply(_rounded(a, bits), _rounded(b, bits), precision=jax.lax.Precision.HIGHEST)
     return _with_rounded_gradient(product, bits)  # which is a factor of the products that go back
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import jax
 import numpy as np
 
 from ncfjax.data.summary import Summary
@@ -116,7 +117,8 @@ def checksum(path: Path) -> int:
 def _write(part: Path, arrays: dict[str, Any], names: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     with checkpointer() as orbax:
         # Of several processes orbax takes from a device only what is spread over all of them.
-        orbax.save((part / "arrays").absolute(), {name: np.asarray(x) for name, x in arrays.items() if x.size})
+        place = np.asarray if jax.process_count() > 1 else lambda x: x
+        orbax.save((part / "arrays").absolute(), {name: place(x) for name, x in arrays.items() if x.size})
         orbax.wait_until_finished()
     np.savez_compressed(part / "names.npz", **names)
     files = sorted(path for path in part.rglob("*") if path.is_file())

@@ -26,8 +26,9 @@ from ncfjax.evaluation.ranking import (
     make_evaluation_batches,
     rank_with_ties,
 )
+from ncfjax.models.precisions import FLOAT32
 from ncfjax.models.pretraining import as_gmf, join
-from ncfjax.models.products import FLOAT32, products_in
+from ncfjax.models.products import products_in
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
 from ncfjax.models.similarity import make_similarity

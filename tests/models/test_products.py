@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncfjax.models.products import PRECISIONS, inner, matrix_product, products_in
+from ncfjax.models.precisions import PRECISIONS
+from ncfjax.models.products import inner, matrix_product, products_in
 
 BITS = {"tensorfloat32": 10, "bfloat16": 7}
 A, B = (np.random.default_rng(n).normal(size=shape).astype(np.float32) for n, shape in ((0, (5, 40)), (1, (7, 40))))

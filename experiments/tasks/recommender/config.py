@@ -13,14 +13,14 @@ from experiments.tasks.ranking import METRIC_COLUMNS, TIE_COLUMNS
 from experiments.tasks.weights import file_content
 from ncfjax.evaluation.columns import RESIDUAL_COLUMNS
 from ncfjax.keys import COUNT, COUNT_OR_ZERO, DECAY, FLAG, NON_NEGATIVE, PATH, POSITIVE, SEED, SHARE, Key, one_of
-from ncfjax.models.products import PRECISIONS
+from ncfjax.models.precisions import FLOAT32, PRECISIONS
 from ncfjax.models.registry import declared_keys
 from ncfjax.store import ORIGIN_COLUMNS
 
 KEYS: dict[str, Key] = {
     **MODEL_KEYS,
     "table_shards": COUNT._replace(default=1),  # devices that the rows of each table are spread over
-    "precision": one_of(*PRECISIONS, default="float32", default_is_blank=True),  # of matrix products in training
+    "precision": one_of(*PRECISIONS, default=FLOAT32, default_is_blank=True),  # of matrix products in training
     "num_epochs": COUNT_OR_ZERO,  # 0: as pretraining=distilled left it
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
@@ -128,7 +128,7 @@ def identity(config: Any, point: Any) -> dict[str, Any]:
     }
     if config.pretraining.name != "none":
         run["pretraining"] = set_keys(config.pretraining) | weight_files(config.pretraining)
-    if config.precision != "float32":
+    if config.precision != FLOAT32:
         run["precision"] = config.precision
     if config.select_epoch == "test":  # then evaluating more often may find a better epoch
         run |= {"select_epoch": "test", "eval_every": config.eval_every}

@@ -41,7 +41,7 @@ def test_fits_side_by_side_count_each(tiny_data):
 
 def test_the_teachers_of_an_imitator_and_its_ranking_count(distillation):
     work = work_of(imitate, *distillation, "dataset.synthetic.num_items=3000", "pairs_per_user=3")
-    config, data, (fixed, each, host, _) = work.config, work.target.data, work.memory
+    config, data, (fixed, each, host, *_) = work.config, work.target.data, work.memory
     teacher, tables = teacher_memory(config, data), 4 * config.embedding_dim * (40 + 3000)
     assert host >= held_bytes(data) + 2 * teacher.fixed + teacher.each - tables
     assert each >= tables + ranking_bytes(data, sum(work.spec.layers)) and fixed == 0
