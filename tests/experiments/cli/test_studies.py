@@ -71,7 +71,7 @@ STUDIES = {
     ("retrieval", "retrieval_scale_neumf"): ("retrieval-scale", 36, 72, 0),
     ("retrieval", "retrieval_scale_pretrained"): ("retrieval-scale", 12, 24, 0),
     ("sweep", "block_size_ml-1m"): ("block-size-ml-1m", 4, 16, 0),
-    ("sweep", "controls_ml-1m"): ("controls-ml-1m", 3, 80, 32),
+    ("sweep", "controls_ml-1m"): ("controls-ml-1m", 3, 80, 0),
     ("sweep", "equal_budget_ml-1m"): ("equal-budget-ml-1m", 6, 54, 0),
     ("sweep", "equal_budget_ml-1m_free_weights"): ("equal-budget-ml-1m", 4, 36, 18),
     ("sweep", "equal_budget_ml-1m_neumf"): ("equal-budget-ml-1m", 4, 36, 0),
