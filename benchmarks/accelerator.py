@@ -24,18 +24,24 @@ import jax
 import jax.numpy as jnp
 import pandas as pd
 
-from benchmarks.sweep import GRID_OF_8, STUDY, Epoch
 from benchmarks.turns import in_turns, seconds
 from experiments.engine import device
 from ncfjax.data.catalog import load
 from ncfjax.retrieval import exact
+from ncfjax.training.blocks import cut_into_blocks, cut_into_groups
+from ncfjax.training.loop import Spec
+from ncfjax.training.program import Program
+from ncfjax.training.recommender import Member, RecommenderProblem
+
+STUDY = Member(learning_rate=0.002, regularization=0.005, stddev=0.1, negative_weight=1.0, seed=0)
+GRID_OF_8 = [STUDY._replace(learning_rate=0.001 * (1 + n)) for n in range(8)]
 
 SMALL = ("num_epochs=4", "eval_every=4", "grid.learning_rate=0.01", "grid.regularization=0.005", "grid.seed=[0,1]")
 SMOKE = {
     "expected": ("sweep", "model=dot,gmf,bilinear,cosine,euclid", "model.embedding_dim=8", *SMALL),
     "sampled": (
         "sweep", "model=dot,mlp,neumf,residual,mixture_of_logits", "objective=sampled", "optimizer=adam,lazy_adam",
-        "model.embedding_dim=8", *SMALL,
+        "model.embedding_dim=12", *SMALL,
     ),
     "tables over devices": ("sweep", "table_shards={devices}", "model=dot,mlp", "model.embedding_dim=8", *SMALL),
     "saved models": ("sweep", "save_models=true", "model.embedding_dim=8", *SMALL),
@@ -124,10 +130,15 @@ def speed(data) -> Iterator[Speed]:
 
 
 def _epoch(data, objective: str, dim: int, members) -> float:
-    """Seconds of one, the second of two."""
-    epoch = Epoch(data, objective, dim, members)
-    epoch()
-    return seconds(epoch)
+    """Seconds of one, the second of two, over all blocks of the members."""
+    problem = RecommenderProblem(data, Spec(dim, objective, {"sampled": 512, "expected": 64}[objective], 8))
+    limit = device.memory_limit(None)
+    groups, taken = cut_into_groups(members, problem.memory, limit, problem.cpu_width), 0.0
+    for block in cut_into_blocks(groups, max(map(len, groups)), problem.memory, limit):
+        program = Program(problem, block)
+        state = program.advance(program.init(), 1)
+        taken += seconds(lambda p=program, s=state: p.advance(s, 1).train_states)
+    return taken
 
 
 def write(path: Path, lines: Iterable[NamedTuple]) -> list:
