@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.engine import device, models
-from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.checkpoints import FOLDER, checkpoints_of
 from experiments.engine.jobs import blocks_of, check_unchanged, num_runs
 from experiments.engine.names import check_names
 from experiments.engine.processes import all_there, is_first, same, wait
@@ -54,7 +54,8 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
 
 def _forget(task: Task, config: Any, points: Sequence[Any]) -> None:
     """Removes the checkpoints of runs that are done, unless they are to be kept."""
-    if task.has_checkpoints and not config.keep_checkpoints:
+    is_any = task.has_checkpoints and (task.store(config).folder / FOLDER).is_dir()  # else no run need be named
+    if is_any and not config.keep_checkpoints:
         checkpoints_of(task, config, points).remove(config.num_epochs)
 
 
