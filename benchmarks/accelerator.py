@@ -44,6 +44,7 @@ SMOKE = {
         "model.embedding_dim=12", *SMALL,
     ),
     "tables over devices": ("sweep", "table_shards={devices}", "model=dot,mlp", "model.embedding_dim=8", *SMALL),
+    "iALS over devices": ("baselines", "baseline=ials", "table_shards={devices}"),
     "saved models": ("sweep", "save_models=true", "model.embedding_dim=8", *SMALL),
     "imitate": ("imitate", "num_users=1000", "embedding_dim=8", "num_fresh=10000", "num_epochs=4"),
     "baselines": ("baselines", "baseline=popularity,item_knn,user_knn,ease,slim,ials"),

@@ -11,7 +11,7 @@ import jax
 import pooch
 
 from experiments.engine import environment
-from experiments.engine.checks import ConfigError
+from experiments.engine.checks import ConfigError, expect
 from experiments.engine.processes import check_alone, is_joined, least, num_processes, refuse_several
 
 # Of both versions: the limits, what is taken, and in memory.stat the part of it that the system gives up when it must.
@@ -44,6 +44,12 @@ def name() -> str:
     if devices[0].platform == "cpu":
         return f"cpu x{_num_cores()} ({_cpu_model()})"
     return devices[0].device_kind + (f" x{len(devices)}" if len(devices) > 1 else "")
+
+
+def check_shards(table_shards: int) -> None:
+    """Raises ConfigError where a table is to be spread over more devices than there are."""
+    expected = f"at most {jax.device_count()}, the devices that are there"
+    expect("table_shards", table_shards <= jax.device_count(), expected, table_shards)
 
 
 def memory_limit(limit_gb: float | None) -> int:

@@ -23,6 +23,7 @@ from ncfjax.baselines.user_knn import UserBased
 from ncfjax.data.history import history_bytes
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.tables import SpreadRecommender, filled_up
 
 RANKING_DIM = 100
 EASE_ARRAYS = 6  # of a small one; a larger one has one array, and PANELS more columns while it is inverted
@@ -31,7 +32,7 @@ SLIM_ARRAYS = 5  # X' X twice, in two orders, and W likewise
 KNN_ARRAYS = {"item_knn": 2, "user_knn": 1}  # X' X, and dense weights
 SCORED_AT_ONCE = 128  # users, by the evaluation
 
-Scorer = ItemBased | SparseItemBased | UserBased | Popularity | Recommender
+Scorer = ItemBased | SparseItemBased | UserBased | Popularity | Recommender | SpreadRecommender
 
 
 def fit_work(
@@ -77,6 +78,7 @@ def fit_bytes(
     l1: float = 0.0,
     as_bits: bool = True,
     ranked: Interactions | None = None,
+    table_shards: int = 1,
 ) -> int:
     """Memory of one run, ranking included, on all devices together; of all users, or of those of `ranked`.
 
@@ -88,8 +90,11 @@ def fit_bytes(
     if name == "popularity":
         return ranking
     if name == "ials":
-        tables = 3 * jax.device_count() * (users + items) * embedding_dim  # every device has a copy
-        return ranking + 4 * tables + sides_bytes(train, embedding_dim)
+        return (
+            ranking
+            + ials_tables_bytes(train, embedding_dim, table_shards)
+            + sides_bytes(train, embedding_dim, table_shards)
+        )
     sparse = ranking + 24 * (len(train) + PRODUCTS_AT_ONCE)
     bits = history_bytes(train, as_bits=True)  # of a dense scorer
     if name == "ease":
@@ -122,12 +127,21 @@ def largest_array(name: str, train: Interactions) -> str:
     return f"EASE is dense: 4 bytes x items^2, of {train.num_items:,} items"
 
 
-def sides_bytes(train: Interactions, embedding_dim: int) -> int:
+def ials_tables_bytes(train: Interactions, embedding_dim: int, table_shards: int = 1) -> int:
+    """The tables of iALS, those that an epoch makes of them and what is on the way: a copy of all on every device, or
+    each row on one of `table_shards` devices."""
+    if table_shards == 1:
+        return 4 * 3 * jax.device_count() * (train.num_users + train.num_items) * embedding_dim
+    rows = filled_up(train.num_users, table_shards) + filled_up(train.num_items, table_shards)
+    return 4 * 3 * rows * embedding_dim
+
+
+def sides_bytes(train: Interactions, embedding_dim: int, table_shards: int = 1) -> int:
     """What iALS lays out of both sides, on the host and on the devices, and takes to solve some rows."""
     sides = [np.bincount(train.users, minlength=train.num_users), np.bincount(train.items, minlength=train.num_items)]
     per_pair = 4 if train.weights is None else 8
-    held = sum(2 * side_bytes(counts, embedding_dim, per_pair=per_pair) for counts in sides)
-    return held + max(solving_bytes(counts, embedding_dim) for counts in sides)
+    held = sum(2 * side_bytes(counts, embedding_dim, per_pair=per_pair, shards=table_shards) for counts in sides)
+    return held + max(solving_bytes(counts, embedding_dim, shards=table_shards) for counts in sides)
 
 
 def num_parameters(scorer: Scorer) -> int:
@@ -143,6 +157,8 @@ def num_parameters(scorer: Scorer) -> int:
             return len(scorer.counts)
         case Recommender():
             return sum(leaf.size for leaf in jax.tree.leaves(scorer))
+        case SpreadRecommender():  # of a dot product without biases, which has none beside its tables
+            return (scorer.num_users + scorer.layout.num_items) * scorer.model.item.shape[1]
     raise TypeError(f"expected a baseline, got {type(scorer).__name__}")
 
 

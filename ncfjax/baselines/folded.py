@@ -19,8 +19,9 @@ from ncfjax.baselines.popularity import Popularity
 from ncfjax.data.history import pack_history
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.tables import SpreadRecommender
 
-Folding = ItemBased | SparseItemBased | Popularity | Recommender
+Folding = ItemBased | SparseItemBased | Popularity | Recommender | SpreadRecommender
 
 
 def folded_in(scorer: Folding, users: Interactions, options: Mapping[str, Any]) -> Folding:
@@ -37,7 +38,7 @@ def folded_in(scorer: Folding, users: Interactions, options: Mapping[str, Any]) 
             return scorer._replace(history_items=history.indices, history_starts=history.indptr)
         case Popularity():
             return scorer
-        case Recommender():
+        case Recommender() | SpreadRecommender():
             names = ("regularization", "unobserved_weight", "nu")
             return fold_in_ials(scorer, users, **{name: options[name] for name in names})
     raise TypeError(f"expected a method that folds users in, got {type(scorer).__name__}")

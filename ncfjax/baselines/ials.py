@@ -17,7 +17,7 @@ With one side fixed every row of the other is a least-squares problem of its own
     p_b <- p_b - H^-1 g
 
 A block as wide as the vectors is the exact solution. The scores <p_u, q_i> of a history follow every step. Rows are
-laid out as in least_squares.py.
+laid out as in least_squares.py. Of tables that are spread over devices a chunk's ids and vectors are sent, and Q'Q.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Shaped
 
 from ncfjax.baselines.least_squares import (
@@ -38,12 +39,14 @@ from ncfjax.baselines.least_squares import (
     over_chunks,
     sharding,
     solve_systems,
+    vectors_of,
     with_weights,
 )
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.products import matrix_product
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarities.dot import Dot
+from ncfjax.models.tables import ROWS, Layout, SpreadRecommender, filled_up, rows_mesh
 
 
 class IalsWeights(NamedTuple):
@@ -54,7 +57,7 @@ class IalsWeights(NamedTuple):
     nu: Float[Array, ""]
 
 
-def fit_ials(train: Interactions, **options) -> Recommender:
+def fit_ials(train: Interactions, **options) -> Recommender | SpreadRecommender:
     """The model after the last epoch of `ials_epochs`, which tells the options."""
     for model in ials_epochs(train, **options):  # noqa: B007
         pass
@@ -72,8 +75,11 @@ def ials_epochs(
     stddev: float,
     num_epochs: int,
     seed: int,
-) -> Iterator[Recommender]:
+    table_shards: int = 1,
+) -> Iterator[Recommender | SpreadRecommender]:
     """Alternates `num_epochs` times, users first, from vectors drawn from N(0, stddev^2 / embedding_dim).
+
+    With several `table_shards` the rows of both tables are spread over so many devices, and stay there.
 
     Yields the model after every epoch. Its tables may be donated to the next one: look at a model, or copy its tables,
     before you ask for the next.
@@ -89,45 +95,72 @@ def ials_epochs(
         if not value > 0:
             raise ValueError(f"{name}: expected a number > 0, got {value}")
     weights = IalsWeights(*map(jnp.float32, (regularization, unobserved_weight, nu)))
-    tables = init_tables(train.num_users, train.num_items, embedding_dim, jnp.float32(stddev), jax.random.key(seed))
-    return _epochs(train, tables, weights, block_size, num_epochs)
+    mesh = rows_mesh(table_shards) if table_shards > 1 else None
+    sizes = train.num_users, train.num_items, embedding_dim
+    tables = init_tables(*sizes, jnp.float32(stddev), jax.random.key(seed), mesh=mesh)
+    return _epochs(train, tables, weights, block_size, num_epochs, mesh)
 
 
-def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, num_epochs: int):
+def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, num_epochs: int, mesh: Mesh | None):
     """The generator behind `ials_epochs`, which checks its arguments before the first model is asked for."""
     p, q = tables
-    confidence = train.weights
-    layout = {"embedding_dim": p.shape[1], "weights": confidence}
-    users = make_side(train.users, train.items, train.num_users, train.num_items, **layout)
-    items = make_side(train.items, train.users, train.num_items, train.num_users, **layout)
-    users, items = on_devices(users), on_devices(items)
-    p, q = jax.device_put((p, q), sharding())  # where an epoch leaves them: else the second one compiles again
+    how = {"embedding_dim": p.shape[1], "weights": train.weights, "shards": 1 if mesh is None else mesh.size}
+    users = on_devices(make_side(train.users, train.items, train.num_users, train.num_items, **how), mesh)
+    items = on_devices(make_side(train.items, train.users, train.num_items, train.num_users, **how), mesh)
+    if mesh is None:
+        p, q = jax.device_put((p, q), sharding())  # where an epoch leaves them: else the second one compiles again
     for _ in range(num_epochs):
-        p, q = ials_epoch(p, q, users, items, weights, block_size)
-        yield Recommender.from_tables(*on_one_device((p, q)), Dot(p.shape[1], biases=False))
+        p, q = ials_epoch(p, q, users, items, weights, block_size, (train.num_users, train.num_items))
+        yield _recommender(p, q, Dot(p.shape[1], biases=False), train.num_users, train.num_items, mesh)
+
+
+def _recommender(p, q, similarity: Dot, num_users: int, num_items: int, mesh: Mesh | None):
+    if mesh is None:
+        return Recommender.from_tables(*on_one_device((p, q)), similarity)
+    model = Recommender.from_tables(*jax.block_until_ready((p, q)), similarity)
+    return SpreadRecommender(model, Layout(num_items, mesh), num_users)
 
 
 def fold_in_ials(
-    model: Recommender, users: Interactions, *, regularization: float, unobserved_weight: float, nu: float
-) -> Recommender:
+    scorer: Recommender | SpreadRecommender,
+    users: Interactions,
+    *,
+    regularization: float,
+    unobserved_weight: float,
+    nu: float,
+) -> Recommender | SpreadRecommender:
     """The vectors of users that are no part of training, given the items': each an exact solution, whatever blocks the
     model was trained by."""
     weights = IalsWeights(*map(jnp.float32, (regularization, unobserved_weight, nu)))
-    q = model.item[...]
-    layout = {"embedding_dim": q.shape[1], "weights": users.weights}
-    side = on_devices(make_side(users.users, users.items, users.num_users, users.num_items, **layout))
-    p, q = jax.device_put((jnp.zeros((users.num_users, q.shape[1]), q.dtype), q), sharding())
-    p = solve_side(p, q, side, weights, block_size=q.shape[1])
-    return Recommender.from_tables(*on_one_device((p, q)), model.similarity)
+    model, mesh = (scorer.model, scorer.layout.mesh) if isinstance(scorer, SpreadRecommender) else (scorer, None)
+    q = model.item[...] if mesh is not None else jax.device_put(model.item[...], sharding())
+    how = {"embedding_dim": q.shape[1], "weights": users.weights, "shards": 1 if mesh is None else mesh.size}
+    side = on_devices(make_side(users.users, users.items, users.num_users, users.num_items, **how), mesh)
+    where = sharding() if mesh is None else NamedSharding(mesh, PartitionSpec(ROWS))
+    p = jnp.zeros((len(side.counts), q.shape[1]), q.dtype, device=where)
+    p = solve_side(p, q, side, weights, q.shape[1], users.num_items)
+    return _recommender(p, q, model.similarity, users.num_users, users.num_items, mesh)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def init_tables(num_users: int, num_items: int, embedding_dim: int, stddev: Float[Array, ""], key: Array):
-    """Both tables; a Newton step on the first block sees the others as they were drawn."""
-    user_key, item_key = jax.random.split(key)
-    draw = partial(jax.random.normal, dtype=jnp.float32)
+@partial(jax.jit, static_argnums=(0, 1, 2), static_argnames="mesh")
+def init_tables(
+    num_users: int, num_items: int, embedding_dim: int, stddev: Float[Array, ""], key: Array, mesh: Mesh | None = None
+):
+    """Both tables; a Newton step on the first block sees the others as they were drawn.
+
+    Rows that fill up a table which a `mesh` spreads over devices are zero, and every step leaves them there.
+    """
     scale = stddev / jnp.sqrt(jnp.float32(embedding_dim))
-    return scale * draw(user_key, (num_users, embedding_dim)), scale * draw(item_key, (num_items, embedding_dim))
+
+    def draw(key, num_rows):
+        if mesh is None:
+            return scale * jax.random.normal(key, (num_rows, embedding_dim), jnp.float32)
+        table = scale * jax.random.normal(key, (filled_up(num_rows, mesh.size), embedding_dim), jnp.float32)
+        table = jnp.where(jnp.arange(len(table))[:, None] < num_rows, table, 0.0)
+        return jax.lax.with_sharding_constraint(table, NamedSharding(mesh, PartitionSpec(ROWS)))
+
+    user_key, item_key = jax.random.split(key)
+    return draw(user_key, num_users), draw(item_key, num_items)
 
 
 def ials_epoch(
@@ -137,39 +170,52 @@ def ials_epoch(
     items: Side,
     weights: IalsWeights,
     block_size: int,
+    sizes: tuple[int, int],
 ) -> tuple[Float[Array, "users dim"], Float[Array, "items dim"]]:
-    """The users' vectors given the items', then the items' given the new users'."""
-    p = solve_side(p, q, users, weights, block_size)
-    return p, solve_side(q, p, items, weights, block_size)
+    """The users' vectors given the items', then the items' given the new users'; `sizes`: how many there are."""
+    num_users, num_items = sizes
+    p = solve_side(p, q, users, weights, block_size, num_items)
+    return p, solve_side(q, p, items, weights, block_size, num_users)
 
 
 def solve_side(
-    table: Float[Array, "rows dim"], fixed: Float[Array, "columns dim"], side: Side, weights: IalsWeights, block_size
+    table: Float[Array, "rows dim"],
+    fixed: Float[Array, "columns dim"],
+    side: Side,
+    weights: IalsWeights,
+    block_size: int,
+    num_columns: int,
 ) -> Float[Array, "rows dim"]:
-    """Every row of `table` given `fixed`."""
-    gram, penalty = _shared(fixed, side.counts, weights)
-    solved = [_solve_batch(table, fixed, gram, penalty, batch, block_size=block_size) for batch in side.batches]
-    return in_order(solved, side.places)
+    """Every row of `table` given `fixed`, whose rows past `num_columns` are zero and fill it up."""
+    in_turn = jax.block_until_ready if side.mesh is not None else lambda x: x  # as `on_one_device`: these programs send
+    gram, penalty = in_turn(_shared(fixed, side.counts, weights, num_columns=num_columns))
+    how = {"block_size": block_size, "mesh": side.mesh}
+    solved = [in_turn(_solve_batch(table, fixed, gram, penalty, batch, **how)) for batch in side.batches]
+    return in_order(solved, side.places, mesh=side.mesh)
 
 
-@jax.jit
-def _shared(fixed: Float[Array, "columns dim"], counts: Shaped[Array, " rows"], weights: IalsWeights):
+@partial(jax.jit, static_argnames="num_columns")
+def _shared(
+    fixed: Float[Array, "columns dim"], counts: Shaped[Array, " rows"], weights: IalsWeights, *, num_columns: int
+):
     """What the rows of a side have in common, and the penalty of each."""
     gram = weights.unobserved_weight * matrix_product(fixed.T, fixed)
-    frequency = counts + weights.unobserved_weight * len(fixed)
+    frequency = counts + weights.unobserved_weight * num_columns
     return gram, weights.regularization * frequency**weights.nu
 
 
-@partial(jax.jit, static_argnames="block_size")
-def _solve_batch(table, fixed, gram, penalty, batch: Batch, *, block_size: int) -> Float[Array, "chunks rows dim"]:
+@partial(jax.jit, static_argnames=("block_size", "mesh"))
+def _solve_batch(
+    table, fixed, gram, penalty, batch: Batch, *, block_size: int, mesh: Mesh | None
+) -> Float[Array, "chunks rows dim"]:
     """New vectors of the rows of a batch."""
 
-    def solve(table, fixed, gram, penalty, chunk):
+    def solve(table, fixed, penalty, gram, chunk):
         old, row_penalty = table.at[chunk.rows].get(mode="clip"), penalty.at[chunk.rows].get(mode="clip")
-        history = fixed.at[chunk.columns].get(mode="fill", fill_value=0.0)
+        history = vectors_of(fixed, chunk.columns, mesh)
         return newton_steps(old, history, gram, row_penalty, block_size, chunk.weights)
 
-    return over_chunks(solve, (table, fixed, gram, penalty), batch)
+    return over_chunks(solve, (table, fixed, penalty), (gram,), batch, mesh)
 
 
 def newton_steps(

@@ -7,9 +7,15 @@
 
 I_u is the history of row u. Rows of similar history length are padded to one length and shared out to the devices, each
 of which solves as many of them at a time as its backend is best at.
+
+Every device has a copy of both tables; or, where these are spread over `shards` devices (models/tables.py), each solves
+the rows that it has, and all of them go through batches of one shape in step: the j-th shortest history of each device
+is padded to the longest of these. The vectors of histories come from where they are, as in ALX (Mehta et al., 2021,
+arXiv:2112.02194).
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from ncfjax.models.products import matrix_product
+from ncfjax.models.tables import ROWS, filled_up, gathered
 
 # Of the gathered vectors and the systems of some rows, which are solved at a time.
 FLOATS_AT_ONCE = 500_000  # on a CPU: 2 MB stay in cache
@@ -32,7 +39,10 @@ def floats_at_once() -> int:
 
 
 class Batch(NamedTuple):
-    """Rows of similar history length, as many chunks for every device; padding is past the last row or column."""
+    """Rows of similar history length, as many chunks for every device; padding is past the last row or column.
+
+    Where tables are spread, a row is numbered among those of its device.
+    """
 
     rows: Int[Array, "chunks rows"]
     columns: Int[Array, "chunks rows length"]
@@ -44,12 +54,13 @@ class Side(NamedTuple):
     """Who interacted with what, from the view of the users or of the items.
 
     `places` tells where a row is among those of all batches, one after the other; `counts` how many pairs it has, or
-    the sum of their weights.
+    the sum of their weights. `mesh`: the devices that tables are spread over; None: each has whole ones.
     """
 
     batches: list[Batch]
     places: Int[Array, " rows"]
     counts: Int[Array, " rows"] | Float[Array, " rows"]
+    mesh: Mesh | None = None
 
 
 def make_side(
@@ -61,20 +72,22 @@ def make_side(
     values: Float[np.ndarray, " n"] | None = None,
     weights: Float[np.ndarray, " n"] | None = None,
     shortest: int = 1,
+    shards: int = 1,
 ) -> Side:
-    """Lays out the pairs by `rows`; rows without any are solved too.
+    """Lays out the pairs by `rows`; rows without any are solved too, also those that fill up a table.
 
     No batch ends before GROWTH * `shortest` pairs: with more of them fewer programs are compiled.
     """
+    num_rows = filled_up(num_rows, shards)
     counts = np.bincount(rows, minlength=num_rows)
     by_row, starts = np.argsort(rows, kind="stable"), np.cumsum(counts) - counts
     pairs = [None if array is None else array[by_row] for array in (columns, values, weights)]
     batches = [
-        _make_batch(cut, starts[cut.rows], counts[cut.rows], pairs, num_rows, num_columns)
-        for cut in cut_rows(counts, embedding_dim, shortest)
+        _make_batch(cut, starts, counts, pairs, num_columns)
+        for cut in cut_rows(counts, embedding_dim, shortest, shards)
     ]
-    everywhere = np.concatenate([batch.rows.ravel() for batch in batches])
-    places = np.argsort(everywhere, kind="stable")[:num_rows]
+    everywhere = np.concatenate([batch.rows.reshape(shards, -1) for batch in batches], axis=1)
+    places = np.argsort(everywhere, axis=1, kind="stable")[:, : num_rows // shards].ravel()
     if weights is not None:
         return Side(batches, places.astype(np.int32), np.bincount(rows, weights, num_rows).astype(np.float32))
     return Side(batches, places.astype(np.int32), counts.astype(np.int32))
@@ -83,57 +96,68 @@ def make_side(
 class Cut(NamedTuple):
     """Rows of a batch, in chunks of so many, each history filled up to one length."""
 
-    rows: Int[np.ndarray, " rows"]
+    rows: Int[np.ndarray, "shards rows"]  # numbered among those of their device
     length: int
-    num_chunks: int
+    num_chunks: int  # of each shard
     size: int  # rows of a chunk; of all chunks a few more than there are
 
 
-def cut_rows(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1) -> Iterator[Cut]:
+def cut_rows(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, shards: int = 1) -> Iterator[Cut]:
     """How rows of so many pairs are laid out, those of few pairs first."""
-    order, first, num_devices = np.argsort(counts, kind="stable"), 0, jax.device_count()
-    while first < len(counts):
-        last = int(np.searchsorted(counts[order], max(shortest, counts[order[first]]) * GROWTH, side="right"))
-        rows = order[first:last]
-        length = max(1, int(counts[rows[-1]]))
-        at_once = max(1, floats_at_once() // (embedding_dim * (length + embedding_dim)))
-        num_chunks = num_devices * -(-len(rows) // (at_once * num_devices))
-        yield Cut(rows, length, num_chunks, -(-len(rows) // num_chunks))
+    own = np.pad(counts, (0, filled_up(len(counts), shards) - len(counts))).reshape(shards, -1)
+    order, first = np.argsort(own, axis=1, kind="stable"), 0
+    longest = np.take_along_axis(own, order, axis=1).max(axis=0)
+    num_devices = jax.device_count() if shards == 1 else 1  # that the chunks of a shard are shared out to
+    while first < len(longest):
+        last = int(np.searchsorted(longest, max(shortest, longest[first]) * GROWTH, side="right"))
+        length = max(1, int(longest[last - 1]))
+        at_once = max(1, floats_at_once() // (embedding_dim * (shards * length + embedding_dim)))
+        num_chunks = num_devices * -(-(last - first) // (at_once * num_devices))
+        yield Cut(order[:, first:last], length, num_chunks, -(-(last - first) // num_chunks))
         first = last
 
 
-def side_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, per_pair: int = 4) -> int:
+def side_bytes(
+    counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, per_pair: int = 4, shards: int = 1
+) -> int:
     """Memory that a side of rows of so many pairs holds, with `per_pair` bytes for each of them."""
-    return sum(c.num_chunks * c.size * (4 + per_pair * c.length) for c in cut_rows(counts, embedding_dim, shortest))
+    cuts = cut_rows(counts, embedding_dim, shortest, shards)
+    return shards * sum(c.num_chunks * c.size * (4 + per_pair * c.length) for c in cuts)
 
 
-def solving_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1) -> int:
-    """Memory that all devices take to solve the rows of one chunk each: gathered vectors, twice, and systems."""
-    cuts = cut_rows(counts, embedding_dim, shortest)
-    floats = max(c.size * embedding_dim * (2 * c.length + embedding_dim) for c in cuts)
-    return 4 * jax.device_count() * floats
+def solving_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, shards: int = 1) -> int:
+    """Memory that all devices take to solve the rows of one chunk each: vectors, as each has them for the chunks of all
+    and as gathered, and systems."""
+    cuts = cut_rows(counts, embedding_dim, shortest, shards)
+    floats = max(c.size * embedding_dim * ((1 + shards) * c.length + embedding_dim) for c in cuts)
+    return 4 * (jax.device_count() if shards == 1 else shards) * floats
 
 
-def _make_batch(cut: Cut, starts, counts, pairs, num_rows: int, num_columns: int) -> Batch:
-    """Those rows, whose `counts` pairs begin at `starts`."""
-    ids, length, num_chunks, size = cut
-    is_pair = np.arange(length) < counts[:, None]
-    sources = (starts[:, None] + np.arange(length))[is_pair]
+def _make_batch(cut: Cut, starts, counts, pairs, num_columns: int) -> Batch:
+    """The pairs of those rows, which begin at `starts` and are so many."""
+    shards, num_rows = cut.rows.shape
+    per_shard = len(counts) // shards
+    ids = cut.rows + per_shard * np.arange(shards)[:, None]
+    is_pair = np.arange(cut.length) < counts[ids][..., None]
+    sources = (starts[ids][..., None] + np.arange(cut.length))[is_pair]
 
     def padded(array, padding):
-        whole = np.full((num_chunks * size, length), padding, array.dtype)
-        whole[: len(ids)][is_pair] = array[sources]
-        return whole.reshape(num_chunks, size, length)
+        whole = np.full((shards, cut.num_chunks * cut.size, cut.length), padding, array.dtype)
+        whole[:, :num_rows][is_pair] = array[sources]
+        return whole.reshape(-1, cut.size, cut.length)
 
-    rows = np.full(num_chunks * size, num_rows, np.int32)
-    rows[: len(ids)] = ids
+    rows = np.full((shards, cut.num_chunks * cut.size), per_shard, np.int32)
+    rows[:, :num_rows] = cut.rows
     columns, *others = pairs
     values, weights = (None if array is None else padded(array, 0) for array in others)
-    return Batch(rows.reshape(num_chunks, size), padded(columns, num_columns), values, weights)
+    return Batch(rows.reshape(-1, cut.size), padded(columns, num_columns), values, weights)
 
 
-def on_devices(side: Side) -> Side:
-    """The chunks of every batch shared out to the devices."""
+def on_devices(side: Side, mesh: Mesh | None = None) -> Side:
+    """The chunks of every batch shared out to the devices, or where the rows are that a `mesh` spreads over them."""
+    if mesh is not None:
+        placed = jax.device_put((side.batches, side.places, side.counts), NamedSharding(mesh, PartitionSpec(ROWS)))
+        return Side(*placed, mesh)
     batches = jax.device_put(side.batches, sharding("devices"))
     return Side(batches, *jax.device_put((side.places, side.counts), sharding()))
 
@@ -186,27 +210,50 @@ def _solve_batch(vectors, offsets, penalty, pull, batch: Batch) -> Float[Array, 
         identity = jnp.eye(vectors.shape[1])[None]
         return solve_systems(matrix_product(history.swapaxes(1, 2), weighted) + diagonal[:, None, :] * identity, right)
 
-    return over_chunks(solve, (vectors, offsets, penalty, pull), batch)
+    return over_chunks(solve, (vectors, offsets, penalty, pull), (), batch)
 
 
 def over_chunks(
-    solve: Callable[..., Float[Array, "rows dim"]], shared: tuple[Any, ...], batch: Batch
+    solve: Callable[..., Float[Array, "rows dim"]],
+    tables: tuple[Any, ...],
+    shared: tuple[Any, ...],
+    batch: Batch,
+    mesh: Mesh | None = None,
 ) -> Float[Array, "chunks rows dim"]:
-    """`solve(*shared, chunk)` of every chunk of a batch; each device solves its chunks one after the other."""
+    """`solve(*tables, *shared, chunk)` of every chunk of a batch; each device solves its chunks one after the other.
 
-    def chunks(shared, batch):
-        return jax.lax.map(lambda chunk: solve(*shared, chunk), batch)
+    Of `tables` each device has its rows alone, where a `mesh` is given that they are spread over.
+    """
 
-    cut, copied = PartitionSpec("devices"), PartitionSpec()
-    over_devices = jax.shard_map(chunks, mesh=sharding().mesh, in_specs=(copied, cut), out_specs=cut, check_vma=False)
-    return over_devices(shared, batch)
+    def chunks(tables, shared, batch):
+        return jax.lax.map(lambda chunk: solve(*tables, *shared, chunk), batch)
+
+    copied, cut = PartitionSpec(), PartitionSpec("devices" if mesh is None else ROWS)
+    where = copied if mesh is None else cut, copied, cut
+    over = sharding().mesh if mesh is None else mesh
+    return jax.shard_map(chunks, mesh=over, in_specs=where, out_specs=cut, check_vma=False)(tables, shared, batch)
 
 
-@jax.jit
-def in_order(solved: list[Float[Array, "_chunks _rows dim"]], places: Int[Array, " rows"]) -> Float[Array, "rows dim"]:
+def vectors_of(
+    table: Float[Array, "columns dim"], ids: Int[Array, "rows length"], mesh: Mesh | None
+) -> Float[Array, "rows length dim"]:
+    """Of a table within `over_chunks`; of an id past the last one zero."""
+    return table.at[ids].get(mode="fill", fill_value=0.0) if mesh is None else gathered(table, ids)
+
+
+@partial(jax.jit, static_argnames="mesh")
+def in_order(
+    solved: list[Float[Array, "_chunks _rows dim"]], places: Int[Array, " rows"], mesh: Mesh | None = None
+) -> Float[Array, "rows dim"]:
     """The rows of all batches, each in its place."""
-    vectors = jnp.concatenate([batch.reshape(-1, batch.shape[2]) for batch in solved])
-    return jax.lax.with_sharding_constraint(vectors[places], sharding())
+
+    def order(solved, places):
+        return jnp.concatenate([batch.reshape(-1, batch.shape[2]) for batch in solved])[places]
+
+    if mesh is None:
+        return jax.lax.with_sharding_constraint(order(solved, places), sharding())
+    rows = PartitionSpec(ROWS)
+    return jax.shard_map(order, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)(solved, places)
 
 
 def with_weights(

@@ -8,6 +8,7 @@ among each other stand by their scores, NaN last, equal ones as they are listed:
 metric.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from ncfjax.data.held_out_users import HeldOutUsers
 from ncfjax.data.history import History, fits_as_bits, make_history, unpack_history
 from ncfjax.evaluation.rank import rank_of_positive
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Scorer
+from ncfjax.models.tables import fill_columns
 
 
 class _Asked(NamedTuple):
@@ -46,7 +48,8 @@ def fold_out_ranks(scorer: Scorer, data: HeldOutUsers, memory_bytes: int | None 
         rows = by_user[(starts[block][:, None] + columns)[is_pair]]
         lists = np.full((min(USERS_PER_BLOCK, len(asked)), len(columns)), num_items, np.int32)
         lists[: len(block)][is_pair] = data.fold_out.items[rows]
-        ranks[rows] = _block_ranks(scorer, _Asked(np.resize(block, len(lists)), lists), seen)[: len(block)][is_pair]
+        block_ranks = _block_ranks(scorer, _Asked(np.resize(block, len(lists)), lists), seen, num_items)
+        ranks[rows] = block_ranks[: len(block)][is_pair]
     return ranks
 
 
@@ -55,35 +58,39 @@ def _filled_up(length: int) -> int:
     return 1 << max(0, length - 1).bit_length()
 
 
-def _block_ranks(scorer: Scorer, asked: _Asked, seen: History) -> Int[np.ndarray, "users longest"]:
+def _block_ranks(scorer: Scorer, asked: _Asked, seen: History, num_items: int) -> Int[np.ndarray, "users longest"]:
     if getattr(scorer, "on_host", False):
-        return np.asarray(_rank_scores(scorer.score_all(asked.users), asked, seen))
-    return np.asarray(_rank_block(scorer, asked, seen))
+        return np.asarray(_rank_scores(scorer.score_all(asked.users), asked, seen, num_items))
+    return np.asarray(_rank_block(scorer, asked, seen, num_items))
 
 
-@jax.jit
-def _rank_block(scorer: Scorer, asked: _Asked, seen: History):
-    return _rank_scores(scorer.score_all(asked.users), asked, seen)
+@partial(jax.jit, static_argnames="num_items")
+def _rank_block(scorer: Scorer, asked: _Asked, seen: History, num_items: int):
+    return _rank_scores(scorer.score_all(asked.users), asked, seen, num_items)
 
 
-@jax.jit
-def _rank_scores(scores: Float[Array, "users items"], asked: _Asked, seen: History):
-    return list_ranks(scores, asked.items, unpack_history(seen, asked.users, scores.shape[1]))
+@partial(jax.jit, static_argnames="num_items")
+def _rank_scores(scores: Float[Array, "users items"], asked: _Asked, seen: History, num_items: int):
+    """Columns of the scores from `num_items` on are no items, and are not ranked."""
+    history = unpack_history(seen, asked.users, num_items)
+    return list_ranks(scores, asked.items, fill_columns(history, scores.shape[1], True), num_items)
 
 
 def list_ranks(
-    scores: Float[Array, "users items"], lists: Int[Array, "users longest"], seen: Bool[Array, "users items"]
+    scores: Float[Array, "users items"],
+    lists: Int[Array, "users longest"],
+    seen: Bool[Array, "users items"],
+    num_items: int,
 ) -> Int[Array, "users longest"]:
-    """Of the items of each user's list among all that it has not seen; filling, an id past the last item, has none."""
-    num_items = scores.shape[1]
-    rows = jnp.arange(len(scores))[:, None]
+    """Of the items of each user's list among all that it has not seen; filling, the id past the last item, has none."""
+    rows, is_listed = jnp.arange(len(scores))[:, None], lists < num_items
     is_other = ~seen.at[rows, lists].set(True, mode="drop")
-    listed = scores.at[rows, lists].get(mode="fill", fill_value=jnp.nan)  # filling comes last, after other NaN
+    listed = jnp.where(is_listed, scores.at[rows, lists].get(mode="clip"), jnp.nan)  # filling last, after other NaN
     before = jnp.argsort(jnp.argsort(jnp.where(jnp.isnan(listed), jnp.inf, -listed), axis=1), axis=1)
 
     def rank(column, ranks):
         behind = rank_of_positive(jax.lax.dynamic_index_in_dim(listed, column, 1, False), scores, is_other)
         return jax.lax.dynamic_update_index_in_dim(ranks, behind, column, 1)
 
-    longest = jnp.max(jnp.sum(lists < num_items, axis=1))
+    longest = jnp.max(jnp.sum(is_listed, axis=1))
     return before.astype(jnp.int32) + jax.lax.fori_loop(0, longest, rank, jnp.zeros(lists.shape, jnp.int32))

@@ -16,6 +16,7 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.full import full_ranks, full_ties
 from ncfjax.evaluation.ranking_rules import STRICT, Rules, check_rules
 from ncfjax.evaluation.sampled import sampled_ranks, sampled_ties
+from ncfjax.models.tables import fill_columns
 
 USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
 
@@ -101,8 +102,7 @@ def _ranking(
 ) -> Ranking:
     num_columns = scores.shape[1]
     seen = unpack_history(unranked, users, num_columns if num_items is None else num_items)
-    if seen.shape[1] < num_columns:
-        seen = jnp.pad(seen, ((0, 0), (0, num_columns - seen.shape[1])), constant_values=True)
+    seen = fill_columns(seen, num_columns, True)
     return Ranking(
         sampled_ranks(scores, positives, negatives, rules),
         full_ranks(scores, positives, seen, rules),
@@ -111,10 +111,10 @@ def _ranking(
     )
 
 
-@partial(jax.jit, static_argnames="rules")
-def _rank_block(model: Scorer, batches: EvaluationBatches, number, rules: Rules) -> Ranking:
+@partial(jax.jit, static_argnames=("rules", "num_items"))
+def _rank_block(model: Scorer, batches: EvaluationBatches, number, rules: Rules, num_items: int) -> Ranking:
     users, positives, negatives = (array[number] for array in batches[:3])
-    return _ranking(model.score_all(users), users, positives, negatives, batches.unranked, rules)
+    return _ranking(model.score_all(users), users, positives, negatives, batches.unranked, rules, num_items)
 
 
 @partial(jax.jit, static_argnames="rules")
@@ -146,6 +146,6 @@ def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_
         if getattr(scorer, "on_host", False):
             ranking = _rank_scores(scorer.score_all(users[number]), batches, number, rules=rules)
         else:
-            ranking = _rank_block(scorer, batches, number, rules=rules)
+            ranking = _rank_block(scorer, batches, number, rules=rules, num_items=data.train.num_items)
         blocks.append(jax.tree.map(np.asarray, ranking))
     return Ranking(*(np.concatenate(parts)[: len(data.held_out)] for parts in zip(*blocks, strict=True)))

@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
-from ncfjax.training.tables import is_rows_mesh, rows_mesh, shardings
+from ncfjax.models.tables import is_rows_mesh, rows_mesh, shardings
 
 # On a CPU, XLA hands sums and products to a library, YNN; which of both is faster depends on the step.
 WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": ""}

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, UInt32
 from ncfjax.data.history import unpack_history
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity, abstract_similarity, make_similarity
+from ncfjax.models.tables import Layout, fill_columns
 from ncfjax.training.objectives import Penalty, expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import apply_gradient, apply_missed_decay, gather_rows, init_optimizer
 from ncfjax.training.sampling import (
@@ -26,7 +27,6 @@ from ncfjax.training.sampling import (
     weights_of_pairs,
     weights_of_users,
 )
-from ncfjax.training.tables import Layout, fill_columns
 from ncfjax.training.train_state import TrainState
 
 INIT, EPOCH, SIMILARITY, DISTILLATION = range(4)  # what a key is for

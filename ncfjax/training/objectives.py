@@ -50,7 +50,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ncfjax.models.products import matrix_product
 from ncfjax.models.similarity import Similarity
-from ncfjax.training.tables import Layout
+from ncfjax.models.tables import Layout
 
 
 class Penalty(NamedTuple):

@@ -20,6 +20,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool
 
+from ncfjax.models.tables import kept_apart, reshaped_tables
 from ncfjax.training.blocks import (
     Block,
     Group,
@@ -34,7 +35,6 @@ from ncfjax.training.blocks import (
     per_member,
     split,
 )
-from ncfjax.training.tables import kept_apart, reshaped_tables
 from ncfjax.training.train_state import TrainState
 
 Make = Callable[..., nnx.Module]  # (seed, *models) -> model

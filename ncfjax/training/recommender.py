@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from ncfjax.data.history import fits_as_bits, history_bytes
 from ncfjax.data.interactions import LeaveOneOut
@@ -32,6 +32,7 @@ from ncfjax.models.products import products_in
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
 from ncfjax.models.similarity import make_similarity
+from ncfjax.models.tables import Layout, SpreadRecommender, filled_up, reshaped_tables, rows_mesh
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
 from ncfjax.training.distilled import distilled
@@ -47,7 +48,6 @@ from ncfjax.training.loop import (
 from ncfjax.training.optimizers import init_optimizer
 from ncfjax.training.program import Data
 from ncfjax.training.sampling import TrainingData, check_positions, make_training_data
-from ncfjax.training.tables import Layout, filled_up, reshaped_tables, rows_mesh
 from ncfjax.training.train_state import TrainState
 
 # Widest group on a CPU, in floats of one item's vectors: beyond it its tables fall out of the second-level cache.
@@ -122,20 +122,8 @@ class RecommenderRun:
 
     def evaluate(self, data: EvaluationBatches, model: Recommender) -> Ranking:
         """Of every held-out item; what fills the last block of users is cut off."""
-        scorer = model if self.table_shards == 1 else _Spread(model, self.layout)
+        scorer = model if self.table_shards == 1 else SpreadRecommender(model, self.layout, self.num_users)
         return Ranking(*(x[: self.num_held_out] for x in rank_with_ties(scorer, data, num_items=self.num_items)))
-
-
-class _Spread(NamedTuple):
-    """A scorer whose tables are laid out over devices."""
-
-    model: Recommender
-    layout: Layout
-
-    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users items"]:
-        """Scores of every item for each of the given users."""
-        model = self.model
-        return self.layout.all_pairs(model.similarity, model.user[users], model.item[...])
 
 
 class Join(NamedTuple):

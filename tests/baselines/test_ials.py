@@ -60,7 +60,7 @@ def test_a_side_is_the_dense_solution_of_its_normal_equations(train, table, monk
     monkeypatch.setattr(least_squares, "FLOATS_AT_ONCE", floats_at_once)
     fixed = np.random.default_rng(2).standard_normal((24, 6))
     users, _ = sides(train)
-    got = solve_side(jnp.ones((30, 6)), jnp.asarray(fixed, jnp.float32), users, IalsWeights(**WEIGHTS), 6)
+    got = solve_side(jnp.ones((30, 6)), jnp.asarray(fixed, jnp.float32), users, IalsWeights(**WEIGHTS), 6, 24)
     np.testing.assert_allclose(got, solved(table, fixed, **WEIGHTS), rtol=2e-3, atol=2e-4)
     assert not np.asarray(got)[0].any(), "a user without history is at zero"
 
@@ -83,7 +83,7 @@ def test_newton_steps_on_blocks_lead_to_the_exact_solution(train, table, block_s
     users, _ = sides(train)
     got = jnp.zeros((30, 6))
     for _ in range(60):
-        got = solve_side(got, fixed, users, IalsWeights(**WEIGHTS), block_size)
+        got = solve_side(got, fixed, users, IalsWeights(**WEIGHTS), block_size, 24)
     np.testing.assert_allclose(got, solved(table, np.asarray(fixed, float), **WEIGHTS), rtol=2e-2, atol=2e-3)
 
 
@@ -95,7 +95,7 @@ def test_a_weight_of_one_is_no_weight_and_others_count_their_pairs_so_often(trai
     def solve(weights, start=None):
         users = make_side(train.users, train.items, 30, 24, 6, weights=weights)
         start = jnp.zeros((30, 6)) if start is None else start
-        return solve_side(start, fixed, users, IalsWeights(**WEIGHTS), block_size)
+        return solve_side(start, fixed, users, IalsWeights(**WEIGHTS), block_size, 24)
 
     np.testing.assert_array_equal(solve(np.ones(len(train), np.float32)), solve(None))
     weighted = np.zeros((30, 24))
@@ -147,9 +147,9 @@ def test_an_epoch_is_that_of_implicit(train, table):
         model.fit(csr_matrix((1.0 + 1.0 / weight) * table, dtype=np.float32), show_progress=False)
     weights = IalsWeights(regularization, weight, nu=0.0)
     users, items = sides(train)
-    p = solve_side(jnp.zeros((30, 6)), jnp.asarray(start), users, weights, 6)
+    p = solve_side(jnp.zeros((30, 6)), jnp.asarray(start), users, weights, 6, 24)
     np.testing.assert_allclose(model.user_factors, (1.0 + weight) * p, rtol=1e-3, atol=1e-4)
-    q = solve_side(jnp.zeros((24, 6)), jnp.asarray(model.user_factors), items, weights, 6)
+    q = solve_side(jnp.zeros((24, 6)), jnp.asarray(model.user_factors), items, weights, 6, 30)
     np.testing.assert_allclose(model.item_factors, (1.0 + weight) * q, rtol=1e-3, atol=1e-4)
 
 

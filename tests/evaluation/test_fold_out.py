@@ -76,6 +76,13 @@ def test_ranks_are_those_of_a_sort_with_ties_and_nan_against_the_model(kind, spo
     np.testing.assert_array_equal(fold_out_ranks(kind(scores), data), sorted_ranks(scores, data))
 
 
+@pytest.mark.parametrize("filling", [9.0, np.nan])
+def test_columns_past_the_last_item_are_not_ranked(filling):
+    data, scores = drawn_data(), np.random.default_rng(1).normal(size=(150, 40)).astype(np.float32)
+    wider = np.pad(scores, ((0, 0), (0, 3)), constant_values=filling)
+    np.testing.assert_array_equal(fold_out_ranks(Given(wider), data), fold_out_ranks(Given(scores), data))
+
+
 def test_a_constant_and_a_nan_scorer_rank_last():
     data = drawn_data()
     for value in (0.0, np.nan):

@@ -1,10 +1,13 @@
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ncfjax.data.history import pack_history, unpack_history
+from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
 from ncfjax.evaluation.metrics import hit_ratio, ndcg
-from ncfjax.evaluation.ranking import make_evaluation_batches, rank_held_out
+from ncfjax.evaluation.ranking import Ranking, make_evaluation_batches, rank_held_out, ranking_of
 
 
 class Scorer:
@@ -19,6 +22,15 @@ class Scorer:
             if self.table.ndim == 1
             else self.table[users]
         )
+
+
+class Given(NamedTuple):
+    """Scores by user."""
+
+    scores: np.ndarray
+
+    def score_all(self, users):
+        return jnp.asarray(self.scores)[users]
 
 
 def evaluate(table, data):
@@ -52,9 +64,17 @@ def test_counting_the_156_listed_positives_as_ties_would_cost_ndcg(ml_1m):
     assert 0.0003 < loss < 0.003
 
 
-def test_ranks_of_blocks_equal_ranks_of_one_user_at_a_time(monkeypatch):
-    from ncfjax.data.synthetic import SyntheticOptions, make_synthetic
+@pytest.mark.parametrize("filling", [9.0, np.nan])
+def test_columns_past_the_last_item_are_not_ranked(filling):
+    data = make_synthetic(SyntheticOptions(num_users=60, num_items=150, interactions_per_user=8))
+    table = np.random.default_rng(0).random((60, 150)).astype(np.float32)
+    wider = np.pad(table, ((0, 0), (0, 3)), constant_values=filling)
+    ranks, of_wider = (ranking_of(Given(scores), data) for scores in (table, wider))
+    for name in Ranking._fields:
+        np.testing.assert_array_equal(getattr(of_wider, name), getattr(ranks, name), name)
 
+
+def test_ranks_of_blocks_equal_ranks_of_one_user_at_a_time(monkeypatch):
     data = make_synthetic(SyntheticOptions(num_users=60, num_items=150, interactions_per_user=8))
     table = np.random.default_rng(0).random((60, 150))
     expected = evaluate(table, data)

@@ -7,12 +7,12 @@ import optax
 import pytest
 
 from ncfjax.data.interactions import Interactions
+from ncfjax.models.tables import Layout
 from ncfjax.training import loop, optimizers
 from ncfjax.training.loop import EPOCHS, Hyperparameters, Spec, epoch_key, init_train_state, train
 from ncfjax.training.objectives import damped, expected_gradient, sampled_gradient
 from ncfjax.training.optimizers import Rows, apply_gradient, gather_rows
 from ncfjax.training.sampling import make_training_data, sample_negatives, shuffled
-from ncfjax.training.tables import Layout
 from ncfjax.training.train_state import TrainState
 
 USERS, ITEMS = 7, 12

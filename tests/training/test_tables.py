@@ -2,11 +2,12 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
 import pytest
+
+from tests.collectives import received
 
 MODELS = {
     "dot": {"biases": True},
@@ -65,20 +66,6 @@ def told() -> list[dict]:
     command = [sys.executable, "-c", SCRIPT, json.dumps(asked)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
     return [json.loads(line) for line in lines]
-
-
-def received(program: str) -> list[tuple[str, int]]:
-    """Every collective of a compiled program, and how many numbers the largest array of it has."""
-    names = "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter"
-    found = re.findall(rf"= (.*?) ({names})(?:-start)?\(", program)
-    return [(name, max(size(dims) for dims in re.findall(r"\[([\d,]*)\]", shape))) for shape, name in found]
-
-
-def size(dims: str) -> int:
-    product = 1
-    for dim in dims.split(",") if dims else ():
-        product *= int(dim)
-    return product
 
 
 @pytest.mark.slow

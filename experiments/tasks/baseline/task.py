@@ -11,7 +11,7 @@ from experiments.tasks.ranking import RankedTask
 from ncfjax.baselines.methods import KEYS, METHODS
 from ncfjax.evaluation.fold_out_metrics import FOLD_OUT_COLUMNS
 from ncfjax.evaluation.ranking_rules import SELF_NEGATIVES, STRICT, TIES, Rules
-from ncfjax.keys import one_of
+from ncfjax.keys import COUNT, one_of
 
 if TYPE_CHECKING:
     from experiments.tasks.baseline.work import BaselineWork
@@ -26,7 +26,11 @@ class BaselineTask(RankedTask):
     name = "baselines"
     verb = "fit"
     saves_models = True
-    keys = {"evaluation.ties": one_of(*TIES), "evaluation.self_negatives": one_of(*SELF_NEGATIVES)}
+    keys = {
+        "evaluation.ties": one_of(*TIES),
+        "evaluation.self_negatives": one_of(*SELF_NEGATIVES),
+        "table_shards": COUNT._replace(default=1),  # devices that the rows of each table are spread over
+    }
     choices = (
         DATASET_OR_USERS,
         Choice(
@@ -64,6 +68,8 @@ class BaselineTask(RankedTask):
         if not METHODS[baseline.name].takes_weights:
             expected = f"false, as baseline={baseline.name} does not weigh interactions by their strength"
             expect("dataset.strength", not getattr(config.dataset, "strength", False), expected, True)
+        is_whole = config.table_shards == 1 or baseline.name == "ials"
+        expect("table_shards", is_whole, f"1, as baseline={baseline.name} has no tables", config.table_shards)
         if baseline.block_size:
             why = f"a divisor of baseline.embedding_dim={baseline.embedding_dim}"
             expect("baseline.block_size", baseline.embedding_dim % baseline.block_size == 0, why, baseline.block_size)

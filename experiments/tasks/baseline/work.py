@@ -5,17 +5,19 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.compiling import timed
-from experiments.engine.device import memory_limit
+from experiments.engine.device import check_shards, memory_limit
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
 from experiments.tasks.baseline.evaluation import evaluation_of
+from experiments.tasks.baseline.plan import plan_of
 from experiments.tasks.baseline.task import TASK, given
 from experiments.tasks.saving import Saver
 from ncfjax.baselines.cost import fit_bytes, fit_work, is_finite, largest_array, num_parameters, scorer_bytes
 from ncfjax.baselines.methods import METHODS, fit_of
 from ncfjax.data.history import fits_as_bits
 from ncfjax.models.recommender import Recommender
+from ncfjax.models.tables import SpreadRecommender
 from ncfjax.training.blocks import Block, MemoryEstimate
 
 
@@ -26,6 +28,7 @@ class BaselineWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.name = config, config.baseline.name
+        check_shards(config.table_shards)
         self.evaluation = evaluation_of(config)  # its cells too: files may change while it is fitted
         self.data = self.evaluation.data
         self.saver = Saver(config, self.data.name, self.data.train)
@@ -37,10 +40,13 @@ class BaselineWork(Work):
         how = {
             "l1": min(config.grid.l1 or [0.0]),
             "as_bits": fits_as_bits(train if ranked is None else ranked, self.memory_bytes),
+            "table_shards": config.table_shards,
         }
         on_device = self.evaluation.num_bytes + fit_bytes(self.name, train, ranked=ranked, **sizes, **how)
+        self.plan = plan_of(train, config.baseline.embedding_dim, config.table_shards)
         on_device += self.saver.extra_bytes(scorer_bytes(self.name, train, config.baseline.embedding_dim))
-        self.memory = MemoryEstimate(0, on_device, held_bytes(self.data), largest_array(self.name, train))
+        largest = largest_array(self.name, train)
+        self.memory = MemoryEstimate(0, on_device, held_bytes(self.data), largest, config.table_shards)
         who, rows = ("users", train.num_users) if self.name == "user_knn" else ("items", train.num_items)
         expected = f"at most {rows - 1}, the other {who} of {config.dataset.name}"
         expect("grid.num_neighbors", most < rows, expected, most)
@@ -58,8 +64,9 @@ class BaselineWork(Work):
         cells = self.evaluation.cells | {"parameters": num_parameters(scorer)}
         cells |= {"train_seconds": seconds, "compile_seconds": compile_seconds}
         if is_finite(scorer):
-            how = {"biases": False} if isinstance(scorer, Recommender) else None
-            save = self.saver.of("baseline", self.name, lambda: scorer, how)
+            how = {"biases": False} if isinstance(scorer, Recommender | SpreadRecommender) else None
+            whole = (lambda: scorer.whole) if isinstance(scorer, SpreadRecommender) else (lambda: scorer)
+            save = self.saver.of("baseline", self.name, whole, how)
             cells |= {**evaluated.metrics, **evaluated.cells}
             curve = curve if num_epochs else []
             yield point, Result(cells, curve, evaluated.arrays, save=save, remarks=evaluated.remarks)
@@ -68,5 +75,7 @@ class BaselineWork(Work):
 
     def _scorers(self, point: Any) -> Iterator[Any]:
         """The fitted one, or that after each epoch."""
-        fitted = fit_of(self.name)(self.data.train, **given(self.config, point))
+        shards = self.config.table_shards
+        spread = {"table_shards": shards} if shards > 1 else {}
+        fitted = fit_of(self.name)(self.data.train, **given(self.config, point), **spread)
         return iter(fitted if self.config.baseline.num_epochs else [fitted])

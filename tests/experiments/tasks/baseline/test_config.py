@@ -10,8 +10,9 @@ from experiments.baselines import ENTRY
 from experiments.cli.compose import configured
 from experiments.engine.checks import ConfigError
 from experiments.engine.config import CONF
+from experiments.tasks.baseline.plan import plan_of
 from ncfjax.baselines.methods import METHODS, fit_of
-from ncfjax.training.blocks import cut_into_groups
+from ncfjax.training.blocks import cut_into_groups, size_text
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ from ncfjax.training.blocks import cut_into_groups
         (["baseline=item_knn", "grid.num_neighbors=0"], "grid.num_neighbors: expected an integer >= 1, got 0"),
         (["baseline=item_knn", "grid.shrinkage=-1"], "grid.shrinkage: expected a number >= 0, got -1"),
         (["baseline=ials", "baseline.block_size=48"], "baseline.block_size: expected a divisor of"),
+        (["baseline=ease", "table_shards=2"], "table_shards: expected 1, as baseline=ease has no tables, got 2"),
         (["baseline=ials", "grid.unobserved_weight=0"], "grid.unobserved_weight: expected a number > 0, got 0"),
         (["baseline=ials", "grid.seed=0.5"], "grid.seed: expected an integer from 0"),
         (["baseline=ials", "tune=true", "final_seeds=-1"], "final_seeds: expected an integer from 0"),
@@ -45,6 +47,12 @@ def test_what_cannot_be_is_refused_by_name(arguments: list[str], message: str, r
 def test_neighbors_that_the_data_set_does_not_have_are_refused(tiny_data: tuple[str, ...], name: str, most: str):
     config = configured(ENTRY, *tiny_data, f"baseline={name}", "grid.num_neighbors=60")
     with pytest.raises(ConfigError, match=f"grid.num_neighbors: expected at most {most} of synthetic, got 60"):
+        ENTRY.task.opened(config)
+
+
+def test_more_shards_than_there_are_devices_are_refused(tiny_data: tuple[str, ...]):
+    config = configured(ENTRY, *tiny_data, "baseline=ials", "table_shards=1000")
+    with pytest.raises(ConfigError, match="table_shards: expected at most .* devices that are there, got 1000"):
         ENTRY.task.opened(config)
 
 
@@ -94,3 +102,13 @@ def test_every_method_has_its_file_and_its_columns():
     assert [OmegaConf.load(file).baseline.name for file in files] == [file.stem for file in files]
     for method in METHODS.values():
         assert {*method.sizes, *method.hyperparameters} <= set(ENTRY.task.columns)
+
+
+def test_the_plan_of_spread_tables_says_what_lies_on_a_device_and_what_is_sent(tiny_data: tuple[str, ...]):
+    train = ENTRY.task.opened(configured(ENTRY, *tiny_data, "baseline=ials")).data.train
+    assert plan_of(train, 16, 1) == []
+    rows, vectors = plan_of(train, 16, 7)
+    filled = 7 * -(-train.num_users // 7) + 7 * -(-train.num_items // 7)
+    of_device = size_text(3 * 4 * 16 * filled / 7)
+    assert f"{filled - train.num_users - train.num_items} rows fill them up: {of_device} on each device" in rows
+    assert "ids go to all by all-gather" in vectors and "16 x 16 numbers add up" in vectors

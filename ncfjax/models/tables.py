@@ -4,20 +4,23 @@
     a table         rows r, filled up to a multiple of the number of devices: device k has a k-th of them
     a gather        each device gathers the rows that it has, zeros for the others, and all add up      [batch, dim]
     a scatter       each device takes what is of its rows                                               nothing is sent
+    histories       each device asks all for rows by their ids, and what they have of them adds up      [rows, dim]
     all scores      each device has those of its items; ranks are counted there, and the counts add up  [users]
 
 XLA's partitioner derives the programs from where the arrays are (`jax.sharding`); a test reads them: no device ever
 receives a table, or the scores of other devices' items.
 """
 
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
+from ncfjax.models.recommender import Recommender
 from ncfjax.models.similarity import Similarity
 
 ROWS = "rows"
@@ -47,8 +50,38 @@ class Layout(NamedTuple):
         return score(similarity, p, q)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SpreadRecommender:
+    """A recommender whose tables are laid out over devices; a column of its scores that is past the items fills up."""
+
+    model: Recommender
+    layout: Layout = field(metadata={"static": True})
+    num_users: int = field(metadata={"static": True})
+
+    @property
+    def whole(self) -> Recommender:
+        """On the host, without rows that only fill up a table."""
+        return reshaped_tables(jax.device_get(self.model), self.num_users, self.layout.num_items)
+
+    def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users rows"]:
+        """Scores of every item for each of the given users."""
+        return self.layout.all_pairs(self.model.similarity, self.model.user[users], self.model.item[...])
+
+
 def rows_mesh(num_devices: int) -> Mesh:
     return Mesh(np.asarray(jax.devices()[:num_devices]), (ROWS,))
+
+
+def gathered(table: Float[Array, "rows dim"], ids: Int[Array, "*batch"]) -> Float[Array, "*batch dim"]:
+    """On each device of a mesh, within `jax.shard_map`: the vectors of its own `ids`, from the devices that have them.
+
+    Of an id past the last row of all it is zero.
+    """
+    ids = jax.lax.all_gather(ids, ROWS) - jax.lax.axis_index(ROWS) * len(table)
+    is_here = (ids >= 0) & (ids < len(table))
+    answers = table.at[jnp.where(is_here, ids, len(table))].get(mode="fill", fill_value=0.0)
+    return jax.lax.psum_scatter(answers, ROWS)
 
 
 def is_rows_mesh(mesh: Mesh) -> bool:
