@@ -2,6 +2,7 @@
 
     read       a generated ratings.csv of twice as many lines, half of them below 4 stars, and its split
     iALS       one epoch of d=256 (above 50 M events: d=16), compiling left out, against the library implicit
+    epochs     of a dot product, d=64: `expected` beside its three products alone, `sampled` beside a loop by numba
     peak       of one process of python -m experiments.baselines that reads, splits, trains one epoch and ranks, beside
                what its dry run plans
 
@@ -21,18 +22,24 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
 from benchmarks.turns import Line, against, duration, in_turns, seconds, show
+from experiments.engine import device
+from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
 
 EVENTS_PER_USER, NUM_ITEMS, NUM_HELD_OUT = 73, 20_000, 10_000
 ROWS_AT_ONCE = 5_000_000
 LARGE = 50_000_000  # events from which on a small model is trained
 OPTIONS = {"regularization": 0.003, "unobserved_weight": 0.1, "nu": 1.0, "stddev": 0.1, "seed": 0}
 REPEATS = 3
+TRAINED_DIM, USERS_AT_ONCE = 64, 64
 ALS_BAR = 1.2  # times the seconds of implicit
+LOOP_BAR = 2.0  # times those of the loop
 PEAK_GB = {False: 4.0, True: 12.0}  # by whether the data are large
 
 
@@ -104,6 +111,50 @@ def epochs(train, dim: int) -> Iterator[Line]:
     yield against(what, taken, theirs, 1 / ALS_BAR)
 
 
+def trained(train: Interactions) -> Iterator[Line]:
+    """Epochs of one member, as a run has them."""
+    from benchmarks.loops import fresh_tables, numba_epoch  # here: numba is in the extra `bench`
+    from benchmarks.sweep import NUM_NEGATIVES, STUDY, Epoch
+
+    users = np.arange(128)
+    asked = HeldOut(users, np.zeros(128, int), np.ones((128, 1), int))  # an epoch ranks nobody
+    data = LeaveOneOut("generated", "test", train, asked, "file")
+    of_dim = f"d={TRAINED_DIM}: an epoch"
+    taken, bare = in_turns(
+        partial(seconds, Epoch(data, "expected", TRAINED_DIM, [STUDY])),
+        partial(seconds, bare_products(train.num_users, train.num_items)),
+        repeats=REPEATS,
+    )
+    measured = f"{duration(taken)} beside {duration(bare)}: {taken / bare:.2f} times"
+    yield Line(f"`expected`, {of_dim}, beside its three products alone", measured)
+    tables = fresh_tables(train.num_users, train.num_items, TRAINED_DIM)
+    order = np.random.default_rng(0).permutation(len(train))
+    rates = np.float32(STUDY.learning_rate), np.float32(STUDY.regularization)
+    loop = partial(numba_epoch, *tables, train.users, train.items, order, NUM_NEGATIVES, *rates)
+    epoch = Epoch(data, "sampled", TRAINED_DIM, [STUDY])
+    taken, theirs = in_turns(partial(seconds, epoch), partial(seconds, loop), repeats=REPEATS)
+    measured = f"{duration(taken)} against {duration(theirs)}: {taken / theirs:.2f} times its time"
+    what = f"`sampled`, {of_dim}, against a numba loop on one core"
+    yield Line(what, measured, f"<= {LOOP_BAR:g} times", taken <= LOOP_BAR * theirs)
+
+
+def bare_products(num_users: int, num_items: int) -> Callable:
+    """What no epoch of `expected` can do without: scores of every pair, and what they pull at both tables."""
+    num_blocks = num_users // USERS_AT_ONCE
+    p = jnp.ones((num_blocks, USERS_AT_ONCE, TRAINED_DIM)) / TRAINED_DIM
+    q = jnp.ones((num_items, TRAINED_DIM)) / TRAINED_DIM
+
+    @jax.jit
+    def run(p, q):
+        def step(pull, block):
+            scores = jnp.inner(block, q)
+            return pull + scores.T @ block, scores @ q
+
+        return jax.lax.scan(step, jnp.zeros_like(q), p)
+
+    return lambda: run(p, q)
+
+
 def _next_of(models: Iterator) -> Callable:
     return lambda: next(models).item[...]
 
@@ -126,10 +177,12 @@ def measure(num_events: int, data_dir: str) -> Iterator[Line]:
         what = f"{len(data.train):,} events of {data.train.num_users:,} users and {data.train.num_items:,} items"
         yield Line(f"read {size:,.0f} MB and split: {what} to train on", duration(taken))
     if not is_large:
+        yield from trained(data.train)
         yield from epochs(data.train, dim)
 
 
 def main() -> None:
+    device.prepare()
     num_events = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 10_000_000
     show(measure(num_events, sys.argv[2] if len(sys.argv) > 2 else os.environ.get("NCFJAX_DATA", "")))
 

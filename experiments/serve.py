@@ -32,12 +32,12 @@ def serve(arguments: Sequence[str]) -> None:
     """
     config = compose_alone("serve", arguments, ["dataset"], PATHS, lists=True)
     try:
-        from threadpoolctl import threadpool_limits
-
         from experiments.web import server
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         raise ConfigError(f"expected {missing}, got none: pip install -e '.[serve]'") from error
+    from threadpoolctl import threadpool_limits
+
     from experiments.engine.device import prepare
     from experiments.tasks.loading import models_of
     from experiments.web.app import make_app

@@ -38,6 +38,7 @@ from ncfjax.baselines.least_squares import (
     on_one_device,
     over_chunks,
     sharding,
+    single_threaded_lapack,
     solve_systems,
     vectors_of,
     with_weights,
@@ -110,7 +111,9 @@ def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, 
     if mesh is None:
         p, q = jax.device_put((p, q), sharding())  # where an epoch leaves them: else the second one compiles again
     for _ in range(num_epochs):
-        p, q = ials_epoch(p, q, users, items, weights, block_size, (train.num_users, train.num_items))
+        with single_threaded_lapack():
+            tables = ials_epoch(p, q, users, items, weights, block_size, (train.num_users, train.num_items))
+            p, q = jax.block_until_ready(tables)
         yield _recommender(p, q, Dot(p.shape[1], biases=False), train.num_users, train.num_items, mesh)
 
 
@@ -138,7 +141,8 @@ def fold_in_ials(
     side = on_devices(make_side(users.users, users.items, users.num_users, users.num_items, **how), mesh)
     where = sharding() if mesh is None else NamedSharding(mesh, PartitionSpec(ROWS))
     p = jnp.zeros((len(side.counts), q.shape[1]), q.dtype, device=where)
-    p = solve_side(p, q, side, weights, q.shape[1], users.num_items)
+    with single_threaded_lapack():
+        p = jax.block_until_ready(solve_side(p, q, side, weights, q.shape[1], users.num_items))
     return _recommender(p, q, model.similarity, users.num_users, users.num_items, mesh)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import jax
 
-from ncfjax.baselines.least_squares import Side, on_one_device, sharding
+from ncfjax.baselines.least_squares import Side, on_one_device, sharding, single_threaded_lapack
 from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users
 from ncfjax.ratings.factorization import draw_model
@@ -61,7 +61,8 @@ def _iterations(train: Ratings, model: RatingModel, penalty: Penalty, biases: bo
     users, items = make_users(train, dim), make_items(train, dim)
     model = jax.device_put(model, sharding())  # where an iteration leaves it: else the second one compiles again
     for _ in range(num_iterations):
-        model = iteration(model, users, items, penalty, biases=biases)
+        with single_threaded_lapack():
+            model = jax.block_until_ready(iteration(model, users, items, penalty, biases=biases))
         yield on_one_device(model)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from ncfjax.baselines.least_squares import on_one_device
+from ncfjax.baselines.least_squares import on_one_device, single_threaded_lapack
 from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.descent import descend
 from ncfjax.ratings.exact import learn_users, make_users
@@ -32,7 +32,8 @@ def fit_content_based(
     if not regularization > 0:
         raise ValueError(f"regularization: expected a number > 0, got {regularization}")
     users = make_users(train, features.shape[1] + 1)
-    return on_one_device(learn_users(start, users, Penalty(regularization, 0.0, nu), biases=True))
+    with single_threaded_lapack():
+        return on_one_device(learn_users(start, users, Penalty(regularization, 0.0, nu), biases=True))
 
 
 def descend_content_based(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ncfjax.baselines.least_squares import on_one_device
+from ncfjax.baselines.least_squares import on_one_device, single_threaded_lapack
 from ncfjax.data.ratings import Ratings
 from ncfjax.ratings.exact import learn_items, make_items
 from ncfjax.ratings.model import RatingModel
@@ -34,4 +34,5 @@ def fit_feature_learning(
     no_bias, x = jnp.zeros(train.num_items), jnp.zeros((train.num_items, dim))
     start = RatingModel(jnp.zeros(()), theta[:, 0], no_bias, theta[:, 1:], x)
     penalty = Penalty(regularization, 0.0, nu)
-    return on_one_device(learn_items(start, make_items(train, dim), penalty, biases=False))
+    with single_threaded_lapack():
+        return on_one_device(learn_items(start, make_items(train, dim), penalty, biases=False))

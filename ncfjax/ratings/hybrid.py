@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from ncfjax.baselines.least_squares import on_one_device, sharding
+from ncfjax.baselines.least_squares import on_one_device, sharding, single_threaded_lapack
 from ncfjax.data.ratings import Ratings
 from ncfjax.models.products import matrix_product
 from ncfjax.ratings.exact import learn_items, learn_users, make_items, make_users
@@ -78,9 +78,10 @@ def _iterations(train: Ratings, features, model: RatingModel, penalty: Penalty, 
     users, items = make_users(train, dim), make_items(train, dim)
     model, features = jax.device_put((model, features), sharding())
     for _ in range(num_iterations):
-        model = learn_users(model, users, penalty, biases=True)
-        prior = from_features(model, features, items.counts, penalty, kappa)
-        model = learn_items(model, items, penalty, biases=True, prior=prior)
+        with single_threaded_lapack():
+            model = learn_users(model, users, penalty, biases=True)
+            prior = from_features(model, features, items.counts, penalty, kappa)
+            model = jax.block_until_ready(learn_items(model, items, penalty, biases=True, prior=prior))
         yield on_one_device(model)
 
 

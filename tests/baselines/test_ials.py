@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from ncfjax.baselines import least_squares
 from ncfjax.baselines.ials import IalsWeights, fit_ials, ials_epochs, solve_side
@@ -136,10 +137,9 @@ def test_an_epoch_is_that_of_implicit(train, table):
     divided by w, but for the right side, which is 1 + w times as large.
     """
     als = pytest.importorskip("implicit.cpu.als", reason="implicit is not installed: pip install -e '.[bench]'")
-    limits = pytest.importorskip("threadpoolctl")
     weight, regularization = 0.3, 0.02
     start = np.random.default_rng(2).standard_normal((24, 6)).astype(np.float32)
-    with limits.threadpool_limits(1, "blas"):  # it warns of more
+    with threadpool_limits(1, "blas"):  # it warns of more
         model = als.AlternatingLeastSquares(
             factors=6, regularization=regularization / weight, use_cg=False, iterations=1, num_threads=1
         )

@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ncfjax.baselines import least_squares
-from ncfjax.baselines.least_squares import make_side, solve_rows
+from ncfjax.baselines.least_squares import make_side, single_threaded_lapack, solve_rows
 
 RNG = np.random.default_rng(0)
 IS_PAIR = RNG.random((12, 9)) < np.linspace(0.05, 1.0, 12)[:, None]
@@ -68,3 +69,15 @@ def test_a_row_without_pairs_is_at_zero_exactly_though_it_pays_no_penalty():
     penalty = PENALTY * np.array([1, 1, 1, 0], np.float32)
     got = np.asarray(solve_rows(side, *map(jnp.asarray, (VECTORS, OFFSETS, penalty))))
     assert not got[0].any() and np.isfinite(got).all()
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_lapack_has_one_thread_while_rows_are_solved_and_as_many_as_before_after_it():
+    with single_threaded_lapack(), threadpool_limits(2, "blas"):  # its libraries are loaded by now
+        before = blas_threads()
+        with single_threaded_lapack():
+            assert blas_threads() == {1}
+        assert blas_threads() == before == {2}

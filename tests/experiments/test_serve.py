@@ -24,7 +24,7 @@ def test_help_has_examples_and_every_key(capsys):
     assert text.count("python -m experiments.serve") > 3 and all(f"\n{key}: " in text for key in KEYS)
 
 
-@pytest.mark.parametrize("name", ["starlette", "uvicorn", "threadpoolctl"])
+@pytest.mark.parametrize("name", ["starlette", "uvicorn"])
 def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch, capsys, name):
     for module in [module for module in sys.modules if module.startswith("experiments.web.")]:
         monkeypatch.delitem(sys.modules, module)
