@@ -116,9 +116,9 @@ def trained(train: Interactions) -> Iterator[Line]:
     from benchmarks.loops import fresh_tables, numba_epoch  # here: numba is in the extra `bench`
     from benchmarks.sweep import NUM_NEGATIVES, STUDY, Epoch
 
-    users = np.arange(128)
-    asked = HeldOut(users, np.zeros(128, int), np.ones((128, 1), int))  # an epoch ranks nobody
-    data = LeaveOneOut("generated", "test", train, asked, "file")
+    positive, negative = np.setdiff1d(np.arange(train.num_items), train.items[train.users == 0])[:2]
+    held_out = HeldOut(np.array([0]), np.array([positive]), np.array([[negative]]))  # nobody is ranked
+    data = LeaveOneOut("generated", "test", train, held_out, "file")
     of_dim = f"d={TRAINED_DIM}: an epoch"
     taken, bare = in_turns(
         partial(seconds, Epoch(data, "expected", TRAINED_DIM, [STUDY])),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from experiments.engine import device
@@ -24,12 +25,13 @@ from ncfjax.saved.checkpoints import (
     save_checkpoint,
 )
 from ncfjax.training.blocks import State
-from ncfjax.training.program import Program
+from ncfjax.training.program import Program, Run, abstract_train_state
 
 FOLDER = "checkpoints"  # of a study's folder
 # The override with which a search keeps first looks; a user's own is written "true", and final runs take it over.
 KEEP = "keep_checkpoints=True"
 _VALUE = "value."  # before the name of a metric
+COPIES = 2
 
 
 class Restored(NamedTuple):
@@ -113,6 +115,13 @@ class Checkpoints:
         """Those up to an epoch: when a later one, or the rows, are there."""
         for name in self.names if is_first() else ():
             remove_checkpoints(self.folder, name, last)
+
+
+def kept_bytes(config: Any, run: Run) -> int:
+    """Memory for each member while it is kept, if any is: its train state on the host, and as it is written."""
+    if not (config.checkpoint_every or config.keep_checkpoints):
+        return 0
+    return COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(abstract_train_state(run)))
 
 
 def checkpoints_of(task: Task, config: Any, points: Sequence[Any]) -> Checkpoints:

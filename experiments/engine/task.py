@@ -62,7 +62,7 @@ class Task(ABC):
     arguments: ClassVar[tuple[str, ...]]  # of a command without any
     tune_by: ClassVar[tuple[str, ...]] = ()  # metrics that may choose on the holdout; none: it is not tuned
     saves_models: ClassVar[bool] = False  # whether a Result of its runs says how its model is saved
-    has_checkpoints: ClassVar[bool] = False  # whether its runs can go on in the middle of their training
+    has_checkpoints: ClassVar[bool] = False  # whether runs of it can go on in the middle of their training
     is_distributed: ClassVar[bool] = False  # whether several processes may train its runs together
     one_per_study: ClassVar[frozenset[str]] = frozenset()  # further keys that cannot differ between jobs
     # Of its table, in order, beside run_id, status, phase, study and the origin: the type of the cells, or the name of
@@ -121,6 +121,10 @@ class Task(ABC):
     def checkpoint_id(self, config: Any, point: Any) -> str:
         """What names the checkpoints of a run: that of a run which is the same up to the shorter one's end."""
         return self.id_of(config, point)
+
+    def epochs_to_keep(self, config: Any) -> int:
+        """Of a run that can go on in the middle of its training; 0 of one that cannot."""
+        return config.num_epochs if self.has_checkpoints else 0
 
     # ---- tuning
 

@@ -154,14 +154,16 @@ class Search:
 
     def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool) -> Job:
         lines = self._lines(overrides, trials)
-        shortened = [] if is_whole else self.task.shortened(self.compose(lines), FIRST)
-        kept = [KEEP] if shortened and self.task.has_checkpoints else []
+        config = self.compose(lines)
+        shortened = [] if is_whole else self.task.shortened(config, FIRST)
+        kept = [KEEP] if shortened and self.task.epochs_to_keep(config) else []
         return make_job(self.task, [*lines, *shortened, *kept], self.compose)
 
     def forget(self, stage: Stage) -> None:
         """Removes what the trials of a stage have gone on from, and what the others will not."""
-        for job in stage.done_with if self.task.has_checkpoints else ():
-            checkpoints_of(self.task, job.config, list(job.runs.values())).remove(job.config.num_epochs)
+        for job in stage.done_with:
+            if num_epochs := self.task.epochs_to_keep(job.config):
+                checkpoints_of(self.task, job.config, list(job.runs.values())).remove(num_epochs)
 
     def _lines(self, overrides: list[str], trials: list[Trial]) -> list[str]:
         """Of a job whose members differ in the axes alone."""

@@ -164,8 +164,7 @@ class Program:
     @property
     def abstract_train_state(self) -> TrainState:
         """Of a member: shapes without numbers."""
-        scalars = jax.tree.map(lambda x: jnp.float32(0), self._hyperparameters)
-        return jax.eval_shape(self.problem.run.init, scalars, jnp.uint32(0))
+        return abstract_train_state(self.problem.run)
 
     def diverged(self, state: State) -> Bool[np.ndarray, " members"]:
         """Which members hold a parameter that is not finite."""
@@ -178,6 +177,12 @@ class Program:
     @property
     def _static(self) -> dict[str, Any]:
         return {"run": self.problem.run, "mesh": self.mesh}
+
+
+def abstract_train_state(run: Run) -> TrainState:
+    """Of a member: shapes without numbers."""
+    scalars = run.hyperparameters(*[jnp.float32(0)] * len(run.hyperparameters._fields))
+    return jax.eval_shape(run.init, scalars, jnp.uint32(0))
 
 
 def _lay_out(groups: list[Group], hyperparameters: Any, mesh: Mesh) -> tuple[Any, Array]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.checkpoints import checkpoints_of, kept_bytes
 from experiments.engine.evaluation import curve_of, metrics_at
 from experiments.engine.progress import Progress
 from experiments.engine.training import measure, train_block
@@ -45,7 +45,9 @@ class ImitatorWork(Work):
         self.spec, self.target = spec_of(config), target_of(config)
         self.problem = ImitationProblem(self.target.source, self.spec, self.target.ranking_bytes(self.spec.layers))
         self.not_counted = self.target.not_counted
-        self.memory, self.cpu_width = self.target.with_teachers(self.problem.memory), self.problem.cpu_width
+        memory = self.problem.memory
+        memory = memory._replace(each=memory.each + kept_bytes(config, self.problem.run))
+        self.memory, self.cpu_width = self.target.with_teachers(memory), self.problem.cpu_width
         self.epoch_work = _epoch_work(self.problem)  # of one member
         self.each = self.epoch_work * self.spec.num_epochs
 

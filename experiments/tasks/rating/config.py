@@ -172,6 +172,9 @@ def check(config: Any) -> None:
     if config.select_epoch == "holdout":
         is_right = config.tune or config.phase != "run"
         expect("select_epoch", is_right, "last, as only tune=true evaluates on a holdout", config.select_epoch)
+    for key, asked in (("checkpoint_every", config.checkpoint_every), ("keep_checkpoints", config.keep_checkpoints)):
+        why = f"nothing, as method={config.method.name} is not trained step by step"
+        expect(key, config.method.name == "gradient" or not asked, why, asked)
     needs_items = config.method.name in ("content_based", "hybrid")
     has_items = config.dataset.name in _WITH_FEATURES
     expected = f"{' or '.join(_WITH_FEATURES)}, as method={config.method.name} needs features"

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from experiments.engine.checkpoints import checkpoints_of, kept_bytes
 from experiments.engine.evaluation import curve_of, metrics_at
 from experiments.engine.progress import Progress
 from experiments.engine.training import measure, train_block
@@ -14,6 +15,7 @@ from experiments.tasks.models import model_options
 from experiments.tasks.rating import cost
 from experiments.tasks.rating.data import data_cells, load_job, ratings_bytes
 from experiments.tasks.rating.evaluation import arrays, metrics_of_members, to_predict
+from experiments.tasks.rating.task import TASK
 from experiments.tasks.saving import SAVED_COPIES, Saver
 from ncfjax.models.recommender import Recommender
 from ncfjax.ratings.model import CenteredRecommender
@@ -34,7 +36,8 @@ class GradientWork(Work):
         pairs = to_predict(self.data)
         self.problem = RatingProblem(self.data.train, pairs, self.spec)
         host = ratings_bytes(self.data) + cost.PREDICTED_BYTES * len(pairs)
-        each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
+        each = self.problem.memory.each + kept_bytes(config, self.problem.run)
+        each += self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
         self.memory, self.cpu_width = self.problem.memory._replace(each=each, host=host), self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair
         self.epoch_work = cost.of_an_epoch(self.data.train, model.embedding_dim, tower)
@@ -50,19 +53,21 @@ class GradientWork(Work):
             num_epochs=self.config.method.num_epochs,
             eval_every=self.config.eval_every,
             values=lambda predictions: metrics_of_members(predictions, self.data),
+            checkpoints=checkpoints_of(TASK, self.config, block.members),
         )
         evaluations, cells = trained.evaluations, data_cells(self.data) | trained.cost
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved
         for i, member in enumerate(block.members):
             curve, last = curve_of(evaluations, i), evaluations[-1]
             if last.diverged[i]:
-                yield member, Result(cells, curve, status="diverged")
+                yield member, Result(cells, curve, status="diverged", remarks=trained.remarks)
             else:
                 values = metrics_at(last, i) | {"epoch": last.epoch}
                 save = self.saver.of(
                     "rating", self.spec.model, partial(self._model, models, i), dict(self.spec.options)
                 )
-                yield member, Result(cells | values, curve, arrays(last.measured[i], self.data), save=save)
+                measured = arrays(last.measured[i], self.data)
+                yield member, Result(cells | values, curve, measured, save=save, remarks=trained.remarks)
 
     def _model(self, models: Callable[[], Sequence[Recommender]], i: int) -> CenteredRecommender:
         return CenteredRecommender(jnp.float32(self.problem.mean), models()[i])

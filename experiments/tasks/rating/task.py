@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from experiments.engine.config import AXIS
@@ -41,7 +42,7 @@ class RatingTask(Task):
 
     name = "ratings"
     verb = "fit"
-    saves_models = True
+    saves_models = has_checkpoints = True
     keys, choices = configs.KEYS, configs.CHOICES
     check, identity = staticmethod(configs.check), staticmethod(configs.identity)
     groups = ("dataset", "folds", "method", "model")
@@ -108,6 +109,14 @@ class RatingTask(Task):
         dim = config.model.embedding_dim if config.method.name == "gradient" else config.method.embedding_dim
         # What a model is told of the items is not searched over: each set of features is a model of its own.
         return self.data_key(config), configs.model_name(config), dim, config.method.features, config.method.num_members
+
+    def checkpoint_id(self, config: Any, point: Any) -> str:
+        """No epoch depends on how many will follow it."""
+        method = SimpleNamespace(**vars(config.method) | {"num_epochs": 0})
+        return self.id_of(SimpleNamespace(**vars(config) | {"method": method}), point)
+
+    def epochs_to_keep(self, config: Any) -> int:
+        return config.method.num_epochs if config.method.name == "gradient" else 0
 
     def chosen_epoch(self, epoch: int) -> list[str]:
         return [f"method.num_epochs={epoch}"] if epoch else []  # a method without epochs ends after epoch 0

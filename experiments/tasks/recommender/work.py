@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.engine.checkpoints import checkpoints_of
+from experiments.engine.checkpoints import checkpoints_of, kept_bytes
 from experiments.engine.checks import expect
 from experiments.engine.device import check_shards, memory_limit
 from experiments.engine.evaluation import Evaluation, curve_of, metrics_at
@@ -83,7 +83,8 @@ class RecommenderWork(Work):
         expected = f"1, or all {jax.device_count()} devices of {num_processes()} processes"
         expect("table_shards", is_spread, expected, config.table_shards)
         self.plan = plan_of(self.problem.run)
-        each = self.problem.memory.each + self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
+        each = self.problem.memory.each + kept_bytes(config, self.problem.run)
+        each += self.saver.extra_bytes(SAVED_COPIES * 4 * self.problem.num_parameters)
         self.memory = self.problem.memory._replace(each=each, host=held_bytes(self.data))
         self.cpu_width = self.problem.cpu_width
         tower = self.spec.similarity.multiplications_per_pair / MULTIPLICATIONS_PER_DIM
