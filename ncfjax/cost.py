@@ -119,7 +119,8 @@ def _of_equation(equation, varies: list[bool]) -> Work:
         raise NotImplementedError(f"cost: expected loops of known length and no branches, got {name}")
     for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
         if key in params:
-            return _of_jaxpr(getattr(params[key], "jaxpr", params[key]), varies)
+            devices = params["mesh"].size if name == "shard_map" else 1  # each of which does the same for its part
+            return _times(_of_jaxpr(getattr(params[key], "jaxpr", params[key]), varies), devices)
     result = equation.outvars[0].aval
     if not jnp.issubdtype(result.dtype, jnp.floating):
         return Work(0, 0)

@@ -28,7 +28,10 @@ IMITATIONS = ("svd", "cur", "distill_ranking")
 RANKED = tuple(SAMPLED)  # of a first stage against its model
 _MODEL = ["model", "embedding_dim", "layers", "pretrained", "training"]
 _CATALOGUE = ["dataset", "negatives", "note", "catalogue", "num_items", "num_queries", "device"]
-_METHOD = ["method", "rank", "num_rounds", "num_users", "num_anchors", "num_clusters", "longest", "construction"]
+_METHOD = [
+    "method", "rank", "num_rounds", "num_users", "num_anchors", "num_clusters", "longest", "construction",
+    "num_devices",
+]  # fmt: skip
 _EFFORT = ["probes", "num_candidates"]
 _FROM_KERAS = "Keras weights"
 

@@ -46,10 +46,10 @@ def name() -> str:
     return devices[0].device_kind + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 
-def check_shards(table_shards: int) -> None:
-    """Raises ConfigError where a table is to be spread over more devices than there are."""
+def check_devices(key: str, num_devices: int) -> None:
+    """Raises ConfigError where a key asks for more devices than there are."""
     expected = f"at most {jax.device_count()}, the devices that are there"
-    expect("table_shards", table_shards <= jax.device_count(), expected, table_shards)
+    expect(key, num_devices <= jax.device_count(), expected, num_devices)
 
 
 def memory_limit(limit_gb: float | None) -> int:

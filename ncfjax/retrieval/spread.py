@@ -8,8 +8,9 @@ What is sent are the candidates: `jax.lax.top_k` of scores that are spread would
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,13 @@ _ITEMS = "items"  # the axis of the mesh
 _BITS = 8  # a device's items begin with a byte of what is denied
 
 
-class Spread(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Spread:
     keys: Any  # `scoring.keys_of` each device's items, on it; leading axis devices
     similarity: Similarity | None
     ids: Int[Array, " rows"]  # of the items, on their devices; -1 fills up, so that each has as many
+    mesh: Mesh = field(metadata={"static": True})
 
 
 def build(items: Float[Array, "items dim"], similarity: Similarity | None = None, num_devices: int = 1) -> Spread:
@@ -52,19 +56,15 @@ def build(items: Float[Array, "items dim"], similarity: Similarity | None = None
         return jax.tree.map(lambda keys: keys[None], keys_of(items, similarity))
 
     keys = _over(mesh, keys_of_device, (PartitionSpec(_ITEMS), PartitionSpec()), PartitionSpec(_ITEMS))
-    return Spread(jax.jit(keys)(vectors, similarity), similarity, ids)
+    return Spread(jax.jit(keys)(vectors, similarity), similarity, ids, mesh)
 
 
+@partial(jax.jit, static_argnames="k")
 def search(
     index: Spread, queries: Float[Array, "queries dim"], k: int, denied: UInt8[Array, "_ bytes"] | None = None
 ) -> Found:
     """The k items that the similarity scores highest, exactly; equal scores in the order of ids."""
-    return _search(index, queries, denied, k=k, mesh=index.ids.sharding.mesh)
-
-
-@partial(jax.jit, static_argnames=("k", "mesh"))
-def _search(index: Spread, queries, denied, *, k: int, mesh: Mesh) -> Found:
-    num_rows = len(index.ids)
+    num_rows, mesh = len(index.ids), index.mesh
     on_device = num_rows // mesh.size
 
     def of_device(keys, similarity, ids, queries, denied):

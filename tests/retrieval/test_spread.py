@@ -14,6 +14,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", 8)
 import jax.numpy as jnp
 import numpy as np
+from ncfjax.cost import work
 from ncfjax.models.similarity import make_similarity
 from ncfjax.retrieval import exact, spread
 from ncfjax.retrieval.filters import deny_each
@@ -30,8 +31,10 @@ for similarity in (None, make_similarity("dot", 6, biases=True, key=jax.random.k
         pair = [module.search(index, queries, k, kept_out) for module, index in ((exact, one), (spread, many))]
         told.append({"items": [found.items.tolist() for found in pair]})
         told[-1]["worst"] = float(jnp.nanmax(jnp.abs(jnp.nan_to_num(pair[0].scores) - jnp.nan_to_num(pair[1].scores))))
-program = spread._search.lower(many, queries, denied, k=10, mesh=many.ids.sharding.mesh).compile().as_text()
-print(json.dumps({"told": told, "program": program, "bytes": [
+program = spread.search.lower(many, queries, 10, denied).compile().as_text()
+works = [work(lambda index, one: module.search(index, one, 10), index, queries[:1]).multiplications
+         for module, index in ((exact, exact.build(items)), (spread, spread.build(items, None, 8)))]
+print(json.dumps({"told": told, "program": program, "works": works, "bytes": [
     max(x.addressable_shards[0].data.nbytes / x.nbytes for x in jax.tree.leaves(many.keys))]}))
 """
 
@@ -53,6 +56,7 @@ def test_what_is_found_on_eight_devices_is_what_is_found_on_one_also_among_equal
 @pytest.mark.slow
 def test_each_device_has_an_eighth_and_receives_candidates_alone(told):
     assert told["bytes"] == [1 / 8]
+    assert told["works"] == [1003 * 6, 1024 * 6]  # products of all devices, filling included
     gathered = re.findall(r"= (.*?) all-gather(?:-start)?\(", told["program"])
     sizes = [re.findall(r"\[(\d+),(\d+)\]", shape) for shape in gathered]
     assert sizes and all((int(a), int(b)) == (5, 10 * 8) for shapes in sizes for a, b in shapes)

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.engine.checks import expect
 from experiments.engine.compiling import timed
-from experiments.engine.device import check_shards, memory_limit
+from experiments.engine.device import check_devices, memory_limit
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
 from experiments.engine.work import Result, Work
@@ -28,7 +28,7 @@ class BaselineWork(Work):
 
     def __init__(self, config: Any):
         self.config, self.name = config, config.baseline.name
-        check_shards(config.table_shards)
+        check_devices("table_shards", config.table_shards)
         self.evaluation = evaluation_of(config)  # its cells too: files may change while it is fitted
         self.data = self.evaluation.data
         self.saver = Saver(config, self.data.name, self.data.train)

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.engine.checkpoints import checkpoints_of, kept_bytes
 from experiments.engine.checks import expect
-from experiments.engine.device import check_shards, memory_limit
+from experiments.engine.device import check_devices, memory_limit
 from experiments.engine.evaluation import Evaluation, curve_of, metrics_at
 from experiments.engine.memory import held_bytes
 from experiments.engine.processes import num_processes
@@ -71,7 +71,7 @@ class RecommenderWork(Work):
         self.data_cells = data_cells(config, self.data)  # now: its files may change while it is trained
         self.saver = Saver(config, self.data.name, self.data.train)
         self.spec, pretraining = spec_of(config), config.pretraining
-        check_shards(config.table_shards)
+        check_devices("table_shards", config.table_shards)
         how = {
             "pretrained": pretraining.name in ("trained", "distilled"),
             "memory_bytes": memory_limit(config.memory_gb),

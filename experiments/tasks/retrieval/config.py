@@ -51,7 +51,7 @@ _TWO_STAGE = {
     f"{AXIS}probes": OPTIONAL,
 }
 SEARCHES: dict[str, dict[str, Key]] = {
-    "exact": {},
+    "exact": {"num_devices": OPTIONAL},
     "pairs": {},
     "clusters": _LISTS | {f"{AXIS}probes": COUNT},
     "ivf": {"num_clusters": COUNT, f"{AXIS}probes": COUNT},
@@ -107,6 +107,7 @@ COLUMNS: dict[str, type | str] = {
     "longest": "search.longest",
     "construction": "search.construction",
     "num_rounds": "search.num_rounds",
+    "num_devices": "search.num_devices",
     "probes": f"{AXIS}probes",
     "num_candidates": f"{AXIS}num_candidates",
     "catalogue": str,  # data | drawn

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from experiments.tasks.retrieval.config import IMITATIONS, K
 from ncfjax.cost import Cost, cost, work
 from ncfjax.models.recommender import Recommender
-from ncfjax.retrieval import ann, clusters, distillation, exact, imitations, pairs, two_stage
+from ncfjax.retrieval import ann, clusters, distillation, exact, imitations, pairs, spread, two_stage
 from ncfjax.retrieval.top_k import Found
 
 ANN = ("ivf", "hnsw")
@@ -68,10 +68,10 @@ class Method(ABC):
         return float(work(lambda index, one: self.search(index, one, None, point), index, one).multiplications)
 
 
-class _Exact(Method):
+class _Scored(Method):
     """All items are scored, as a module of ncfjax/retrieval does it."""
 
-    module = exact
+    module: Any
 
     def build(self, model, key):
         return self.module.build(model.item[...], model.similarity)
@@ -83,7 +83,20 @@ class _Exact(Method):
         return Counted(float(len(model.item[...])), self.traced(index, encoded, point))
 
 
-class _Pairs(_Exact):
+class _Exact(_Scored):
+    """With `num_devices` each of these has its part of the catalogue."""
+
+    @property
+    def module(self) -> Any:
+        return exact if self.options.num_devices is None else spread
+
+    def build(self, model, key):
+        if self.options.num_devices is None:
+            return super().build(model, key)
+        return spread.build(model.item[...], model.similarity, self.options.num_devices)
+
+
+class _Pairs(_Scored):
     module = pairs
 
 

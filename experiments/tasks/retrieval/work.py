@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from experiments.engine.checks import expect
+from experiments.engine.device import check_devices
 from experiments.engine.kept import Kept
 from experiments.engine.memory import held_bytes
 from experiments.engine.progress import Progress
@@ -82,6 +83,8 @@ class RetrievalWork(Work):
         search, similarity, num_users = self.config.search, model.similarity, len(model.user[...])
         if search.name in ANN and similarity.as_dot() is None:
             raise ValueError(f"search={search.name}: expected a model that is a dot product, got {similarity.name}")
+        if (num_devices := getattr(search, "num_devices", None)) is not None:
+            check_devices("search.num_devices", num_devices)
         sizes = {"rank": min(num_items, num_users), "num_anchors": num_items, "num_clusters": num_items}
         for name, most in (sizes | {"num_users": num_users}).items():
             value = getattr(search, name, None)

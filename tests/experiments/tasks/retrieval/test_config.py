@@ -63,6 +63,7 @@ def test_what_only_the_model_forbids_is_refused_before_anything_is_measured(tiny
         (("search=hnsw", "source.model=mlp"), "search=hnsw: expected a model that is a dot product, got mlp"),
         (("search=clusters",), "search.num_clusters: expected at most 60, as many as there are, got 61"),
         (("search=svd", "search.rank=4", "search.num_anchors=99"), "search.num_anchors: expected at most 60, as many"),
+        (("search.num_devices=999",), "search.num_devices: expected at most .*, the devices that are there, got 999"),
         (("search=svd",), "search.rank: expected at most 30, as many as there are, got 64"),
         (("search=cur", "search.rank=4", "search.num_anchors=4"), "search.num_users: expected at most 30, as many"),
         (("num_queries=30",), "num_queries: expected fewer than 30, the users with a held-out item, or null for all"),

@@ -55,6 +55,14 @@ def test_what_scores_everything_finds_everything(rows):
     assert rows[rows["num_candidates"] == 60]["recall@10"].eq(1.0).all() and (rows["num_candidates"] == 60).sum() == 3
 
 
+def test_a_catalogue_that_is_cut_for_devices_is_searched_as_a_whole_one(rows, run):
+    (spread,) = run("search=exact", "search.num_devices=1", "source.model=mlp").store.runs().to_dict("records")
+    whole = of(rows, method="exact")
+    same = ["recall@10", "full_hit_ratio@10", "full_ndcg@10", "hit_ratio@10", "share_scored"]
+    assert [spread[name] for name in same] == [whole[name] for name in same]
+    assert spread["num_devices"] == 1 and spread["multiplications"] >= whole["multiplications"]
+
+
 def test_what_scores_less_finds_less_and_says_how_much_it_scores(rows):
     some, all_lists = of(rows, probes=1), of(rows, probes=6)
     assert 0.0 < some["recall@10"] < 1.0 and some["share_scored"] < all_lists["share_scored"] == pytest.approx(66 / 60)
