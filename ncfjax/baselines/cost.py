@@ -4,6 +4,7 @@ n interactions of U users and I items, d dimensions in blocks of b, E epochs, S 
 
     popularity   U I                    item_knn   2 U I^2        ease   2 U I^2 + I^3/2        slim   2 U I^2 + S I^3
     ials         E (2 n d (b + 3) + U I d + (U + I) d b^2)        user_knn   U^2 I
+                 and per epoch n' d (d + 3) + U' d^3, where U' users of n' interactions are folded in and ranked
 
 and what ranking a block of users costs beside its scores, in embedding dimensions (RANKING_DIM). Products of what
 co-occurs, where these are less work (co_occurrences.py), count as SPARSE_COST multiply-adds each: they take as long.
@@ -52,7 +53,8 @@ def fit_work(
         return ranking
     if name == "ials":
         products = 2 * len(train) * embedding_dim * (block_size + 3) + num_ranked * items * embedding_dim + ranking
-        return num_epochs * (products + (users + items) * embedding_dim * block_size**2)
+        folding = 0 if ranked is None else _solving(len(ranked), num_ranked, embedding_dim)
+        return num_epochs * (products + (users + items) * embedding_dim * block_size**2 + folding)
     if name == "user_knn":
         return _products(transposed(train)) + ranking
     scores = num_ranked * items**2
@@ -63,6 +65,11 @@ def fit_work(
     if name == "slim":
         return _products(train) + num_sweeps * SPARSE_COST * sparse_sweep(train) + ranking
     return _products(train) + (scores if is_dense(train) else ranking)
+
+
+def _solving(num_pairs: int, num_rows: int, embedding_dim: int) -> int:
+    """Of rows that are solved exactly."""
+    return num_pairs * embedding_dim * (embedding_dim + 3) + num_rows * embedding_dim**3
 
 
 def _products(train: Interactions) -> int:

@@ -41,6 +41,12 @@ def test_only_the_users_that_are_ranked_have_a_history_for_it_and_take_time(cata
     }
     assert bytes_of["all"] - bytes_of["few"] == (3_000 - 10) * 34_000 / 8
     assert fit_work("popularity", catalogue) == 300 * fit_work("popularity", catalogue, ranked=few)
+    sizes = {"embedding_dim": 8, "block_size": 8, "num_epochs": 2}
+    folding = len(few) * 8 * (8 + 3) + few.num_users * 8**3  # an exact solution for each of them, after every epoch
+    without = (
+        fit_work("ials", catalogue, **sizes) - 2 * (catalogue.num_users - few.num_users) * catalogue.num_items * 108
+    )
+    assert fit_work("ials", catalogue, ranked=few, **sizes) == without + 2 * folding
 
 
 def test_every_device_has_tables_of_ials_and_systems_of_its_own(catalogue, monkeypatch):
