@@ -98,7 +98,7 @@ STUDIES = {
     ("sweep", "search_ml-1m_bilinear"): ("search-ml-1m", 2, 24, 24),
     ("sweep", "search_ml-1m_cosine"): ("search-ml-1m", 23, 80, 8),
     ("sweep", "search_ml-1m_distilled"): ("search-ml-1m", 6, 17, 8),
-    ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 2, 24, 24),
+    ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 11, 80, 8),
     ("sweep", "search_ml-1m_gmf"): ("search-ml-1m", 21, 80, 8),
     ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 9, 24, 24),
     ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 4, 24, 20),
