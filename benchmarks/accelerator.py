@@ -138,6 +138,7 @@ def _epoch(data, objective: str, dim: int, members) -> float:
     for block in cut_into_blocks(groups, max(map(len, groups)), problem.memory, limit):
         program = Program(problem, block)
         state = program.advance(program.init(), 1)
+        jax.block_until_ready(state.train_states)  # else what is timed waits for it
         taken += seconds(lambda p=program, s=state: p.advance(s, 1).train_states)
     return taken
 

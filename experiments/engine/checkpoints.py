@@ -31,7 +31,7 @@ FOLDER = "checkpoints"  # of a study's folder
 # The override with which a search keeps first looks; a user's own is written "true", and final runs take it over.
 KEEP = "keep_checkpoints=True"
 _VALUE = "value."  # before the name of a metric
-COPIES = 2
+_COPIES = 2  # of what is kept: as it is taken off the device, and as bytes
 
 
 class Restored(NamedTuple):
@@ -118,10 +118,14 @@ class Checkpoints:
 
 
 def kept_bytes(config: Any, run: Run) -> int:
-    """Memory for each member while it is kept, if any is: its train state on the host, and as it is written."""
-    if not (config.checkpoint_every or config.keep_checkpoints):
+    """Memory for each member while it is kept, if any is: of the host, which counts where devices share it.
+
+    All trials of a tuning count it, first looks and the whole ones that go on from them: in groups as wide.
+    """
+    is_kept = config.checkpoint_every or config.keep_checkpoints or getattr(config, "phase", "") == "tune"
+    if not is_kept or jax.default_backend() != "cpu":
         return 0
-    return COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(abstract_train_state(run)))
+    return _COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(abstract_train_state(run)))
 
 
 def checkpoints_of(task: Task, config: Any, points: Sequence[Any]) -> Checkpoints:

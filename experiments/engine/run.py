@@ -54,7 +54,7 @@ def run_job(task: Task, config: Any, provenance: Mapping[str, str]) -> int:
 
 def _forget(task: Task, config: Any, points: Sequence[Any]) -> None:
     """Removes the checkpoints of runs that are done, unless they are to be kept."""
-    num_epochs = task.epochs_to_keep(config)
+    num_epochs = task.checkpointed_epochs(config)
     is_any = num_epochs and (task.store(config).folder / FOLDER).is_dir()  # else no run need be named
     if is_any and not config.keep_checkpoints:
         checkpoints_of(task, config, points).remove(num_epochs)

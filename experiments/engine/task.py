@@ -122,8 +122,8 @@ class Task(ABC):
         """What names the checkpoints of a run: that of a run which is the same up to the shorter one's end."""
         return self.id_of(config, point)
 
-    def epochs_to_keep(self, config: Any) -> int:
-        """Of a run that can go on in the middle of its training; 0 of one that cannot."""
+    def checkpointed_epochs(self, config: Any) -> int:
+        """How many epochs a run has that can go on in the middle of its training; 0 where it cannot."""
         return config.num_epochs if self.has_checkpoints else 0
 
     # ---- tuning

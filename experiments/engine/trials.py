@@ -156,13 +156,13 @@ class Search:
         lines = self._lines(overrides, trials)
         config = self.compose(lines)
         shortened = [] if is_whole else self.task.shortened(config, FIRST)
-        kept = [KEEP] if shortened and self.task.epochs_to_keep(config) else []
+        kept = [KEEP] if shortened and self.task.checkpointed_epochs(config) else []
         return make_job(self.task, [*lines, *shortened, *kept], self.compose)
 
     def forget(self, stage: Stage) -> None:
         """Removes what the trials of a stage have gone on from, and what the others will not."""
         for job in stage.done_with:
-            if num_epochs := self.task.epochs_to_keep(job.config):
+            if num_epochs := self.task.checkpointed_epochs(job.config):
                 checkpoints_of(self.task, job.config, list(job.runs.values())).remove(num_epochs)
 
     def _lines(self, overrides: list[str], trials: list[Trial]) -> list[str]:

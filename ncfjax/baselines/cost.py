@@ -3,8 +3,8 @@
 n interactions of U users and I items, d dimensions in blocks of b, E epochs, S sweeps:
 
     popularity   U I                    item_knn   2 U I^2        ease   2 U I^2 + I^3/2        slim   2 U I^2 + S I^3
-    ials         E (2 n d (b + 3) + U I d + (U + I) d b^2)        user_knn   U^2 I
-                 and per epoch n' d (d + 3) + U' d^3, where U' users of n' interactions are folded in and ranked
+    ials         E (2 n d (b + 3) + (U + I) d b^2) + R U I d        user_knn   U^2 I
+                 and R (n' d (d + 3) + U' d^3), where U' users of n' interactions are folded in; R rankings
 
 and what ranking a block of users costs beside its scores, in embedding dimensions (RANKING_DIM). Products of what
 co-occurs, where these are less work (co_occurrences.py), count as SPARSE_COST multiply-adds each: they take as long.
@@ -44,17 +44,19 @@ def fit_work(
     num_epochs: int | None = None,
     num_sweeps: int | None = None,
     ranked: Interactions | None = None,
+    eval_every: int = 1,
 ) -> int:
-    """Multiply-adds of one run, with a ranking of all users (ials: after every epoch), or of those of `ranked`."""
+    """Multiply-adds of one run, with a ranking of all users (ials: every few epochs), or of those of `ranked`."""
     users, items = train.num_users, train.num_items
     num_ranked = users if ranked is None else ranked.num_users
     ranking = num_ranked * items * RANKING_DIM
     if name == "popularity":
         return ranking
     if name == "ials":
-        products = 2 * len(train) * embedding_dim * (block_size + 3) + num_ranked * items * embedding_dim + ranking
         folding = 0 if ranked is None else _solving(len(ranked), num_ranked, embedding_dim)
-        return num_epochs * (products + (users + items) * embedding_dim * block_size**2 + folding)
+        evaluating = num_ranked * items * embedding_dim + ranking + folding
+        solving = 2 * len(train) * embedding_dim * (block_size + 3) + (users + items) * embedding_dim * block_size**2
+        return num_epochs * solving + -(-num_epochs // eval_every) * evaluating
     if name == "user_knn":
         return _products(transposed(train)) + ranking
     scores = num_ranked * items**2
@@ -93,7 +95,8 @@ def fit_bytes(
     arrays of floats, and of sparse products; the scores of a block of users, which are ranked with about four copies.
     """
     users, items = train.num_users, train.num_items
-    ranking = history_bytes(train if ranked is None else ranked, as_bits) + 16 * SCORED_AT_ONCE * items
+    histories = table_shards * history_bytes(train if ranked is None else ranked, as_bits)  # a copy on each device
+    ranking = histories + 16 * SCORED_AT_ONCE * items
     if name == "popularity":
         return ranking
     if name == "ials":

@@ -105,9 +105,8 @@ def ials_epochs(
 def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, num_epochs: int, mesh: Mesh | None):
     """The generator behind `ials_epochs`, which checks its arguments before the first model is asked for."""
     p, q = tables
-    how = {"embedding_dim": p.shape[1], "weights": train.weights, "shards": 1 if mesh is None else mesh.size}
-    users = on_devices(make_side(train.users, train.items, train.num_users, train.num_items, **how), mesh)
-    items = on_devices(make_side(train.items, train.users, train.num_items, train.num_users, **how), mesh)
+    users = _side_of(train.users, train.items, train.num_users, train.num_items, p.shape[1], train.weights, mesh)
+    items = _side_of(train.items, train.users, train.num_items, train.num_users, p.shape[1], train.weights, mesh)
     if mesh is None:
         p, q = jax.device_put((p, q), sharding())  # where an epoch leaves them: else the second one compiles again
     for _ in range(num_epochs):
@@ -117,11 +116,15 @@ def _epochs(train: Interactions, tables, weights: IalsWeights, block_size: int, 
         yield _recommender(p, q, Dot(p.shape[1], biases=False), train.num_users, train.num_items, mesh)
 
 
+def _side_of(rows, columns, num_rows: int, num_columns: int, dim: int, weights, mesh: Mesh | None) -> Side:
+    shards = 1 if mesh is None else mesh.size
+    return on_devices(make_side(rows, columns, num_rows, num_columns, dim, weights=weights, shards=shards), mesh)
+
+
 def _recommender(p, q, similarity: Dot, num_users: int, num_items: int, mesh: Mesh | None):
     if mesh is None:
         return Recommender.from_tables(*on_one_device((p, q)), similarity)
-    model = Recommender.from_tables(*jax.block_until_ready((p, q)), similarity)
-    return SpreadRecommender(model, Layout(num_items, mesh), num_users)
+    return SpreadRecommender(Recommender.from_tables(p, q, similarity), Layout(num_items, mesh), num_users)
 
 
 def fold_in_ials(
@@ -137,8 +140,8 @@ def fold_in_ials(
     weights = IalsWeights(*map(jnp.float32, (regularization, unobserved_weight, nu)))
     model, mesh = (scorer.model, scorer.layout.mesh) if isinstance(scorer, SpreadRecommender) else (scorer, None)
     q = model.item[...] if mesh is not None else jax.device_put(model.item[...], sharding())
-    how = {"embedding_dim": q.shape[1], "weights": users.weights, "shards": 1 if mesh is None else mesh.size}
-    side = on_devices(make_side(users.users, users.items, users.num_users, users.num_items, **how), mesh)
+    sizes = users.num_users, users.num_items, q.shape[1]
+    side = _side_of(users.users, users.items, *sizes, users.weights, mesh)
     where = sharding() if mesh is None else NamedSharding(mesh, PartitionSpec(ROWS))
     p = jnp.zeros((len(side.counts), q.shape[1]), q.dtype, device=where)
     with single_threaded_lapack():

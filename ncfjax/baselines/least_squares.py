@@ -106,9 +106,9 @@ class Cut(NamedTuple):
 
 def cut_rows(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest: int = 1, shards: int = 1) -> Iterator[Cut]:
     """How rows of so many pairs are laid out, those of few pairs first."""
-    own = np.pad(counts, (0, filled_up(len(counts), shards) - len(counts))).reshape(shards, -1)
-    order, first = np.argsort(own, axis=1, kind="stable"), 0
-    longest = np.take_along_axis(own, order, axis=1).max(axis=0)
+    by_shard = np.pad(counts, (0, filled_up(len(counts), shards) - len(counts))).reshape(shards, -1)
+    order, first = np.argsort(by_shard, axis=1, kind="stable"), 0
+    longest = np.take_along_axis(by_shard, order, axis=1).max(axis=0)
     num_devices = jax.device_count() if shards == 1 else 1  # that the chunks of a shard are shared out to
     while first < len(longest):
         last = int(np.searchsorted(longest, max(shortest, longest[first]) * GROWTH, side="right"))
@@ -133,6 +133,11 @@ def solving_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shortest
     cuts = cut_rows(counts, embedding_dim, shortest, shards)
     floats = max(c.size * embedding_dim * ((1 + shards) * c.length + embedding_dim) for c in cuts)
     return 4 * (jax.device_count() if shards == 1 else shards) * floats
+
+
+def sent_bytes(counts: Int[np.ndarray, " rows"], embedding_dim: int, shards: int) -> int:
+    """The most that devices which tables are spread over ask each other for at once: the vectors of a chunk of each."""
+    return 4 * shards * max(c.size * c.length for c in cut_rows(counts, embedding_dim, shards=shards)) * embedding_dim
 
 
 def _make_batch(cut: Cut, starts, counts, pairs, num_columns: int) -> Batch:
@@ -224,7 +229,7 @@ def _with_prior(counts, penalty, prior):
 @jax.jit
 def _solve_batch(vectors, offsets, penalty, pull, batch: Batch) -> Float[Array, "chunks rows dim"]:
     def solve(vectors, offsets, penalty, pull, chunk):
-        history = vectors.at[chunk.columns].get(mode="fill", fill_value=0.0)
+        history = vectors_of(vectors, chunk.columns, None)
         target = chunk.values - offsets.at[chunk.columns].get(mode="clip")  # padded: of vectors that are zero
         weighted = with_weights(history, chunk.weights)
         right = matrix_product(target[:, None, :], weighted)[:, 0]

@@ -20,7 +20,7 @@ from ncfjax.data.held_out_users import HeldOutUsers
 from ncfjax.data.history import History, fits_as_bits, make_history, unpack_history
 from ncfjax.evaluation.rank import rank_of_positive
 from ncfjax.evaluation.ranking import USERS_PER_BLOCK, Scorer
-from ncfjax.models.tables import fill_columns
+from ncfjax.models.tables import beside, fill_columns
 
 
 class _Asked(NamedTuple):
@@ -36,7 +36,7 @@ def fold_out_ranks(scorer: Scorer, data: HeldOutUsers, memory_bytes: int | None 
     Users of lists of similar length share a block, so that few of its columns are filling.
     """
     users, num_items = data.fold_out.users, data.train.num_items
-    seen = make_history([data.fold_in], fits_as_bits(data.fold_in, memory_bytes))
+    seen = beside(scorer, make_history([data.fold_in], fits_as_bits(data.fold_in, memory_bytes)))
     counts = np.bincount(users, minlength=data.fold_in.num_users)
     by_user, starts = np.argsort(users, kind="stable"), np.cumsum(counts) - counts
     asked = np.argsort(counts, kind="stable")[int((counts == 0).sum()) :]

@@ -16,7 +16,7 @@ from ncfjax.data.interactions import LeaveOneOut
 from ncfjax.evaluation.full import full_ranks, full_ties
 from ncfjax.evaluation.ranking_rules import STRICT, Rules, check_rules
 from ncfjax.evaluation.sampled import sampled_ranks, sampled_ties
-from ncfjax.models.tables import fill_columns
+from ncfjax.models.tables import beside, fill_columns
 
 USERS_PER_BLOCK = 128  # 128 x 3,706 scores are 1.9 MB: they stay in cache between the product and the ranking
 
@@ -139,7 +139,7 @@ def ranks_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_by
 
 def ranking_of(scorer: Scorer, data: LeaveOneOut, rules: Rules = STRICT, memory_bytes: int | None = None) -> Ranking:
     """The same, and the ties; raises as `ranks_of` does."""
-    batches = _evaluation_batches(data, as_bits=fits_as_bits(data.train, memory_bytes))
+    batches = beside(scorer, _evaluation_batches(data, as_bits=fits_as_bits(data.train, memory_bytes)))
     rules, blocks = check_rules(rules), []
     users = np.asarray(batches.users)
     for number in range(len(users)):  # a program of all of them would not hear Ctrl-C

@@ -4,11 +4,11 @@
     a table         rows r, filled up to a multiple of the number of devices: device k has a k-th of them
     a gather        each device gathers the rows that it has, zeros for the others, and all add up      [batch, dim]
     a scatter       each device takes what is of its rows                                               nothing is sent
-    histories       each device asks all for rows by their ids, and what they have of them adds up      [rows, dim]
+    histories       each device asks all for rows by ids; what they have of them adds up               [rows length dim]
     all scores      each device has those of its items; ranks are counted there, and the counts add up  [users]
 
-XLA's partitioner derives the programs from where the arrays are (`jax.sharding`); a test reads them: no device ever
-receives a table, or the scores of other devices' items.
+XLA's partitioner derives the programs from where the arrays are (`jax.sharding`), but for histories and all scores,
+which `jax.shard_map` states. Tests read them: no device ever receives a table, or the scores of other devices' items.
 """
 
 from dataclasses import dataclass, field
@@ -67,6 +67,13 @@ class SpreadRecommender:
     def score_all(self, users: Int[Array, " users"]) -> Float[Array, "users rows"]:
         """Scores of every item for each of the given users."""
         return self.layout.all_pairs(self.model.similarity, self.model.user[users], self.model.item[...])
+
+
+def beside(scorer: Any, arrays: Any) -> Any:
+    """Arrays that are ranked with a scorer: a copy on each of its devices, where it is spread over some."""
+    if not isinstance(scorer, SpreadRecommender):
+        return arrays
+    return jax.device_put(arrays, NamedSharding(scorer.layout.mesh, PartitionSpec()))
 
 
 def rows_mesh(num_devices: int) -> Mesh:

@@ -1,7 +1,9 @@
 """What a dry run says of iALS whose tables are spread over devices: which rows go where, how large, what is sent."""
 
+import numpy as np
+
 from ncfjax.baselines.cost import ials_tables_bytes
-from ncfjax.baselines.least_squares import floats_at_once
+from ncfjax.baselines.least_squares import sent_bytes
 from ncfjax.data.interactions import Interactions
 from ncfjax.models.tables import filled_up
 from ncfjax.training.blocks import size_text
@@ -13,12 +15,14 @@ def plan_of(train: Interactions, embedding_dim: int | None, table_shards: int) -
         return []
     sizes = train.num_users, train.num_items
     filling = sum(filled_up(size, table_shards) for size in sizes) - sum(sizes)
+    histories = [np.bincount(ids, minlength=size) for ids, size in zip((train.users, train.items), sizes, strict=True)]
+    sent = max(sent_bytes(counts, embedding_dim, table_shards) for counts in histories)
     bytes_of_all = ials_tables_bytes(train, embedding_dim, table_shards)
     return [
         f"tables: rows of {train.num_users:,} users and {train.num_items:,} items over {table_shards} devices, "
         f"{filling} rows fill them up: {size_text(bytes_of_all / table_shards)} on each device instead of "
         f"{size_text(bytes_of_all)}, with those that an epoch makes of them",
         "tables: each device solves its own rows, in step; of the histories of a chunk ids go to all by all-gather, "
-        f"and vectors back by reduce-scatter, at most {size_text(4 * floats_at_once())}; of the fixed table "
+        f"and vectors back by reduce-scatter, at most {size_text(sent)}; of the fixed table "
         f"{embedding_dim} x {embedding_dim} numbers add up by all-reduce; no table and no scores of others are sent",
     ]

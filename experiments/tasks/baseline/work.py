@@ -34,7 +34,7 @@ class BaselineWork(Work):
         self.saver = Saver(config, self.data.name, self.data.train)
         self.pace_share = METHODS[self.name].share
         train, most, ranked = self.data.train, max(config.grid.num_neighbors or [0]), self.evaluation.ranked
-        self.each = fit_work(train=train, ranked=ranked, **vars(config.baseline))
+        self.each = fit_work(train=train, ranked=ranked, eval_every=config.eval_every, **vars(config.baseline))
         self.memory_bytes = memory_limit(config.memory_gb)
         sizes = {"embedding_dim": config.baseline.embedding_dim, "num_neighbors": most}
         how = {

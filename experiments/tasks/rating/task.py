@@ -115,7 +115,7 @@ class RatingTask(Task):
         method = SimpleNamespace(**vars(config.method) | {"num_epochs": 0})
         return self.id_of(SimpleNamespace(**vars(config) | {"method": method}), point)
 
-    def epochs_to_keep(self, config: Any) -> int:
+    def checkpointed_epochs(self, config: Any) -> int:
         return config.method.num_epochs if config.method.name == "gradient" else 0
 
     def chosen_epoch(self, epoch: int) -> list[str]:
