@@ -97,7 +97,7 @@ def peaks(folder: Path, dim: int, bar: float) -> Iterator[Line]:
     taken, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
     what = f"read, split, one epoch of iALS d={dim}, rank"
     yield Line(f"{what}: peak memory, planned {plan[1]}", f"{peak:.2f} GB", f"<= {bar:g} GB", peak <= bar)
-    yield Line("its seconds, Python's and XLA's start included", duration(taken))
+    yield Line(f"its seconds, Python's and XLA's start included; planned about {plan[2]}", duration(taken))
     print(run.stdout, file=sys.stderr)
 
 

@@ -6,11 +6,15 @@ import pytest
 from experiments.cli.compose import configured
 from experiments.sweep import ENTRY
 from experiments.tasks.ranking import values_of
+from experiments.tasks.recommender.plan import plan_of
 from experiments.tasks.recommender.task import reference_names
 from experiments.tasks.recommender.work import RecommenderWork
 from ncfjax.baselines.popularity import fit_popularity
 from ncfjax.data.interactions import HeldOut, Interactions, LeaveOneOut
 from ncfjax.evaluation.ranking import ranks_of
+from ncfjax.training.blocks import size_text
+from ncfjax.training.loop import Spec
+from ncfjax.training.recommender import RecommenderProblem
 
 
 def test_popularity_ranks_by_the_number_of_users():
@@ -58,3 +62,16 @@ def test_popularity_on_movielens_1m_is_as_published(ml_1m: LeaveOneOut):
     """HR@10 0.4533, NDCG@10 0.2542 (Ferrari Dacrema et al. 2021), less the ties that count against it here."""
     values = values_of(ranks_of(fit_popularity(ml_1m.train), ml_1m))
     assert (round(float(values["hit_ratio@10"]), 4), round(float(values["ndcg@10"]), 4)) == (0.4531, 0.2541)
+
+
+@pytest.mark.parametrize(("objective", "optimizer", "sent"), [("expected", "sgd", 128), ("sampled", "lazy_adam", 1152)])
+def test_the_plan_of_spread_tables_says_what_lies_on_a_device_and_what_a_step_sends(config, objective, optimizer, sent):
+    work = RecommenderWork(config())
+    assert work.plan == []
+    spec = Spec(8, objective, 64, 4, "dot", (("biases", True),), optimizer)
+    rows, vectors = plan_of(RecommenderProblem(work.data, spec, table_shards=7).run)
+    train, copies = work.data.train, {"sgd": 1, "lazy_adam": 3}[optimizer]
+    filled = 7 * -(-train.num_users // 7) + 7 * -(-train.num_items // 7)
+    on_each, whole = (size_text(copies * 4 * 8 * filled / devices) for devices in (7, 1))
+    assert f"{filled - train.num_users - train.num_items} rows fill them up: {on_each} on each device" in rows
+    assert f"instead of {whole}" in rows and f"{sent:,} x 8 ({size_text(4 * sent * 8)})" in vectors
