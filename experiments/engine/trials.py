@@ -154,10 +154,13 @@ class Search:
 
     def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool) -> Job:
         lines = self._lines(overrides, trials)
+        return make_job(self.task, [*lines, *([] if is_whole else self._first_look(lines))], self.compose)
+
+    def _first_look(self, lines: list[str]) -> list[str]:
+        """The overrides that end a job after its first look, from which it can go on."""
         config = self.compose(lines)
-        shortened = [] if is_whole else self.task.shortened(config, FIRST)
-        kept = [KEEP] if shortened and self.task.checkpointed_epochs(config) else []
-        return make_job(self.task, [*lines, *shortened, *kept], self.compose)
+        shortened = self.task.shortened(config, FIRST)
+        return [*shortened, KEEP] if shortened and self.task.checkpointed_epochs(config) else shortened
 
     def forget(self, stage: Stage) -> None:
         """Removes what the trials of a stage have gone on from, and what the others will not."""

@@ -19,12 +19,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, UInt8
 
 from ncfjax.models.similarity import Similarity
+from ncfjax.models.tables import ROWS, rows_mesh
 from ncfjax.retrieval.exact import queries_at_once
 from ncfjax.retrieval.filters import denied_all, rows_of
 from ncfjax.retrieval.scoring import in_blocks, keys_of, queries_of, score, with_offsets
 from ncfjax.retrieval.top_k import Found, best, best_of
 
-_ITEMS = "items"  # the axis of the mesh
 _BITS = 8  # a device's items begin with a byte of what is denied
 
 
@@ -45,17 +45,17 @@ def build(items: Float[Array, "items dim"], similarity: Similarity | None = None
     """
     if not 1 <= num_devices <= jax.device_count():
         raise ValueError(f"num_devices: expected 1 to {jax.device_count()}, which are there, got {num_devices}")
-    mesh = Mesh(np.asarray(jax.devices()[:num_devices]), (_ITEMS,))
+    mesh = rows_mesh(num_devices)
     filling = -len(items) % (_BITS * num_devices)
     ids = np.pad(np.arange(len(items), dtype=np.int32), (0, filling), constant_values=-1)
     vectors, ids = jax.device_put(
-        (np.pad(np.asarray(items), ((0, filling), (0, 0))), ids), NamedSharding(mesh, PartitionSpec(_ITEMS))
+        (np.pad(np.asarray(items), ((0, filling), (0, 0))), ids), NamedSharding(mesh, PartitionSpec(ROWS))
     )
 
     def keys_of_device(items, similarity):
         return jax.tree.map(lambda keys: keys[None], keys_of(items, similarity))
 
-    keys = _over(mesh, keys_of_device, (PartitionSpec(_ITEMS), PartitionSpec()), PartitionSpec(_ITEMS))
+    keys = _over(mesh, keys_of_device, (PartitionSpec(ROWS), PartitionSpec()), PartitionSpec(ROWS))
     return Spread(jax.jit(keys)(vectors, similarity), similarity, ids, mesh)
 
 
@@ -71,15 +71,15 @@ def search(
         """The best of all devices, on each of them."""
         kept_out = jnp.broadcast_to((ids < 0)[None, :], (len(queries), on_device))
         if denied is not None:
-            first = jax.lax.axis_index(_ITEMS) * (on_device // _BITS)
+            first = jax.lax.axis_index(ROWS) * (on_device // _BITS)
             own = jax.lax.dynamic_slice_in_dim(denied, first, on_device // _BITS, axis=1)
             kept_out |= denied_all(own, on_device)
         found = best(score(queries, jax.tree.map(lambda x: x[0], keys), similarity), kept_out, min(k, on_device))
         items = jnp.where(found.items < 0, -1, ids[found.items])
-        beside = partial(jax.lax.all_gather, axis_name=_ITEMS, axis=1, tiled=True)
+        beside = partial(jax.lax.all_gather, axis_name=ROWS, axis=1, tiled=True)
         return best_of(beside(found.scores), beside(items), k)
 
-    spread, copied = PartitionSpec(_ITEMS), PartitionSpec()
+    spread, copied = PartitionSpec(ROWS), PartitionSpec()
     over_devices = _over(mesh, of_device, (spread, copied, spread, copied, copied), copied)
     if denied is not None:
         denied = jnp.pad(rows_of(denied, len(queries)), ((0, 0), (0, num_rows // _BITS - denied.shape[1])))

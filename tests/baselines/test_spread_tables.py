@@ -1,13 +1,11 @@
 """iALS with tables spread over eight devices: the numbers of one, an eighth of the memory, nothing sent but rows."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.collectives import received
+from tests.own_process import printed_by
 
 # In a process of its own: the number of devices is fixed when JAX begins. 45 users and 1603 items divide by no 8.
 SCRIPT = """
@@ -72,9 +70,7 @@ print(json.dumps([reported, [[name, text] for (name, _), text in programs.items(
 
 @pytest.fixture(scope="module")
 def reported() -> list:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    return json.loads(printed_by(SCRIPT))
 
 
 @pytest.mark.slow

@@ -1,12 +1,11 @@
 """Items on eight devices are searched as on one, and only candidates are sent."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
+
+from tests.own_process import printed_by
 
 SCRIPT = """
 import json
@@ -41,9 +40,7 @@ print(json.dumps({"told": told, "program": program, "works": works, "bytes": [
 
 @pytest.fixture(scope="module")
 def told() -> dict:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    return json.loads(printed_by(SCRIPT))
 
 
 @pytest.mark.slow

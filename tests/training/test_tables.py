@@ -1,13 +1,11 @@
 """Tables spread over eight devices: the numbers of one, an eighth of the memory, and nothing sent but rows."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.collectives import received
+from tests.own_process import printed_by
 
 MODELS = {
     "dot": {"biases": True},
@@ -62,10 +60,7 @@ for model, options, objective, optimizer in json.loads(sys.argv[1]):
 @pytest.fixture(scope="module")
 def told() -> list[dict]:
     asked = [(model, MODELS[model], *recipe) for model, *recipe in RECIPES]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(asked)]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in printed_by(SCRIPT, json.dumps(asked)).splitlines()]
 
 
 @pytest.mark.slow

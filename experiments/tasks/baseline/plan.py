@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from experiments.tasks.spread_rows import rows_line
 from ncfjax.baselines.cost import ials_tables_bytes
 from ncfjax.baselines.least_squares import sent_bytes
 from ncfjax.data.interactions import Interactions
-from ncfjax.models.tables import filled_up
 from ncfjax.training.blocks import size_text
 
 
@@ -14,14 +14,11 @@ def plan_of(train: Interactions, embedding_dim: int | None, table_shards: int) -
     if table_shards == 1:
         return []
     sizes = train.num_users, train.num_items
-    filling = sum(filled_up(size, table_shards) for size in sizes) - sum(sizes)
     histories = [np.bincount(ids, minlength=size) for ids, size in zip((train.users, train.items), sizes, strict=True)]
     sent = max(sent_bytes(counts, embedding_dim, table_shards) for counts in histories)
     bytes_of_all = ials_tables_bytes(train, embedding_dim, table_shards)
     return [
-        f"tables: rows of {train.num_users:,} users and {train.num_items:,} items over {table_shards} devices, "
-        f"{filling} rows fill them up: {size_text(bytes_of_all / table_shards)} on each device instead of "
-        f"{size_text(bytes_of_all)}, with those that an epoch makes of them",
+        rows_line(*sizes, table_shards, bytes_of_all, "those that an epoch makes of them"),
         "tables: each device solves its own rows, in step; of the histories of a chunk ids go to all by all-gather, "
         f"and vectors back by reduce-scatter, at most {size_text(sent)}; of the fixed table "
         f"{embedding_dim} x {embedding_dim} numbers add up by all-reduce; no table and no scores of others are sent",

@@ -1,5 +1,6 @@
 """What a dry run says of tables that are spread over devices: which rows go where, how large, and what a step sends."""
 
+from experiments.tasks.spread_rows import rows_line
 from ncfjax.training.blocks import size_text
 from ncfjax.training.recommender import RecommenderRun
 
@@ -12,11 +13,8 @@ def plan_of(run: RecommenderRun) -> list[str]:
         return []
     spec, rows = run.spec, run.table_rows
     tables = 4 * spec.embedding_dim * sum(rows) * _TABLES[spec.optimizer]
-    filling = sum(rows) - run.num_users - run.num_items
     return [
-        f"tables: rows of {run.num_users:,} users and {run.num_items:,} items over {run.table_shards} devices, "
-        f"{filling} rows fill them up: {size_text(tables / run.table_shards)} on each device instead of "
-        f"{size_text(tables)}, with the optimiser's moments",
+        rows_line(run.num_users, run.num_items, run.table_shards, tables, "the optimiser's moments"),
         f"tables: a step adds up {_sent(run)} by all-reduce, and the gradient of what is no table; no table and no "
         "scores of other devices are sent; everything else is on every device",
     ]
