@@ -101,7 +101,7 @@ STUDIES = {
     ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 11, 80, 8),
     ("sweep", "search_ml-1m_gmf"): ("search-ml-1m", 21, 80, 8),
     ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 9, 24, 24),
-    ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 8, 36, 12),
+    ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 26, 80, 8),
     ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 8, 24, 24),
     ("sweep", "search_ml-1m_pretrained"): ("search-ml-1m", 6, 17, 8),
     ("sweep", "search_ml-1m_residual"): ("search-ml-1m", 4, 24, 24),
