@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from experiments.engine.checks import ConfigError, expect
-from ncfjax.keys import COUNT, COUNT_OR_ZERO, FLAG, PATH, POSITIVE, REQUIRED, SEED, Key, anything, one_of
+from ncfjax.keys import COUNT, COUNT_OR_ZERO, FLAG, PATH, POSITIVE, REQUIRED, SEED, TEXT, Key, anything, one_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 # conf/ lies beside experiments/ in a checkout, and inside it where the package was installed from a wheel.
@@ -80,6 +80,7 @@ def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
         "trials.around": COUNT._replace(default=8, most=MOST_TRIALS),
         "trials.rounds": COUNT_OR_ZERO._replace(default=1, most=MOST_TRIALS),
         "trials.seed": SEED._replace(default=0),
+        "trials.by_hand": TEXT._replace(default=""),  # KEY=VALUE KEY=VALUE; KEY=VALUE: see engine/search.py
     }
 
 

@@ -2,6 +2,7 @@
 
     drawn     points of a scrambled Sobol sequence in the unit cube of the ranges (scipy.stats.qmc)
     around    points near the best trials so far: each coordinate of one of them, moved by up to a share of its range
+    by hand   the best trial so far with some values of one's own: a corner that no other fell into, or beyond an end
 
 An interval is uniform in its value or, where tagged `log`, in its logarithm. One with a logarithm has no natural end:
 a trial around one that lies near its end may lie beyond it, so that a range grows where its end was best. A trial is
@@ -146,6 +147,28 @@ def around(space: Space, best: Sequence[Trial], count: int, seed: int, reach: fl
         tuple(dimension.near(text, step) for dimension, text, step in zip(space, parent, of_trial, strict=True))
         for parent, of_trial in zip(parents, steps, strict=True)
     ]
+
+
+def by_hand(space: Space, text: str, best: Trial) -> list[Trial]:
+    """`best` with other values: KEY=VALUE apart by spaces, trials apart by semicolons.
+
+    Raises:
+        ConfigError: a key that is not searched over, or a value that is none of its choices.
+    """
+    return [_changed(space, best, line.split()) for line in text.split(";") if line.strip()]
+
+
+def _changed(space: Space, trial: Trial, overrides: Sequence[str]) -> Trial:
+    values = dict(zip((dimension.key for dimension in space), trial, strict=True))
+    options = {dimension.key: dimension.values for dimension in space if isinstance(dimension, Options)}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        expect("trials.by_hand", bool(value), "KEY=VALUE, apart by spaces", override)
+        expect("trials.by_hand", key in values, f"keys that are searched over: {', '.join(values)}", override)
+        valid = options.get(key, (value,))
+        expect("trials.by_hand", value in valid, f"{key}={' or '.join(valid)}", override)
+        values[key] = value
+    return tuple(values.values())
 
 
 def at_an_end(space: Space, winner: Trial, trials: Sequence[Trial]) -> list[str]:

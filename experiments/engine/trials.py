@@ -4,6 +4,7 @@
     2   the better half of them for all of their epochs, from there on where its task has checkpoints
     3   `trials.around` trials near the four best so far, each for a third of its epochs
     4   the better half of them for all of their epochs; then 3 and 4 again, `trials.rounds` times in all, ever nearer
+    5   the best so far with values of one's own, `trials.by_hand`, halved likewise
 
 A stage follows from the seed and from stored scores: started again, a search asks for the same runs, and finds those
 that are done. All runs compete in the end, the short ones too. Where a study has several jobs, each is a search by
@@ -19,7 +20,18 @@ from experiments.engine.checks import TuningError, expect
 from experiments.engine.config import AXIS, SEEDS
 from experiments.engine.jobs import Job, make_job
 from experiments.engine.progress import pluralize
-from experiments.engine.search import NEAR, Options, Space, Trial, around, at_an_end, check_space, drawn, overrides_of
+from experiments.engine.search import (
+    NEAR,
+    Options,
+    Space,
+    Trial,
+    around,
+    at_an_end,
+    by_hand,
+    check_space,
+    drawn,
+    overrides_of,
+)
 from experiments.engine.task import Compose, Task
 from experiments.engine.tuning import candidates, choose, stored_scores, tune_overrides
 from ncfjax.store import Store
@@ -56,6 +68,7 @@ class Search:
         self._check_axes()
         self._check_groups()
         self._check_origins()
+        self._check_by_hand()
 
     def _check_tuned(self) -> None:
         for dimension in self.space:
@@ -92,6 +105,13 @@ class Search:
             expected = f"a job that differs in one key from {' '.join(origin)}, around whose best it begins"
             expect("trials.drawn=0", len(others) == 1, expected, " ".join(overrides))
 
+    def _check_by_hand(self) -> None:
+        """What is wrong with them shows before anything is run; they are known only after all others."""
+        any_trial = drawn(self.space, 1, 0)[0]
+        for overrides, config in zip(self.all_overrides, self.configs, strict=True):
+            for trial in by_hand(self.space, config.trials.by_hand, any_trial):
+                self._compose(overrides, [trial])
+
     def first(self) -> list[Job]:
         """The jobs of the first stages: what is known before there are scores."""
         there = zip(self.all_overrides, self.configs, strict=True)
@@ -119,6 +139,9 @@ class Search:
                     seed = config.trials.seed + _AROUND + number
                     near = around(self.space, best, config.trials.around, seed, NEAR / (1 + number))
                     yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
+            if scores and config.trials.by_hand:
+                own = by_hand(self.space, config.trials.by_hand, max(scores, key=scores.get))
+                yield from self._halved(store, overrides, own, scores, f"{name}, by hand, ")
             if not scores:
                 self.without_trials.append(name)
             else:

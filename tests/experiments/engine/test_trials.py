@@ -60,6 +60,15 @@ def test_every_round_is_around_the_best_so_far_and_nearer(search, tried):
     assert off[-4:].min() <= off[:8].min() and off[-4:].mean() < off[8:12].mean()
 
 
+def test_trials_by_hand_come_last_and_have_the_other_values_of_the_best(search, tried):
+    search({**TRIALS, "trials.by_hand": '"grid.rate=0.125; grid.rate=2.03 size=2"'})
+    rows = tried()
+    before, own = rows.iloc[:-3], rows.iloc[-3:]
+    best = before.sort_values("score", ascending=False, kind="stable").iloc[0]
+    assert list(own["rate"]) == [0.125, 2.03, 2.03] and list(own["num_epochs"]) == [2, 2, 6]
+    assert list(own["size"]) == [best["size"], 2, 2], "beyond the range, and in the order of their command"
+
+
 def test_the_best_of_all_trials_is_scored_on_test_with_the_final_seeds(search, tried, store):
     search({**TRIALS, "final_seeds": [5, 6]})
     final = store.runs().loc[lambda rows: rows["phase"] == "final"]
@@ -164,6 +173,14 @@ def test_a_winner_near_an_end_is_told(search, capfd):
         ({}, (RATE, Options("data", ("x", "y"))), "data: expected a list, as each value has a winner of its own"),
         ({}, (Interval("grid.rate", 2.0, 1.0, False),), "grid.rate: expected interval(LOW, HIGH) with LOW < HIGH"),
         ({}, (RATE, Options("size", ("1", "x"))), "size: expected an integer, got 'x'"),
+        (
+            {"trials.by_hand": '"grid.seed=1"'},
+            SPACE,
+            "trials.by_hand: expected keys that are searched over: grid.rate,",
+        ),
+        ({"trials.by_hand": '"rate"'}, SPACE, "trials.by_hand: expected KEY=VALUE, apart by spaces, got 'rate'"),
+        ({"trials.by_hand": '"size=3"'}, SPACE, "trials.by_hand: expected size=1 or 2, got 'size=3'"),
+        ({"trials.by_hand": '"grid.rate=-1"'}, SPACE, "grid.rate: expected a number > 0, got -1"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_before_anything_runs(arguments, space, message, search, store, task):
