@@ -101,10 +101,10 @@ STUDIES = {
     ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 11, 80, 8),
     ("sweep", "search_ml-1m_gmf"): ("search-ml-1m", 21, 80, 8),
     ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 9, 24, 24),
-    ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 26, 80, 8),
-    ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 8, 24, 24),
+    ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 29, 86, 8),
+    ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 36, 86, 8),
     ("sweep", "search_ml-1m_pretrained"): ("search-ml-1m", 6, 17, 8),
-    ("sweep", "search_ml-1m_residual"): ("search-ml-1m", 15, 48, 4),
+    ("sweep", "search_ml-1m_residual"): ("search-ml-1m", 26, 86, 8),
     ("sweep", "synthetic"): ("sweep", 3, 36, 36),
     ("sweep", "tuning_ml-1m"): ("tuning-ml-1m", 3, 60, 0),
 }
