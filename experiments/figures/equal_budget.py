@@ -128,14 +128,22 @@ def draw(study: EqualBudget) -> Figure:
     return panels.complete(figure, title, labels, "\n".join([_note(study), *_row_notes(study.models)]))
 
 
+def shown_name(tuned: TunedModel) -> str:
+    return model_name(tuned.model, tuned.pretrained) + FREE_WEIGHTS * tuned.free_weights
+
+
+def line_style(tuned: TunedModel) -> dict[str, str]:
+    """Of a similarity in every figure of tuned models; dashed where its own weights have no penalty."""
+    style = panels.similarity_style(model_name(tuned.model, tuned.pretrained))
+    return style | {"ls": "--" if tuned.free_weights else "-"}
+
+
 def _draw_model(axes: Axes, tests: Sequence[PairwiseTest], shift: float) -> str:
     """Differences with their intervals over the size, markers filled where there is a winner; returns the label."""
     low, means, high = np.array([(c.low, c.difference, c.high) for c in (test.comparison for test in tests)]).T
     dims = np.array([test.ours.embedding_dim * shift for test in tests])
     ours = tests[0].ours
-    name = model_name(ours.model, ours.pretrained)
-    style, label = panels.similarity_style(name) | {"ls": "--" if ours.free_weights else "-"}, name
-    label += FREE_WEIGHTS * ours.free_weights
+    style, label = line_style(ours), shown_name(ours)
     axes.errorbar(dims, means, [means - low, high - means], **style, mfc="white", capsize=5, label=label, zorder=3)
     is_won = np.array([test.winner != NO_DIFFERENCE for test in tests])
     axes.plot(dims[is_won], means[is_won], **style | {"ls": "none"}, zorder=4)

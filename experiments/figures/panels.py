@@ -26,7 +26,10 @@ _DATASETS = {
 # readers can tell them apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 _MARKERS = ("o", "s", "^", "v", "P", "X", "d", ">")
-_SIMILARITIES = ("GMF", "MLP", "NeuMF", "NeuMF, pretrained")
+_SIMILARITIES = (
+    "GMF", "MLP", "NeuMF", "NeuMF, pretrained", "bilinear", "cosine", "residual", "Euclid", "mixture of logits",
+    "MLP, pretrained",
+)  # fmt: skip
 STYLE = {
     "font.size": 14,
     "axes.titlesize": 15,
@@ -51,12 +54,13 @@ def dataset_title(name: str) -> str:
 
 
 def line_style(number: int) -> dict[str, str]:
-    """Colour and marker of the n-th line of a panel."""
-    return {"color": COLOURS[number % len(COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+    """Colour and marker of the n-th line of a panel: no two of 64 are alike."""
+    again, colour = divmod(number, len(COLOURS))
+    return {"color": COLOURS[colour], "marker": _MARKERS[(colour + again) % len(_MARKERS)]}
 
 
 def similarity_style(name: str) -> dict[str, str]:
-    """Of a learned similarity: those that it has in a whole figure 2, after two lines of MF."""
+    """Of a similarity, the same in every figure: of NCF's those of a whole figure 2, after two lines of MF."""
     return line_style(2 + _SIMILARITIES.index(name) if name in _SIMILARITIES else 0)
 
 

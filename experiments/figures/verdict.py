@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.equal_budget import BASE, EqualBudget, TunedModel, equal_budget
-from experiments.analysis.lines import model_name
 from experiments.analysis.pairwise import NO_DIFFERENCE, PairwiseTest
 from experiments.analysis.retrieval import INNER_PRODUCTS
 from experiments.analysis.search import CHOSEN_BY, Searched, searched
@@ -61,7 +60,7 @@ def _row(tuned: TunedModel, tests: dict[tuple, PairwiseTest]) -> list[object]:
     hits, ndcg, _, full_ndcg = (mean_text(tuned.mean(column)) for column in COLUMNS)
     return [
         tuned.embedding_dim,
-        shown_name(tuned),
+        budget.shown_name(tuned),
         row["objective"],
         f"{row['parameters']:,}",
         row["predictive_factors"],
@@ -77,16 +76,12 @@ def _row(tuned: TunedModel, tests: dict[tuple, PairwiseTest]) -> list[object]:
     ]
 
 
-def shown_name(tuned: TunedModel) -> str:
-    return model_name(tuned.model, tuned.pretrained) + budget.FREE_WEIGHTS * tuned.free_weights
-
-
 def searches_table(searches: Sequence[Searched]) -> str:
     rows = []
     for one in searches:
         best = one.best_so_far
         cells = [f"{best[-1]:.4f}", f"{best[(len(best) - 1) // 2]:.4f}", f"{one.seconds / 3600:.2f}"]
-        rows.append([one.tuned.embedding_dim, shown_name(one.tuned), len(best), *cells])
+        rows.append([one.tuned.embedding_dim, budget.shown_name(one.tuned), len(best), *cells])
     return table(SEARCHES, rows)
 
 
@@ -105,8 +100,8 @@ def draw_searches(searches: Sequence[Searched]) -> Figure:
     shown = [one for one in searches if one.tuned.embedding_dim == most]
     figure = panels.new_figure()
     axes = figure.subplots()
-    for number, one in enumerate(shown):
-        style = panels.line_style(number) | {"label": shown_name(one.tuned), "markevery": 4}
+    for one in shown:
+        style = budget.line_style(one.tuned) | {"label": budget.shown_name(one.tuned), "markevery": 4}
         axes.step(np.arange(1, len(one.scores) + 1), one.best_so_far, where="post", **style)
     # The first trials of some lie far below all that follows.
     best, low = max(np.nanmax(one.scores) for one in shown), min(one.best_so_far[len(one.scores) // 4] for one in shown)
@@ -115,7 +110,7 @@ def draw_searches(searches: Sequence[Searched]) -> Figure:
     axes.set(xlabel="trials", ylabel=f"best {COLUMNS[CHOSEN_BY].name} on the holdout so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Would a larger search bring more? Similarities at d={most}"
-    return panels.complete(figure, title, [shown_name(one.tuned) for one in shown])
+    return panels.complete(figure, title, [budget.shown_name(one.tuned) for one in shown])
 
 
 def answer(numbers: Verdict) -> str:
@@ -125,7 +120,7 @@ def answer(numbers: Verdict) -> str:
         tests = [t for t in numbers.study.tests if t.column == NDCG and t.ours.embedding_dim == dim]
         best = max(tests, key=lambda test: test.comparison.difference)
         winner = {BASE: "the dot product is better", NO_DIFFERENCE: NO_DIFFERENCE}.get(best.winner, "it is better")
-        sentences.append(f"at d={dim} {shown_name(best.ours)}, {difference_text(best.comparison)}: {winner}")
+        sentences.append(f"at d={dim} {budget.shown_name(best.ours)}, {difference_text(best.comparison)}: {winner}")
     if not sentences:
         raise ValueError("expected a learned similarity and a dot product of one size, got none")
     what = "By NDCG@10 among sampled candidates, the best learned similarity less the dot product"

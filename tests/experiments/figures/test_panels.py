@@ -3,9 +3,17 @@
 import matplotlib
 import pytest
 
+from experiments.analysis.lines import MODELS
 from experiments.figures import panels
 
 NAME = r"$x_1$ a_b^{ \frac <&> 100% $"
+
+
+def test_no_two_similarities_look_alike_nor_two_lines_of_a_panel():
+    names = [*MODELS.values(), "MLP, pretrained", "NeuMF, pretrained"]
+    for styles in (map(panels.similarity_style, names), map(panels.line_style, range(20))):
+        looks = [tuple(style.values()) for style in styles]
+        assert len(set(looks)) == len(looks)
 
 
 def test_a_matplotlibrc_of_the_users_changes_no_figure():
