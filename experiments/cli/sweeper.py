@@ -110,9 +110,14 @@ def _dimension(override: Override) -> Dimension:
     key, value = override.key_or_group, override.value()
     if isinstance(value, IntervalSweep):
         return Interval(key, float(value.start), float(value.end), "log" in value.tags)
-    # An interpolation stands within quotes there; Hydra would escape it.
-    options = zip(value.list, override.sweep_string_iterator(), strict=True)
-    return Options(key, tuple(f"'{x}'" if isinstance(x, str) and "${" in x else text for x, text in options))
+    return Options(key, tuple(map(_option, value.list, override.sweep_string_iterator())))
+
+
+def _option(value: Any, text: str) -> str:
+    """As one writes it: Hydra would escape an interpolation, which stands within quotes, and writes True."""
+    if isinstance(value, str) and "${" in value:
+        return f"'{value}'"
+    return text.lower() if isinstance(value, bool) else text
 
 
 def as_arguments(params: Mapping[str, Any]) -> list[str]:

@@ -101,7 +101,7 @@ def test_what_cannot_be_swept_is_refused(argument: str, message: str):
 
 
 SEARCHED = ("grid.learning_rate=tag(log,interval(0.001,0.1))", "grid.decay=interval(0.5,1)", "model=choice(dot,gmf)",
-            "num_epochs=4,8", "model.layers=choice('${x:1,2}',[3,4])")  # fmt: skip
+            "num_epochs=4,8", "model.layers=choice('${x:1,2}',[3,4])", "model.biases=choice(true,false)")  # fmt: skip
 
 
 def test_an_interval_makes_a_search_over_it_and_every_choice_and_lists_stay_jobs():
@@ -112,6 +112,7 @@ def test_an_interval_makes_a_search_over_it_and_every_choice_and_lists_stay_jobs
         ("grid.decay", 0.5, 1.0, False),
         ("model", ("dot", "gmf")),
         ("model.layers", ("'${x:1,2}'", "[3,4]")),
+        ("model.biases", ("true", "false")),  # as trials.by_hand has to name them
     ]
     assert space[1].is_valid(0.9) and not space[1].is_valid(1.1)
 
