@@ -100,7 +100,7 @@ STUDIES = {
     ("sweep", "search_ml-1m_distilled"): ("search-ml-1m", 6, 17, 8),
     ("sweep", "search_ml-1m_euclid"): ("search-ml-1m", 11, 80, 8),
     ("sweep", "search_ml-1m_gmf"): ("search-ml-1m", 22, 92, 8),
-    ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 9, 24, 24),
+    ("sweep", "search_ml-1m_mixture_of_logits"): ("search-ml-1m", 34, 80, 8),
     ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 29, 86, 8),
     ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 36, 86, 8),
     ("sweep", "search_ml-1m_pretrained"): ("search-ml-1m", 6, 17, 8),
