@@ -40,7 +40,7 @@ STUDIES = {
     ("baselines", "baselines_msd_ials"): ("baselines-msd", 2, 2, 2),
     ("baselines", "weak_evaluation_ml-1m"): ("weak-evaluation-ml-1m", 24, 24, 0),
     ("imitate", "distillation_ml-1m"): ("distillation-ml-1m", 12, 36, 3),
-    ("imitate", "figure3"): ("figure3", 72, 360, 153),
+    ("imitate", "figure3"): ("figure3", 72, 360, 147),
     ("imitate", "figure3_small"): ("figure3", 27, 54, 0),
     ("imitate", "figure3_variants_activation"): ("figure3", 8, 16, 0),
     ("imitate", "figure3_variants_input"): ("figure3", 8, 16, 0),
