@@ -110,7 +110,8 @@ def _dimension(override: Override) -> Dimension:
     key, value = override.key_or_group, override.value()
     if isinstance(value, IntervalSweep):
         return Interval(key, float(value.start), float(value.end), "log" in value.tags)
-    return Options(key, tuple(map(_option, value.list, override.sweep_string_iterator())))
+    options = zip(value.list, override.sweep_string_iterator(), strict=True)
+    return Options(key, tuple(_option(*option) for option in options))
 
 
 def _option(value: Any, text: str) -> str:
