@@ -122,6 +122,7 @@ class Table:
         self.size = 0  # bytes read so far, up to the end of a whole line
         self._columns = list(self.types)  # the file's own
         self._inode = -1
+        self._frame: tuple[tuple[int, ...], list[str], pd.DataFrame] | None = None
 
     def refresh(self) -> None:
         """Reads what was appended since the last time; a torn last line is left out.
@@ -176,11 +177,14 @@ class Table:
             if row and not (is_one_line and len(row) == len(self._columns)):  # a blank line is no row
                 got = len(row) if is_one_line else "a quote that is not closed"
                 raise StoreError(f"{self.path}:{number}{after}: expected {len(self._columns)} cells, got {got}")
-        return [self._widened(row) for row in (rows[1:] if start == 0 else rows) if row], len(data)
+        return self._widened([row for row in (rows[1:] if start == 0 else rows) if row]), len(data)
 
-    def _widened(self, row: list[str]) -> list[str]:
-        cells = dict(zip(self._columns, row, strict=True))
-        return [cells.get(column, "") for column in self.types]
+    def _widened(self, rows: list[list[str]]) -> list[list[str]]:
+        """With an empty cell for each column that the file lacks."""
+        if self._columns == list(self.types):
+            return rows
+        places = {column: place for place, column in enumerate(self._columns)}
+        return [[row[places[column]] if column in places else "" for column in self.types] for row in rows]
 
     def _header(self, data: bytes) -> list[str]:
         """The columns of the file: those of `types`, or of an older version, which has fewer, in the same order."""
@@ -229,7 +233,24 @@ class Table:
         self._replace(row for row in self.rows() if row[0] in ids)
 
     def frame(self, key: list[str]) -> pd.DataFrame:
-        """All whole lines, the first of each key; str (empty if not known), Int64 and float64 columns."""
+        """All whole lines, the first of each key; str (empty if not known), Int64 and float64 columns.
+
+        Read again only when the file has changed: a search asks after each of its stages.
+        """
+        state = self._state()
+        if self._frame is None or self._frame[:2] != (state, key):
+            self._frame = state, key, self._read_frame(key)
+        return self._frame[2].copy()
+
+    def _state(self) -> tuple[int, ...]:
+        """What changes when the file does."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return ()
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+    def _read_frame(self, key: list[str]) -> pd.DataFrame:
         rows = self.rows()
         columns = dict(zip(self.types, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(self.types, ())
         frame = {name: self._parsed(name, kind, columns[name]) for name, kind in self.types.items()}

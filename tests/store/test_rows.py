@@ -100,6 +100,23 @@ def test_a_table_that_was_replaced_is_read_anew(tmp_path):
 # ---- run_id
 
 
+def test_rows_and_curves_are_read_once_until_they_change_and_are_the_readers_own(tmp_path, monkeypatch):
+    store = fill(tmp_path, [1, 2])
+    mine, curves = store.runs(), store.curves()
+    mine["seed"] = 9
+    read = ncfjax.table.Table.rows
+    monkeypatch.setattr(ncfjax.table.Table, "rows", None)  # whoever reads the file again fails
+    assert list(store.runs()["seed"]) == [1, 2]
+    assert store.curves().equals(curves)
+    monkeypatch.setattr(ncfjax.table.Table, "rows", read)
+    fill(tmp_path, [1, 2, 3])  # by another process, say
+    assert list(store.runs()["seed"]) == [1, 2, 3]
+    assert set(store.curves()["run_id"]) == set(store.runs()["run_id"])
+    path = tmp_path / "runs.csv"
+    ncfjax.table.replace_whole(path, path.read_bytes().replace(b",dot,", b",gmf,"))  # as long as before
+    assert set(store.runs()["model"]) == {"gmf"}
+
+
 def test_run_id_ignores_order_and_spelling_but_no_value():
     config = {"grid": {"learning_rate": 0.002, "regularization": 0}, "layers": [8, 4]}
     same = {"layers": (8, 4), "grid": {"regularization": 0.0, "learning_rate": np.float64(0.002)}}
