@@ -8,18 +8,21 @@ BIN := .venv/bin
 sweep: .venv/.installed
 	$(BIN)/python -m experiments.sweep $(ARGS)
 
+# A worker that crashes ends the run, which names its test: of one that is replaced, xdist 3.8 may wait for ever.
+ENDS := --max-worker-restart=0
+
 # Bytecode is kept: to write anew what pytest makes of every assert takes each worker 5 s.
 test check: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ENDS) $(ARGS)
 
 check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile $(ENDS) $(ARGS)
 
 lint: .venv/.installed
 	$(BIN)/ruff check --fix .

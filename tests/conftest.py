@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -31,10 +30,6 @@ if version("jaxlib").startswith("0.10."):  # XLA ends a process that has a flag 
     _flags.append("--xla_cpu_use_fusion_emitters=false")
 _given = os.environ.get("XLA_FLAGS", "")
 os.environ["XLA_FLAGS"] = " ".join([_given, *(flag for flag in _flags if flag.split("=")[0] not in _given)]).strip()
-# The workers of one run, and the processes that tests start, share what they compile; another run compiles anew.
-_programs = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="ncfjax-programs-")
-if _programs:
-    os.environ |= {"JAX_COMPILATION_CACHE_DIR": _programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 
 settings.register_profile("ncfjax", deadline=None)  # the first example of a test may compile
@@ -44,9 +39,18 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
-def pytest_unconfigure() -> None:
-    if _programs:  # made by this process: a worker has it from the one that started it
-        shutil.rmtree(_programs, ignore_errors=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers of a run, the processes that tests start, and the next run share what they compile.
+
+    It is half of a run's time. `pytest --cache-clear` forgets it, and so does a run that finds more than 1 GB of it.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or not hasattr(config, "cache"):  # a worker's are set already
+        return
+    programs = config.cache.mkdir("programs")
+    if sum(path.stat().st_size for path in programs.iterdir()) > 1e9:
+        shutil.rmtree(programs)
+        programs.mkdir()
+    os.environ |= {"JAX_COMPILATION_CACHE_DIR": str(programs), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
 def has_git() -> bool:
