@@ -1,8 +1,8 @@
 """What a search found, trial by trial: how its best score on the holdout grows with the number of trials.
 
 A trial is one configuration: its short run and its long one, which differ in their number of epochs, are one. Its score
-is the best of its curve by the metric that chose. Trials are in the order in which they were first stored. A curve that
-is still rising says that a larger budget would bring more.
+is the best of its curve by the metric that chose, with the first of its seeds. Trials are in the order in which they
+were first stored. A curve that is still rising says that a larger budget would bring more.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ def searched(models: Sequence[TunedModel], store: Store) -> list[Searched]:
 
 
 def _searched(tuned: TunedModel, best) -> Searched:
-    rows = tuned.tried.assign(score=tuned.tried["run_id"].map(best))
+    tried = tuned.tried[tuned.tried["seed"] == tuned.tried["seed"].iloc[0]]  # the best have more in the end
+    rows = tried.assign(score=tried["run_id"].map(best))
     settings = [column for column in setting_columns(rows) if column not in _NOT_A_TRIALS]
     trials = rows.groupby(["objective", *settings], sort=False, dropna=False)["score"].max()
-    return Searched(tuned, trials.to_numpy(float), float(rows["train_seconds"].sum()))
+    return Searched(tuned, trials.to_numpy(float), float(tuned.tried["train_seconds"].sum()))

@@ -80,6 +80,7 @@ def tunable(tune_by: Sequence[str]) -> dict[str, Key]:
         "trials.around": COUNT._replace(default=8, most=MOST_TRIALS),
         "trials.rounds": COUNT_OR_ZERO._replace(default=1, most=MOST_TRIALS),
         "trials.seed": SEED._replace(default=0),
+        "trials.num_seeds": COUNT._replace(default=1, most=MOST_TRIALS),
         "trials.by_hand": TEXT._replace(default=""),  # KEY=VALUE KEY=VALUE; KEY=VALUE: see engine/search.py
     }
 

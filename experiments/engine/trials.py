@@ -5,11 +5,12 @@
     3   `trials.around` trials near the four best so far, each for a third of its epochs
     4   the better half of them for all of their epochs; then 3 and 4 again, `trials.rounds` times in all, ever nearer
     5   the best so far with values of one's own, `trials.by_hand`, halved likewise
+    6   the four best again, `trials.num_seeds` seeds in all: what one seed reached by luck may fail with the next
 
 A stage follows from the seed and from stored scores: started again, a search asks for the same runs, and finds those
-that are done. All runs compete in the end, the short ones too. Where a study has several jobs, each is a search by
-itself; one with trials.drawn=0 begins at stage 3, around the best of the last one before it that drew any, from which
-it may differ in one key: the size.
+that are done. All runs compete, the short ones too, until stage 6, whose best in the mean wins. Where a study has
+several jobs, each is a search by itself; one with trials.drawn=0 begins at stage 3, around the best of the last one
+before it that drew any, from which it may differ in one key: the size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ from experiments.engine.task import Compose, Task
 from experiments.engine.tuning import candidates, choose, stored_scores, tune_overrides
 from ncfjax.store import Store
 
-BEST = 4  # trials that others are drawn around
+BEST = 4  # trials that others are drawn around, and that are trained with more seeds
 FIRST = 3  # the first look at a trial is after 1 / FIRST of its epochs
 _AROUND = 2  # added to the seed: their places are others than those of the drawn ones, which take two
 
@@ -47,6 +48,13 @@ class Stage(NamedTuple):
     jobs: list[Job]
     what: str  # "model=dot, 24 trials, the first look"
     done_with: Sequence[Job] = ()  # those whose checkpoints nothing goes on from after it
+
+
+class Score(NamedTuple):
+    """Of a trial, in the better of its runs."""
+
+    value: float
+    is_whole: bool  # it is that of the longer run
 
 
 class _Asked(NamedTuple):
@@ -126,16 +134,15 @@ class Search:
     def stages(self, store: Store) -> Iterator[Stage]:
         """All of them; the runs of one have to be in the store before the next is asked for."""
         self.ends.clear(), self.without_trials.clear()
-        origin: dict[Trial, float] = {}
+        origin: dict[Trial, Score] = {}
         for overrides, config in zip(self.all_overrides, self.configs, strict=True):
-            scores: dict[Trial, float] = {}
+            scores: dict[Trial, Score] = {}
             name = " ".join(overrides) or self.task.label(config)
             if config.trials.drawn:
                 yield from self._halved(store, overrides, self._drawn(config), scores, f"{name}, ")
                 origin = scores
             for number in range(config.trials.rounds):
-                best = sorted(scores or origin, key=(scores or origin).get, reverse=True)[:BEST]
-                if best:
+                if best := _best(scores or origin):
                     seed = config.trials.seed + _AROUND + number
                     near = around(self.space, best, config.trials.around, seed, NEAR / (1 + number))
                     yield from self._halved(store, overrides, near, scores, f"{name}, around the best, ")
@@ -144,15 +151,15 @@ class Search:
                 yield from self._halved(store, overrides, own, scores, f"{name}, by hand, ")
             if not scores:
                 self.without_trials.append(name)
-            else:
-                winner = max(scores, key=scores.get)
+            elif means := (yield from self._confirmed(store, overrides, config, scores, name)):
+                winner = max(means, key=means.get)
                 self.ends += [f"{name}: the best trial's {said}" for said in at_an_end(self.space, winner, [*scores])]
 
     def _drawn(self, config) -> list[Trial]:
         return drawn(self.space, config.trials.drawn, config.trials.seed) if config.trials.drawn else []
 
     def _halved(
-        self, store: Store, overrides: list[str], trials: list[Trial], scores: dict[Trial, float], name: str
+        self, store: Store, overrides: list[str], trials: list[Trial], scores: dict[Trial, Score], name: str
     ) -> Iterator[Stage]:
         """Two stages; the scores of the trials are added as soon as they are there."""
         trials = list(dict.fromkeys(trials))
@@ -164,20 +171,41 @@ class Search:
         whole = self._asked(overrides, better, True)
         done_with = [asked.job for asked in short]
         yield Stage([asked.job for asked in whole], f"{name}the better half of {count}", done_with)
-        for trial, score in (first | self._scores(store, whole)).items():
-            scores[trial] = max(score, first[trial])
+        last = self._scores(store, whole)
+        for trial, score in first.items():
+            scores[trial] = max(Score(score, False), Score(last.get(trial, score), trial in last))
 
-    def _asked(self, overrides: list[str], trials: Sequence[Trial], is_whole: bool) -> list[_Asked]:
-        """The jobs of some trials, those of one program together."""
+    def _confirmed(
+        self, store: Store, overrides: list[str], config, scores: dict[Trial, Score], name: str
+    ) -> Iterator[Stage]:
+        """One stage; returns the mean scores of the best trials over more seeds, or, without these, the scores."""
+        if not (seeds := _more_seeds(config)):
+            return {trial: score.value for trial, score in scores.items()}
+        best, asked = _best(scores), []
+        for is_whole in (False, True):
+            trials = [trial for trial in best if scores[trial].is_whole == is_whole]
+            asked += self._asked(overrides, trials, is_whole, seeds)
+        count = pluralize(len(seeds), "seed")
+        yield Stage([one.job for one in asked], f"{name}, the best {len(best)} with {count} each")
+        return self._scores(store, asked)
+
+    def _asked(
+        self, overrides: list[str], trials: Sequence[Trial], is_whole: bool, seeds: Sequence[int] = ()
+    ) -> list[_Asked]:
+        """The jobs of some trials, those of one program together; with seeds of their own, or those of the study."""
         programs: dict[tuple[str, ...], list[Trial]] = {}
         for trial in trials:
             lines = zip(self.space, overrides_of(self.space, trial), strict=True)
             programs.setdefault(tuple(line for dimension, line in lines if dimension.is_compiled), []).append(trial)
-        return [_Asked(self._job(overrides, members, is_whole), members) for members in programs.values()]
+        return [_Asked(self._job(overrides, members, is_whole, seeds), members) for members in programs.values()]
 
-    def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool) -> Job:
+    def _job(self, overrides: list[str], trials: list[Trial], is_whole: bool, seeds: Sequence[int] = ()) -> Job:
         lines = self._lines(overrides, trials)
-        return make_job(self.task, [*lines, *([] if is_whole else self._first_look(lines))], self.compose)
+        look = [] if is_whole else self._first_look(lines)
+        if seeds:  # nothing goes on from these runs
+            own = f"{AXIS}{SEEDS}=[{','.join(map(str, seeds))}]"
+            lines, look = [*lines, own], [line for line in look if line != KEEP]
+        return make_job(self.task, [*lines, *look], self.compose)
 
     def _first_look(self, lines: list[str]) -> list[str]:
         """The overrides that end a job after its first look, from which it can go on."""
@@ -216,6 +244,18 @@ class Search:
                 if winner := choose([candidate], stored):
                     there[trial] = winner.score
         return there
+
+
+def _best(scores: dict[Trial, Score]) -> list[Trial]:
+    """The first of equal ones first."""
+    return sorted(scores, key=lambda trial: scores[trial].value, reverse=True)[:BEST]
+
+
+def _more_seeds(config) -> list[int]:
+    """The seeds of the study and those that follow, `trials.num_seeds` in all; none where that is no more."""
+    given = list(getattr(config.grid, SEEDS, None) or [])
+    missing = config.trials.num_seeds - len(given)
+    return [*given, *range(max(given) + 1, max(given) + 1 + missing)] if given and missing > 0 else []
 
 
 def known(search: Search, store: Store) -> list[Job]:

@@ -5,7 +5,8 @@
 
 A candidate is everything about a run but its seed, so static choices that were swept (num_negatives, say) compete as
 well. Test rows are never read here. A candidate with a diverged or missing seed has no score and cannot win; of equal
-scores the first in the order of the jobs wins.
+scores the first in the order of the jobs wins. Where some have more seeds than others, as the best trials of a search
+have in the end, these alone compete.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -91,11 +92,16 @@ def choose(competing: Sequence[Candidate], scores: pd.DataFrame) -> Winner | Non
 
 
 def groups(task: Task, jobs: Sequence[Job]) -> list[list[Candidate]]:
-    """The candidates that compete with each other."""
+    """The candidates that compete with each other: of each group, those with the most seeds."""
     competing: dict[Hashable, list[Candidate]] = {}
     for job in jobs:
         competing.setdefault(task.tuning_group(job.config), []).extend(candidates(job))
-    return list(competing.values())
+    return [_with_most_seeds(group) for group in competing.values()]
+
+
+def _with_most_seeds(group: Sequence[Candidate]) -> list[Candidate]:
+    most = max(len(candidate.run_ids) for candidate in group)
+    return [candidate for candidate in group if len(candidate.run_ids) == most]
 
 
 def tune_overrides(overrides: Sequence[str]) -> list[str]:

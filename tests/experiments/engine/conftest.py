@@ -131,6 +131,10 @@ def score(config: Any, point: Any, epoch: int) -> float:
     return 100.0 - 10 * abs(point.rate - best_rate) - abs(epoch - best_epoch) - config.size - point.seed / 100
 
 
+def diverges(point: Any) -> bool:
+    return point.rate >= 1000
+
+
 class ToyWork(Work):
     """One job of the made-up task."""
 
@@ -153,7 +157,7 @@ class ToyWork(Work):
         config, epochs = self.config, range(self.config.eval_every, self.config.num_epochs + 1, self.config.eval_every)
         evaluated = sorted({*epochs, config.num_epochs})
         cells = {"kind": "toy", "beside": beside}
-        if point.rate >= 1000:
+        if diverges(point):
             return Result(cells, status="diverged")
         curve = [{"epoch": e, "metric": "score", "value": score(config, point, e)} for e in evaluated]
         cells |= {"epoch": config.num_epochs, "score": score(config, point, config.num_epochs)}

@@ -12,6 +12,7 @@ from experiments.engine.search import Interval, Options
 from experiments.engine.trials import Search, replayed
 from experiments.engine.tuning import TuningError
 from ncfjax.store import Store
+from tests.experiments.engine import conftest as toys
 from tests.experiments.engine.conftest import KeepingToyTask, run_toy
 
 RATE, SIZE = Interval("grid.rate", 0.5, 8.0, True), Options("size", ("1", "2"))
@@ -67,6 +68,28 @@ def test_trials_by_hand_come_last_and_have_the_other_values_of_the_best(search, 
     best = before.sort_values("score", ascending=False, kind="stable").iloc[0]
     assert list(own["rate"]) == [0.125, 2.03, 2.03] and list(own["num_epochs"]) == [2, 2, 6]
     assert list(own["size"]) == [best["size"], 2, 2], "beyond the range, and in the order of their command"
+
+
+def test_the_four_best_get_more_seeds_and_the_best_mean_wins_not_the_luckiest(search, tried, store, monkeypatch):
+    """The other seeds of the best trial fail by much, as where training is at the edge of diverging."""
+    search({**TRIALS, "final_seeds": [0]}, space=(RATE,))
+    lucky = store.runs().loc[lambda rows: rows["phase"] == "final", "rate"].item()
+    monkeypatch.setattr(toys, "score", lambda c, p, e, of=toys.score: of(c, p, e) - 50 * (p.rate == lucky and p.seed))
+    first = tried()
+    search({**TRIALS, "final_seeds": [0], "trials.num_seeds": 3}, space=(RATE,))
+    rows = tried()
+    assert list(rows["run_id"])[: len(first)] == list(first["run_id"]), "the trials are those of before"
+    more = rows.iloc[len(first) :]
+    best = first.sort_values("score", ascending=False)["rate"].drop_duplicates().iloc[:4]
+    assert set(more["rate"]) == set(best) and set(more["seed"]) == {1, 2} and len(more) == 8
+    final = store.runs().loc[lambda rows: rows["phase"] == "final", "rate"]
+    assert best.iloc[0] == lucky and final.iloc[-1] == best.iloc[1]
+
+
+def test_where_the_best_trials_fail_with_more_seeds_there_is_no_winner(search, monkeypatch):
+    monkeypatch.setattr(toys, "diverges", lambda point: point.seed > 0)
+    with pytest.raises(TuningError, match="every candidate diverged"):
+        search({**TRIALS, "trials.num_seeds": 2}, space=(RATE,))
 
 
 def test_the_best_of_all_trials_is_scored_on_test_with_the_final_seeds(search, tried, store):

@@ -24,10 +24,12 @@ def store(tmp_path: Path) -> Store:
             "negatives": "file", "predictive_factors": 15, "multiplications": 15 * (number + 1), "seed": 0,
             "parameters": PARAMETERS[model], "train_seconds": 900.0,
         }  # fmt: skip
-        trials = [(0.1, 2, 0.1), (0.2, 2, 0.2), (0.3, 2, 0.15), (0.4, 2, 0.05), (0.2, 6, 0.3)]
-        for place, (rate, epochs, score) in enumerate(trials):
+        trials = [(0.1, 2, 0.1, 0), (0.2, 2, 0.2, 0), (0.3, 2, 0.15, 0), (0.4, 2, 0.05, 0), (0.2, 6, 0.3, 0)]
+        trials += [(0.2, 6, 0.5, 1)]  # of the best once more, with another seed, which is no trial
+        for place, (rate, epochs, score, seed) in enumerate(trials):
             run_id = f"{number}{place}".rjust(16, "0")
             row = {"run_id": run_id, "phase": "tune", "split": "holdout", "learning_rate": rate, "num_epochs": epochs}
+            row["seed"] = seed
             curve = [{"epoch": epoch, "metric": "ndcg@10", "value": score / epoch} for epoch in (1, epochs)]
             store.append(shared | row, curve, {})
         for seed in (0, 1):
@@ -57,7 +59,7 @@ def test_a_row_says_what_a_similarity_reaches_what_it_costs_and_how_it_is_retrie
 
 def test_a_trial_is_one_whether_it_ran_once_or_twice_and_its_score_is_the_best_of_its_curves(store: Store):
     rows = cells_below(tables(verdict(store)), SEARCHES)
-    assert [row[1:] for row in rows] == [[name, "4", "0.3000", "0.3000", "1.25"] for name in ("MF", "cosine", "MLP")]
+    assert [row[1:] for row in rows] == [[name, "4", "0.3000", "0.3000", "1.50"] for name in ("MF", "cosine", "MLP")]
     (first, *_) = verdict(store).searches
     np.testing.assert_allclose(first.scores, [0.1, 0.3, 0.15, 0.05])
     np.testing.assert_allclose(first.best_so_far, [0.1, 0.3, 0.3, 0.3])
