@@ -41,8 +41,9 @@ def make_job(task: Task, overrides: list[str], compose: Compose) -> Job:
 def announce(task: Task, jobs: Sequence[Job], store: Store) -> None:
     """One line on what there is to do."""
     done, rows = models.completed(jobs[0].config, store), store.completed()
-    num_runs, num_pending = sum(len(job.runs) for job in jobs), sum(len(job.pending(done)) for job in jobs)
-    num_again = num_pending - sum(len(job.pending(rows)) for job in jobs)
+    runs = {run_id for job in jobs for run_id in job.runs}  # two jobs of a search may share some
+    num_runs, num_pending = len(runs), len(runs - done)
+    num_again = num_pending - len(runs - rows)
     again = f" ({num_again} of them again, as no model of theirs was saved)" * bool(num_again)
     done_before = f"{num_pending} to {task.verb}{again}, {num_runs - num_pending} done before"
     state = done_before if num_pending else "all done before"

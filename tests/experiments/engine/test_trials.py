@@ -70,7 +70,7 @@ def test_trials_by_hand_come_last_and_have_the_other_values_of_the_best(search, 
     assert list(own["size"]) == [best["size"], 2, 2], "beyond the range, and in the order of their command"
 
 
-def test_the_four_best_get_more_seeds_and_the_best_mean_wins_not_the_luckiest(search, tried, store, monkeypatch):
+def test_the_four_best_get_more_seeds_and_the_best_mean_wins_not_the_luckiest(search, tried, store, monkeypatch, capfd):
     """The other seeds of the best trial fail by much, as where training is at the edge of diverging."""
     search({**TRIALS, "final_seeds": [0]}, space=(RATE,))
     lucky = store.runs().loc[lambda rows: rows["phase"] == "final", "rate"].item()
@@ -84,6 +84,8 @@ def test_the_four_best_get_more_seeds_and_the_best_mean_wins_not_the_luckiest(se
     assert set(more["rate"]) == set(best) and set(more["seed"]) == {1, 2} and len(more) == 8
     final = store.runs().loc[lambda rows: rows["phase"] == "final", "rate"]
     assert best.iloc[0] == lucky and final.iloc[-1] == best.iloc[1]
+    search({**TRIALS, "final_seeds": [0], "trials.num_seeds": 3}, space=(RATE,))
+    assert f" {len(rows)} runs: all done before" in capfd.readouterr().out, "a trial's first seed is counted once"
 
 
 def test_where_the_best_trials_fail_with_more_seeds_there_is_no_winner(search, monkeypatch):
