@@ -13,7 +13,7 @@ several jobs, each is a search by itself; one with trials.drawn=0 begins at stag
 before it that drew any, from which it may differ in one key: the size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from experiments.engine.checkpoints import KEEP, checkpoints_of
@@ -177,7 +177,7 @@ class Search:
 
     def _confirmed(
         self, store: Store, overrides: list[str], config, scores: dict[Trial, Score], name: str
-    ) -> Iterator[Stage]:
+    ) -> Generator[Stage, None, dict[Trial, float]]:
         """One stage; returns the mean scores of the best trials over more seeds, or, without these, the scores."""
         if not (seeds := _more_seeds(config)):
             return {trial: score.value for trial, score in scores.items()}
