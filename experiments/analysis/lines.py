@@ -105,7 +105,8 @@ def setting_texts(rows: pd.DataFrame) -> pd.Series:
         "\n".join(f"{name} {setting_text(value)}" for name, value in row.items())
         for row in rows[varied].to_dict("records")
     ]
-    return pd.Series(texts, index=rows.index, dtype=str)
+    # pandas 3.0 makes no records of no columns.
+    return pd.Series(texts or [""] * len(rows), index=rows.index, dtype=str)
 
 
 def setting_text(value: Any) -> str:
