@@ -122,12 +122,13 @@ def test_the_ranks_give_the_quality_by_users_per_step():
         assert [hit_ratio, ndcg] == [f"{np.mean(hit_ratios(runs)):.4f}", f"{np.mean(ndcgs(runs)):.4f}"]
 
 
-def test_the_ranks_give_the_quality_of_the_controls():
-    (table,) = [t for t in tables(ROOT / "docs" / "verdict.md") if t[0][0] == "epochs"]
-    assert len(table) == 1 + 8
-    for epochs, decay, penalty, hit_ratio, ndcg in table[1:]:
-        cells = {"model": "dot", "num_epochs": epochs, "decay": decay, "bias_regularization": penalty}
-        runs = ranks_where("controls-ml-1m", "sampled", **cells)
+@pytest.mark.parametrize(("study", "head", "num_rows"), [("ml-1m", "epochs", 8), ("pinterest-u37501", "model", 5)])
+def test_the_ranks_give_the_quality_of_the_controls(study: str, head: str, num_rows: int):
+    (table,) = [t for t in tables(ROOT / "docs" / "verdict.md") if t[0][0] == head]
+    assert len(table) == 1 + num_rows
+    for *model, epochs, decay, penalty, hit_ratio, ndcg in table[1:]:
+        cells = {"model": [*model, "dot"][0], "num_epochs": epochs, "decay": decay, "bias_regularization": penalty}
+        runs = ranks_where(f"controls-{study}", "sampled", **cells)
         assert len(runs) == 8
         assert [hit_ratio, ndcg] == [with_interval(hit_ratios(runs)), with_interval(ndcgs(runs))]
 
