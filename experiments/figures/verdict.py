@@ -114,7 +114,7 @@ def draw_searches(searches: Sequence[Searched]) -> Figure:
 
 
 def answer(numbers: Verdict) -> str:
-    """The best learned similarity of every size less the dot product, by NDCG@10 among sampled candidates."""
+    """The best other similarity of every size less the dot product, by NDCG@10 among sampled candidates."""
     sentences = []
     for dim in sorted({test.ours.embedding_dim for test in numbers.study.tests}):
         tests = [t for t in numbers.study.tests if t.column == NDCG and t.ours.embedding_dim == dim]
@@ -123,5 +123,5 @@ def answer(numbers: Verdict) -> str:
         sentences.append(f"at d={dim} {budget.shown_name(best.ours)}, {difference_text(best.comparison)}: {winner}")
     if not sentences:
         raise ValueError("expected a learned similarity and a dot product of one size, got none")
-    what = "By NDCG@10 among sampled candidates, the best learned similarity less the dot product"
+    what = "By NDCG@10 among sampled candidates, the best other similarity less the dot product"
     return f"{what}: {'; '.join(sentences)}."
