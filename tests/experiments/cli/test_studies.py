@@ -106,7 +106,7 @@ STUDIES = {
     ("sweep", "search_ml-1m_mlp"): ("search-ml-1m", 39, 143, 4),
     ("sweep", "search_ml-1m_neumf"): ("search-ml-1m", 44, 157, 0),
     ("sweep", "search_ml-1m_pretrained"): ("search-ml-1m", 6, 17, 8),
-    ("sweep", "search_ml-1m_pretrained_on_test"): ("search-ml-1m", 1, 8, 8),
+    ("sweep", "search_ml-1m_pretrained_on_test"): ("search-ml-1m", 1, 8, 0),
     ("sweep", "search_ml-1m_residual"): ("search-ml-1m", 35, 162, 12),
     ("sweep", "search_pinterest-u37501"): ("search-pinterest-u37501", 6, 38, 0),
     ("sweep", "search_pinterest-u37501_bilinear"): ("search-pinterest-u37501", 6, 33, 0),
