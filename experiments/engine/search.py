@@ -5,9 +5,10 @@
     by hand   the best trial so far with some values of one's own: a corner that no other fell into, or beyond an end
 
 An interval is uniform in its value or, where tagged `log`, in its logarithm. One with a logarithm has no natural end:
-a trial around one that lies near its end may lie beyond it, so that a range grows where its end was best. A trial is
-the text of its values, as an override takes them: what it is made of can be read from it, and its runs have the ids of
-the same runs asked for by hand.
+a trial around one that lies near its end may lie beyond it, so that a range grows where its end was best. One without
+holds its ends, but for trials around one that lies beyond them already, set by hand. A trial is the text of its values,
+as an override takes them: what it is made of can be read from it, and its runs have the ids of the same runs asked for
+by hand.
 
 What is compiled into a program (choices, and intervals of other keys than `grid.*`) is drawn for two trials at a time:
 they then share a program, which trains both side by side.
@@ -45,7 +46,7 @@ class Interval(NamedTuple):
 
     def at(self, place: float) -> str:
         """The value at a place of the range, 0 its low end and 1 its high one, in a few digits."""
-        text = self._text(place if self.is_log else min(max(place, 0.0), 1.0))
+        text = self._text(place)
         return text if self.is_valid(float(text)) else self._text(min(max(place, 0.0), 1.0))
 
     def _text(self, place: float) -> str:
@@ -67,8 +68,11 @@ class Interval(NamedTuple):
         return (self._scale(float(text)) - low) / (high - low)
 
     def near(self, text: str, step: float) -> str:
-        """A value `step` of the range away."""
-        return self.at(self.place(text) + step)
+        """A value `step` of the range away, or the end between, which one without a logarithm holds."""
+        place = self.place(text)
+        low = -math.inf if self.is_log or place < 0 else 0.0
+        high = math.inf if self.is_log or place > 1 else 1.0
+        return self.at(min(max(place + step, low), high))
 
     def _scale(self, value: float) -> float:
         return math.log(value) if self.is_log else value

@@ -64,6 +64,14 @@ def test_a_logarithmic_range_grows_where_its_end_was_best():
     assert any(float(rate) > 0.1 for (rate,) in near) and any(float(rate) < 0.1 for (rate,) in near)
 
 
+@given(st.integers(0, 1000))
+def test_trials_around_one_beyond_an_end_are_near_it_on_both_sides(seed: int):
+    decay = Interval("grid.decay", 0.9, 1.0, False, is_valid=lambda value: 0 < value <= 1)
+    near = [float(text) for (text,) in around((decay,), [("0.8",)], 8, seed)]
+    assert all(abs(value - 0.8) <= NEAR * 0.1 + 0.001 for value in near) and min(near) < 0.8 < max(near)
+    assert {float(text) for (text,) in around((decay,), [("0.9",)], 8, seed)} > {0.9}, "its end holds for those within"
+
+
 def test_a_winner_in_the_outer_tenth_of_what_was_tried_is_named():
     tried = [("0.01", "0.5"), ("0.2", "0.4")]  # beyond the range's own end
     assert at_an_end((RATE, SHARE), ("0.01", "0.5"), tried) == []
