@@ -28,7 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 _MARKERS = ("o", "s", "^", "v", "P", "X", "d", ">")
 _SIMILARITIES = (
     "GMF", "MLP", "NeuMF", "NeuMF, pretrained", "bilinear", "cosine", "residual", "Euclid", "mixture of logits",
-    "MLP, pretrained",
+    "MLP, pretrained", "residual, pretrained",
 )  # fmt: skip
 STYLE = {
     "font.size": 14,

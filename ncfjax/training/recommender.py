@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
@@ -31,7 +32,7 @@ from ncfjax.models.pretraining import as_gmf, join
 from ncfjax.models.products import products_in
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
-from ncfjax.models.similarity import make_similarity
+from ncfjax.models.similarity import Similarity, make_similarity
 from ncfjax.models.tables import Layout, SpreadRecommender, filled_up, reshaped_tables, rows_mesh
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
@@ -157,9 +158,25 @@ class Distill(NamedTuple):
     num_steps: int
 
     def __call__(self, seed: Array, teacher: Recommender) -> Recommender:
-        drawn, pairs = (jax.random.fold_in(jax.random.key(seed), use) for use in (SIMILARITY, DISTILLATION))
-        similarity = make_similarity(self.spec.model, self.spec.embedding_dim, key=drawn, **dict(self.spec.options))
-        return distilled(teacher, similarity, self.num_steps, pairs)
+        pairs = jax.random.fold_in(jax.random.key(seed), DISTILLATION)
+        return distilled(teacher, _drawn(self.spec, seed), self.num_steps, pairs)
+
+
+class StartAsDot(NamedTuple):
+    """Makes the residual that is a dot product: its network, drawn from the seed, adds nothing yet."""
+
+    spec: Spec
+
+    def __call__(self, seed: Array, dot: Recommender) -> Recommender:
+        similarity = _drawn(self.spec, seed)
+        similarity.bias = nnx.Param(dot.similarity.bias[...])
+        return Recommender.from_tables(dot.user[...], dot.item[...], similarity)
+
+
+def _drawn(spec: Spec, seed: Array) -> Similarity:
+    """The similarity that training of this seed begins with."""
+    key = jax.random.fold_in(jax.random.key(seed), SIMILARITY)
+    return make_similarity(spec.model, spec.embedding_dim, key=key, **dict(spec.options))
 
 
 class RecommenderProblem:

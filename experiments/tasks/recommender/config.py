@@ -21,7 +21,7 @@ KEYS: dict[str, Key] = {
     **MODEL_KEYS,
     "table_shards": COUNT._replace(default=1),  # devices that the rows of each table are spread over
     "precision": one_of(*PRECISIONS, default=FLOAT32, default_is_blank=True),  # of matrix products in training
-    "num_epochs": COUNT_OR_ZERO,  # 0: as pretraining=distilled left it
+    "num_epochs": COUNT_OR_ZERO,  # 0: as pretraining=dot or distilled left it
     "select_epoch": one_of("last", "holdout", "test", default="last", default_is_blank=True),
     "grid.learning_rate": POSITIVE,
     "grid.regularization": NON_NEGATIVE,
@@ -46,25 +46,26 @@ OBJECTIVES = {
     "sampled": _EXPECTED | {"shuffle_examples": FLAG},
 }
 # What a model starts from: nothing; NeuMF from a GMF and an MLP trained before it by Adam, or from weights in Keras
-# files, where `alpha` is GMF's share in the joined output weights; an MLP from the scores of a dot product, which is
-# trained before it, learned in `num_steps` steps.
+# files, where `alpha` is GMF's share in the joined output weights; a residual from a dot product, trained before it; an
+# MLP from the scores of one, learned in `num_steps` steps.
+_DOT = {
+    "learning_rate": POSITIVE,
+    "decay": DECAY,
+    "regularization": NON_NEGATIVE,
+    "stddev": POSITIVE,
+    "negative_weight": NON_NEGATIVE,
+    "batch_size": COUNT,
+    "num_negatives": COUNT,
+    "num_epochs": COUNT,
+}
 PRETRAININGS = {
     "none": {},
     "trained": {"alpha": SHARE, "num_epochs": COUNT, "learning_rate": POSITIVE},
     "keras": {"alpha": SHARE, "gmf": _FILE, "mlp": _FILE},
-    "distilled": {
-        "learning_rate": POSITIVE,
-        "decay": DECAY,
-        "regularization": NON_NEGATIVE,
-        "stddev": POSITIVE,
-        "negative_weight": NON_NEGATIVE,
-        "batch_size": COUNT,
-        "num_negatives": COUNT,
-        "num_epochs": COUNT,
-        "num_steps": COUNT,
-        "alpha": SHARE._replace(default=None),
-    },
+    "dot": _DOT,
+    "distilled": _DOT | {"num_steps": COUNT, "alpha": SHARE._replace(default=None)},
 }
+FROM_DOT = ("dot", "distilled")  # what starts from a dot product; that start is scored, too
 CHOICES = (
     DATASET,
     part("objective", OBJECTIVES),
@@ -169,9 +170,11 @@ def check(config: Any) -> None:
         expect(f"process.{key}", config.distributed or given is None, "nothing, unless distributed=true", given)
     is_whole = config.table_shards == 1 or pretraining.name == "none"
     expect("table_shards", is_whole, f"1, as pretraining={pretraining.name}", config.table_shards)
-    is_trained = config.num_epochs > 0 or pretraining.name == "distilled"
-    expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=distilled", config.num_epochs)
-    if pretraining.name == "distilled":
+    is_trained = config.num_epochs > 0 or pretraining.name in FROM_DOT
+    expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=dot or distilled", config.num_epochs)
+    if pretraining.name == "dot":
+        expect("pretraining", model.name == "residual", "dot only with model=residual", "dot")
+    elif pretraining.name == "distilled":
         check_distilled(model, pretraining)
     elif pretraining.name != "none":
         expect("pretraining", model.name == "neumf", "none unless model=neumf", pretraining.name)

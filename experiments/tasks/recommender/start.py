@@ -1,9 +1,9 @@
-"""What a block's training starts from: fresh models, NeuMFs joined from a GMF and an MLP each, or distilled networks.
+"""What a block's training starts from: fresh models, NeuMFs joined from a GMF and an MLP each, or dot products.
 
 GMF and MLP come from Keras files, the same for every member, or are trained here first: by Adam, for each member with
-its own seed, regularization and negatives. A distilled network has learned the scores of a dot product of its size and
-seed, which is trained here first as the study trains it; a distilled NeuMF is joined of such a dot product, as a GMF,
-and of such a network.
+its own seed, regularization and negatives. A dot product of a member's size and seed is trained here first as the study
+trains it: a residual starts as it, a distilled network has learned its scores, and a distilled NeuMF is joined of one,
+as a GMF, and of such a network.
 """
 
 import time
@@ -24,9 +24,9 @@ from ncfjax.models.recommender import Recommender
 from ncfjax.training.blocks import Block
 from ncfjax.training.loop import Spec
 from ncfjax.training.program import Make, Program
-from ncfjax.training.recommender import Distill, Join, JoinDistilled, Member, RecommenderProblem
+from ncfjax.training.recommender import Distill, Join, JoinDistilled, Member, RecommenderProblem, StartAsDot
 
-_distilled = Kept(64)  # networks by what they learned: the trials of a search begin with the same
+_from_dot = Kept(64)  # models by the dot product that they start from: the trials of a search begin with the same
 
 
 def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_work: float, bar: Progress) -> Start:
@@ -43,25 +43,25 @@ def start(config: Any, data: LeaveOneOut, program: Program, block: Block, epoch_
         case "trained":
             parts, make = branches(spec), Join(spec, pretraining.alpha)
             return _made(data, program, parts, make, _branch, pretraining, epoch_work / len(parts), bar)
-    return _begin_distilled(config, data, program, block, bar)
+    return _begin_from_dot(config, data, program, block, bar)
 
 
-def _begin_distilled(config: Any, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> Start:
-    """Networks that have learned the dot products of their seeds; those of seeds that are not kept are made at once."""
+def _begin_from_dot(config: Any, data: LeaveOneOut, program: Program, block: Block, bar: Progress) -> Start:
+    """Models made of the dot products of their seeds; those of seeds that are not kept are made at once."""
     spec, pretraining = program.problem.spec, config.pretraining
-    parts, make = teachers(spec, pretraining), _distillation(spec, pretraining)
+    parts, make = teachers(spec, pretraining), _made_of_dot(spec, pretraining)
     keys = {
         member.seed: (str(data_identity(config)), spec, tuple(vars(pretraining).items()), member.seed)
         for member in block.members
     }
     began = Start(None)
-    if missing := [seed for seed, key in keys.items() if key not in _distilled.values]:
+    if missing := [seed for seed, key in keys.items() if key not in _from_dot.values]:
         members = [next(member for member in block.members if member.seed == seed) for seed in missing]
         alone = Program(program.problem, Block([[member] for member in members], 1))
         began = _made(data, alone, parts, make, _teacher, pretraining, 0.0, bar)
         for seed, model in zip(missing, alone.models(began.state), strict=True):
-            _distilled.get(keys[seed], lambda model=model: model)
-    models = [_distilled.values[keys[member.seed]] for member in block.members]
+            _from_dot.get(keys[seed], lambda model=model: model)
+    models = [_from_dot.values[keys[member.seed]] for member in block.members]
     return began._replace(state=program.begin_each(models))
 
 
@@ -113,7 +113,7 @@ def _teacher(member: Member, pretraining: Any, model: str) -> Member:
 
 
 def teachers(spec: Spec, pretraining: Any) -> tuple[Spec, ...]:
-    """The dot products that an MLP learns, or the two parts of a NeuMF."""
+    """The dot products that a residual starts as, that an MLP learns, or that a NeuMF is made of."""
     dims = [spec.embedding_dim]
     if spec.model == "neumf":
         gmf, mlp = branches(spec)
@@ -121,7 +121,9 @@ def teachers(spec: Spec, pretraining: Any) -> tuple[Spec, ...]:
     return tuple(teacher_spec(dim, pretraining) for dim in dims)
 
 
-def _distillation(spec: Spec, pretraining: Any) -> Make:
+def _made_of_dot(spec: Spec, pretraining: Any) -> Make:
+    if spec.model == "residual":
+        return StartAsDot(spec)
     if spec.model == "mlp":
         return Distill(spec, pretraining.num_steps)
     return JoinDistilled(spec, branches(spec)[1], pretraining.alpha, pretraining.num_steps)

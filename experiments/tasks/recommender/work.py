@@ -20,7 +20,7 @@ from experiments.engine.work import Result, Trial, Work
 from experiments.tasks.data import data_cells, load_data
 from experiments.tasks.models import model_options
 from experiments.tasks.ranking import metrics, remarks_of, shares_of, values_of
-from experiments.tasks.recommender.config import PRETRAININGS, weight_files
+from experiments.tasks.recommender.config import FROM_DOT, PRETRAININGS, weight_files
 from experiments.tasks.recommender.plan import plan_of
 from experiments.tasks.recommender.residual import ablation_cells, share_cells
 from experiments.tasks.recommender.start import joined_files, start, teachers
@@ -73,7 +73,7 @@ class RecommenderWork(Work):
         self.spec, pretraining = spec_of(config), config.pretraining
         check_devices("table_shards", config.table_shards)
         how = {
-            "pretrained": pretraining.name in ("trained", "distilled"),
+            "pretrained": pretraining.name in ("trained", *FROM_DOT),
             "memory_bytes": memory_limit(config.memory_gb),
             "table_shards": config.table_shards,
             "precision": config.precision,
@@ -91,8 +91,8 @@ class RecommenderWork(Work):
         self.epoch_work = self.spec.embedding_dim + OVERHEAD_DIM + tower  # of one member
         is_trained = pretraining.name == "trained"
         self.each = self.epoch_work * max(1, config.num_epochs + is_trained * (pretraining.num_epochs or 0))
-        if pretraining.name == "distilled":
-            self.not_counted = "the dot products that networks learn first"
+        if pretraining.name in FROM_DOT:
+            self.not_counted = "the dot products that are trained first"
             memories = [RecommenderProblem(self.data, part).memory.each for part in teachers(self.spec, pretraining)]
             self.memory = self.memory._replace(each=max(each, *memories))
         if pretraining.name == "keras":
@@ -111,7 +111,7 @@ class RecommenderWork(Work):
             values=metrics,
             start=lambda program: start(self.config, self.data, program, block, self.epoch_work, bar),
             keeps_all=self.config.select_epoch == "test",
-            measures_start=self.config.pretraining.name == "distilled",
+            measures_start=self.config.pretraining.name in FROM_DOT,
             checkpoints=checkpoints_of(TASK, self.config, points),
         )
         models = cache(lambda: trained.program.models(trained.state))  # if any is saved, or looked into
@@ -177,9 +177,9 @@ class RecommenderWork(Work):
 
 
 def _pretraining(pretraining: SimpleNamespace) -> str:
-    if pretraining.name == "distilled":
-        set_to = ((key, getattr(pretraining, key)) for key in PRETRAININGS["distilled"])
-        return ", ".join(["distilled", *(f"{key}={value:g}" for key, value in set_to if value is not None)])
+    if pretraining.name in FROM_DOT:
+        set_to = ((key, getattr(pretraining, key)) for key in PRETRAININGS[pretraining.name])
+        return ", ".join([pretraining.name, *(f"{key}={value:g}" for key, value in set_to if value is not None)])
     if pretraining.name == "trained":
         how = f"{pretraining.num_epochs} epochs, learning_rate={pretraining.learning_rate:g}, "
     else:

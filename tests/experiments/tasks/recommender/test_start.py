@@ -97,7 +97,7 @@ def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(
     run_tiny: Run, results: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """After no epoch it ranks nearly as the dot product of its seed, trained alone by the same settings."""
-    monkeypatch.setattr(start_module, "_distilled", Kept(64))
+    monkeypatch.setattr(start_module, "_from_dot", Kept(64))
     dot = ("objective.batch_size=64", "num_epochs=4", "grid.learning_rate=0.02", "grid.decay=0.9",
            "grid.regularization=0.005")  # fmt: skip
     assert run_tiny(results, *dot) == 0 and run_tiny(results, *DISTILLED, "num_epochs=0") == 0
@@ -108,11 +108,32 @@ def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(
     assert np.corrcoef(ours, theirs)[0, 1] > 0.9 and row["num_epochs"] == row["epoch"] == 0
     assert row["pretraining"].startswith("distilled, learning_rate=0.02, decay=0.9, regularization=0.005,")
     assert run_tiny(results, *DISTILLED, "num_epochs=2") == 0
-    assert len(start_module._distilled.values) == 1, "both begin with one network"
+    assert len(start_module._from_dot.values) == 1, "both begin with one network"
     curve = store.curves().query("metric == 'ndcg@10'").set_index("epoch")["value"]
     tuned = store.runs().query("model == 'mlp' and num_epochs == 2").iloc[0]
     assert set(store.curves().query(f"run_id == '{tuned['run_id']}'")["epoch"]) == {0, 1, 2}
     assert curve[0].nunique() == 1, "the start of both is the same"
+
+
+@pytest.mark.slow
+def test_a_residual_starts_as_the_dot_product_of_its_seed_and_its_network_learns_from_there(
+    run_tiny: Run, results: Path
+):
+    """After no epoch its ranks are those of the dot product, trained alone by the same settings."""
+    how = ("grid.learning_rate=0.02", "grid.decay=0.9", "grid.regularization=0.005")
+    assert run_tiny(results, "objective.batch_size=64", "num_epochs=4", *how) == 0
+    teacher = [line.replace("distilled", "dot") for line in DISTILLED if "pretraining" in line and "steps" not in line]
+    residual = ("model=residual", "objective=sampled", "eval_every=1", *teacher)
+    assert run_tiny(results, *residual, "num_epochs=0") == 0
+    store = store_of(results)
+    runs = store.runs().set_index("model")
+    row = runs.loc["residual"]
+    ours, theirs = (store.ranks(runs.loc[model, "run_id"])["full"] for model in ("residual", "dot"))
+    assert np.mean(ours == theirs) > 0.99, "a tie may fall the other way"
+    assert row["network_share"] == 0 and row["pretraining"].startswith("dot, learning_rate=0.02, decay=0.9,")
+    assert run_tiny(results, *residual, "num_epochs=2", "grid.weights_rate=100", "grid.learning_rate=0.0001") == 0
+    moved = store.runs().query("model == 'residual' and num_epochs == 2").iloc[0]
+    assert moved["network_share"] > 0, "its network learns though it began with nothing"
 
 
 @pytest.mark.slow
