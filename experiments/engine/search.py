@@ -45,11 +45,7 @@ class Interval(NamedTuple):
         return not self.key.startswith(AXIS)
 
     def at(self, place: float) -> str:
-        """The value at a place of the range, 0 its low end and 1 its high one, in a few digits."""
-        text = self._text(place)
-        return text if self.is_valid(float(text)) else self._text(min(max(place, 0.0), 1.0))
-
-    def _text(self, place: float) -> str:
+        """The value at a place of the range, 0 its low end and 1 its high one, or beyond these; in a few digits."""
         low, high = self._scale(self.low), self._scale(self.high)
         value = low + place * (high - low)
         return f"{math.exp(value) if self.is_log else value:.{self._digits}g}"
@@ -68,11 +64,16 @@ class Interval(NamedTuple):
         return (self._scale(float(text)) - low) / (high - low)
 
     def near(self, text: str, step: float) -> str:
-        """A value `step` of the range away, or the end between, which one without a logarithm holds."""
+        """A value `step` of the range away; the same, where its key does not take that one.
+
+        A range without a logarithm holds its ends, but for what lies beyond them already.
+        """
         place = self.place(text)
-        low = -math.inf if self.is_log or place < 0 else 0.0
-        high = math.inf if self.is_log or place > 1 else 1.0
-        return self.at(min(max(place + step, low), high))
+        low, high = (self.place(self.at(end)) for end in (0.0, 1.0))  # as drawn: rounded
+        bottom = -math.inf if self.is_log or place < min(low, 0.0) else 0.0
+        top = math.inf if self.is_log or place > max(high, 1.0) else 1.0
+        near = self.at(min(max(place + step, bottom), top))
+        return near if self.is_valid(float(near)) else text
 
     def _scale(self, value: float) -> float:
         return math.log(value) if self.is_log else value

@@ -69,7 +69,21 @@ def test_trials_around_one_beyond_an_end_are_near_it_on_both_sides(seed: int):
     decay = Interval("grid.decay", 0.9, 1.0, False, is_valid=lambda value: 0 < value <= 1)
     near = [float(text) for (text,) in around((decay,), [("0.8",)], 8, seed)]
     assert all(abs(value - 0.8) <= NEAR * 0.1 + 0.001 for value in near) and min(near) < 0.8 < max(near)
-    assert {float(text) for (text,) in around((decay,), [("0.9",)], 8, seed)} > {0.9}, "its end holds for those within"
+    for end, of_values in (("0.9", min), ("1", max)):
+        values = [float(text) for (text,) in around((decay,), [(end,)], 8, seed)]
+        assert of_values(values) == float(end) and len(set(values)) > 1, "an end holds for those within"
+
+
+def test_what_a_key_does_not_take_is_left_where_it_was():
+    share = Interval("grid.share", 0.2, 0.5, False, is_valid=lambda value: 0 <= value <= 1)
+    near = [float(text) for (text,) in around((share,), [("1",)], 8, 0)]
+    assert max(near) == 1 and all(0.95 < value for value in near), "not thrown back to the range's own end"
+
+
+def test_an_end_that_is_rounded_outwards_holds():
+    narrow = Interval("grid.decay", 0.98764, 1.0, False)
+    assert float(narrow.at(0.0)) < 0.98764
+    assert min(float(narrow.near(narrow.at(0.0), -step / 100)) for step in range(15)) == float(narrow.at(0.0))
 
 
 def test_a_winner_in_the_outer_tenth_of_what_was_tried_is_named():
