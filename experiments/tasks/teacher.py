@@ -1,4 +1,4 @@
-"""The dot product that networks learn from: its sizes are those of a configuration's `teacher` or `pretraining`."""
+"""The dot product that networks learn from, or start as: a configuration's `teacher` or `pretraining` has its sizes."""
 
 from typing import Any
 

@@ -82,10 +82,15 @@ class ModelSpec(Protocol):
 
 def init_train_state(spec: ModelSpec, num_users: int, num_items: int, stddev, seed: UInt32[Array, ""]) -> TrainState:
     """A fresh model, drawn from its seed."""
-    key, similarity_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (INIT, SIMILARITY))
-    similarity = make_similarity(spec.model, spec.embedding_dim, key=similarity_key, **dict(spec.options))
+    key, similarity = jax.random.fold_in(jax.random.key(seed), INIT), drawn_similarity(spec, seed)
     model = Recommender(num_users, num_items, spec.embedding_dim, similarity, stddev=stddev, key=key)
     return TrainState(model, init_optimizer(spec.optimizer, model))
+
+
+def drawn_similarity(spec: ModelSpec, seed: UInt32[Array, ""]) -> Similarity:
+    """The similarity that a model of this seed begins with."""
+    key = jax.random.fold_in(jax.random.key(seed), SIMILARITY)
+    return make_similarity(spec.model, spec.embedding_dim, key=key, **dict(spec.options))
 
 
 def epoch_key(seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Array:

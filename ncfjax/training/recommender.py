@@ -32,7 +32,6 @@ from ncfjax.models.pretraining import as_gmf, join
 from ncfjax.models.products import products_in
 from ncfjax.models.recommender import Recommender
 from ncfjax.models.registry import with_defaults
-from ncfjax.models.similarity import Similarity, make_similarity
 from ncfjax.models.tables import Layout, SpreadRecommender, filled_up, reshaped_tables, rows_mesh
 from ncfjax.models.tower import pairs_at_once
 from ncfjax.training.blocks import WITHOUT_YNN, MemoryEstimate
@@ -40,9 +39,9 @@ from ncfjax.training.distilled import distilled
 from ncfjax.training.loop import (
     DISTILLATION,
     DRAWN_COPIES,
-    SIMILARITY,
     Hyperparameters,
     Spec,
+    drawn_similarity,
     init_train_state,
     train,
 )
@@ -159,7 +158,7 @@ class Distill(NamedTuple):
 
     def __call__(self, seed: Array, teacher: Recommender) -> Recommender:
         pairs = jax.random.fold_in(jax.random.key(seed), DISTILLATION)
-        return distilled(teacher, _drawn(self.spec, seed), self.num_steps, pairs)
+        return distilled(teacher, drawn_similarity(self.spec, seed), self.num_steps, pairs)
 
 
 class StartAsDot(NamedTuple):
@@ -168,15 +167,9 @@ class StartAsDot(NamedTuple):
     spec: Spec
 
     def __call__(self, seed: Array, dot: Recommender) -> Recommender:
-        similarity = _drawn(self.spec, seed)
+        similarity = drawn_similarity(self.spec, seed)
         similarity.bias = nnx.Param(dot.similarity.bias[...])
         return Recommender.from_tables(dot.user[...], dot.item[...], similarity)
-
-
-def _drawn(spec: Spec, seed: Array) -> Similarity:
-    """The similarity that training of this seed begins with."""
-    key = jax.random.fold_in(jax.random.key(seed), SIMILARITY)
-    return make_similarity(spec.model, spec.embedding_dim, key=key, **dict(spec.options))
 
 
 class RecommenderProblem:
@@ -249,8 +242,9 @@ def _check_examples(spec: Spec, num_pairs: int) -> None:
 def memory_estimate(spec: Spec, data: LeaveOneOut, *, pretrained: bool = False, as_bits: bool = True) -> MemoryEstimate:
     """Bytes that every device needs whatever it trains, and bytes for each member. A test holds it against XLA's.
 
-    A member that is `pretrained` holds two more models, trained by Adam, whose tables side by side are as wide as its
-    own: the first while the second one trains, and both while it is joined from them.
+    A member that is `pretrained` counts as one that holds two more models, trained by Adam, whose tables side by side
+    are as wide as its own: the first while the second one trains, and both while it is joined from them. One that
+    starts from a dot product, which SGD trains, needs less.
     """
     train, num_items, candidates = data.train, data.train.num_items, data.held_out.negatives.shape[1]
     is_weighted, histories = train.weights is not None, 2 * history_bytes(train, as_bits)

@@ -89,7 +89,7 @@ def columns() -> dict[str, type | str]:
         "shuffle_examples": "objective.shuffle_examples",
         "negative_weight": "grid.negative_weight",
         "optimizer": "optimizer.name",
-        "pretraining": str,  # empty | how its parts were trained before, and alpha
+        "pretraining": str,  # empty | what it starts from: how that was trained, and alpha
         "learning_rate": "grid.learning_rate",
         "regularization": "grid.regularization",
         "stddev": "grid.stddev",
@@ -173,7 +173,7 @@ def check(config: Any) -> None:
     is_trained = config.num_epochs > 0 or pretraining.name in FROM_DOT
     expect("num_epochs", is_trained, "an integer >= 1, unless pretraining=dot or distilled", config.num_epochs)
     if pretraining.name == "dot":
-        expect("pretraining", model.name == "residual", "dot only with model=residual", "dot")
+        expect("pretraining", model.name == "residual", "dot only with model=residual", pretraining.name)
     elif pretraining.name == "distilled":
         check_distilled(model, pretraining)
     elif pretraining.name != "none":

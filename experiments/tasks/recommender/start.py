@@ -50,19 +50,17 @@ def _begin_from_dot(config: Any, data: LeaveOneOut, program: Program, block: Blo
     """Models made of the dot products of their seeds; those of seeds that are not kept are made at once."""
     spec, pretraining = program.problem.spec, config.pretraining
     parts, make = teachers(spec, pretraining), _made_of_dot(spec, pretraining)
-    keys = {
-        member.seed: (str(data_identity(config)), spec, tuple(vars(pretraining).items()), member.seed)
-        for member in block.members
-    }
+    shared = str(data_identity(config)), spec.model, spec.embedding_dim, spec.options, tuple(vars(pretraining).items())
+    keys = {member.seed: (*shared, member.seed) for member in block.members}
+    begun = {seed: _from_dot.values[key] for seed, key in keys.items() if key in _from_dot.values}
     began = Start(None)
-    if missing := [seed for seed, key in keys.items() if key not in _from_dot.values]:
+    if missing := [seed for seed in keys if seed not in begun]:
         members = [next(member for member in block.members if member.seed == seed) for seed in missing]
         alone = Program(program.problem, Block([[member] for member in members], 1))
         began = _made(data, alone, parts, make, _teacher, pretraining, 0.0, bar)
         for seed, model in zip(missing, alone.models(began.state), strict=True):
-            _from_dot.get(keys[seed], lambda model=model: model)
-    models = [_from_dot.values[keys[member.seed]] for member in block.members]
-    return began._replace(state=program.begin_each(models))
+            begun[seed] = _from_dot.get(keys[seed], lambda model=model: model)
+    return began._replace(state=program.begin_each([begun[member.seed] for member in block.members]))
 
 
 def _made(
@@ -122,7 +120,7 @@ def teachers(spec: Spec, pretraining: Any) -> tuple[Spec, ...]:
 
 
 def _made_of_dot(spec: Spec, pretraining: Any) -> Make:
-    if spec.model == "residual":
+    if pretraining.name == "dot":
         return StartAsDot(spec)
     if spec.model == "mlp":
         return Distill(spec, pretraining.num_steps)

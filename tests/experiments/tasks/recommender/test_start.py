@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,8 +19,9 @@ from experiments.tasks.recommender.start import branches
 from experiments.tasks.recommender.work import spec_of
 from ncfjax.store import Store
 from ncfjax.training.blocks import Block, count_compiles
+from ncfjax.training.loop import Spec, init_train_state
 from ncfjax.training.program import Program, _trainer
-from ncfjax.training.recommender import Member, RecommenderProblem
+from ncfjax.training.recommender import Member, RecommenderProblem, StartAsDot
 
 Run = Callable[..., int]
 NEUMF = ("model=neumf", "model.embedding_dim=6", "objective=sampled", "objective.batch_size=16")
@@ -92,6 +94,12 @@ DISTILLED = (
 )  # fmt: skip
 
 
+RESIDUAL = (
+    "model=residual", "objective=sampled", "pretraining=dot", "pretraining.num_epochs=4",
+    "pretraining.learning_rate=0.02", "pretraining.decay=0.9", "eval_every=1",
+)  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_distilled_mlp_starts_as_the_dot_product_that_it_learned(
     run_tiny: Run, results: Path, monkeypatch: pytest.MonkeyPatch
@@ -122,18 +130,35 @@ def test_a_residual_starts_as_the_dot_product_of_its_seed_and_its_network_learns
     """After no epoch its ranks are those of the dot product, trained alone by the same settings."""
     how = ("grid.learning_rate=0.02", "grid.decay=0.9", "grid.regularization=0.005")
     assert run_tiny(results, "objective.batch_size=64", "num_epochs=4", *how) == 0
-    teacher = [line.replace("distilled", "dot") for line in DISTILLED if "pretraining" in line and "steps" not in line]
-    residual = ("model=residual", "objective=sampled", "eval_every=1", *teacher)
-    assert run_tiny(results, *residual, "num_epochs=0") == 0
+    assert run_tiny(results, *RESIDUAL, "num_epochs=0") == 0
     store = store_of(results)
     runs = store.runs().set_index("model")
     row = runs.loc["residual"]
     ours, theirs = (store.ranks(runs.loc[model, "run_id"])["full"] for model in ("residual", "dot"))
     assert np.mean(ours == theirs) > 0.99, "a tie may fall the other way"
     assert row["network_share"] == 0 and row["pretraining"].startswith("dot, learning_rate=0.02, decay=0.9,")
-    assert run_tiny(results, *residual, "num_epochs=2", "grid.weights_rate=100", "grid.learning_rate=0.0001") == 0
+    assert run_tiny(results, *RESIDUAL, "num_epochs=2", "grid.weights_rate=100", "grid.learning_rate=0.0001") == 0
     moved = store.runs().query("model == 'residual' and num_epochs == 2").iloc[0]
     assert moved["network_share"] > 0, "its network learns though it began with nothing"
+
+
+def test_a_residual_that_starts_as_a_dot_product_has_its_scores():
+    spec = Spec(8, "sampled", 16, 4, "residual", (("layers", (21, 8)), ("regularize_weights", True)), "sgd")
+    dot = Spec(8, "expected", 16, 4, "dot", (("biases", True),), "sgd")
+    model = init_train_state(dot, 5, 7, 0.5, jnp.uint32(3)).model
+    model.similarity.bias[...] += 1.5
+    scores = StartAsDot(spec)(jnp.uint32(3), model).score_all(jnp.arange(5))
+    np.testing.assert_allclose(scores, model.score_all(jnp.arange(5)), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_block_of_more_seeds_than_are_kept_begins_with_each_of_its_own(
+    run_tiny: Run, results: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(start_module, "_from_dot", Kept(1))
+    for seeds in ("0", "0,1"):
+        assert run_tiny(results, *RESIDUAL, "num_epochs=0", f"grid.seed={seeds}") == 0
+    assert store_of(results).runs().query("model == 'residual'")["seed"].tolist() == [0, 1]
 
 
 @pytest.mark.slow
