@@ -45,9 +45,6 @@ OBJECTIVES = {
     # A batch mixes positives and negatives of many users, as in NCF's code.
     "sampled": _EXPECTED | {"shuffle_examples": FLAG},
 }
-# What a model starts from: nothing; NeuMF from a GMF and an MLP trained before it by Adam, or from weights in Keras
-# files, where `alpha` is GMF's share in the joined output weights; a residual from a dot product, trained before it; an
-# MLP from the scores of one, learned in `num_steps` steps.
 _DOT = {
     "learning_rate": POSITIVE,
     "decay": DECAY,
@@ -58,6 +55,9 @@ _DOT = {
     "num_negatives": COUNT,
     "num_epochs": COUNT,
 }
+# What a model starts from: nothing; NeuMF from a GMF and an MLP trained before it by Adam, or from weights in Keras
+# files, where `alpha` is GMF's share in the joined output weights; a residual from a dot product, trained before it; an
+# MLP from the scores of one, learned in `num_steps` steps.
 PRETRAININGS = {
     "none": {},
     "trained": {"alpha": SHARE, "num_epochs": COUNT, "learning_rate": POSITIVE},
